@@ -1,0 +1,1 @@
+//! Benches of heapmatrix live in this crate's `benches/` folder.

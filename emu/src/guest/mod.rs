@@ -1,0 +1,3 @@
+//! Guest code: the program that an emulated machine executes to build its heap and its stacks.
+
+pub mod ir;

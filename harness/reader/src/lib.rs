@@ -1,0 +1,2 @@
+//! Reads Go heap dumps.
+#![forbid(unsafe_code)]

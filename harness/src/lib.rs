@@ -1,0 +1,1 @@
+//! A cross-architecture emulation test harness for Go heap dumps.

@@ -1,1 +1,3 @@
 //! A cross-architecture emulation test harness for Go heap dumps.
+
+pub mod cli;

@@ -1,2 +1,6 @@
-//! The command line.
-fn main() {}
+//! The `heapmatrix` command.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heapmatrix::cli::main()
+}

@@ -1,0 +1,34 @@
+# heapmatrix: `make run` and `make test` do everything on a fresh Debian or Ubuntu machine with Rust.
+CARGO ?= cargo
+
+.PHONY: help run test bench lint setup
+
+help:
+	@echo "make run    build, then dump and check emulated machines of four architectures"
+	@echo "make test   the whole test suite"
+	@echo "make bench  the benches"
+	@echo "make lint   formatting, clippy, docs"
+
+# What Unicorn's C build needs: installed when missing and apt can, else named in one line.
+setup:
+	@.ci/setup
+
+run: setup
+	$(CARGO) build --locked --release -p heapmatrix
+	@target/release/heapmatrix run $(ARGS)
+
+# nextest runs tests in parallel processes but no doctests; plain `cargo test` runs everything.
+test: setup
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
+	else \
+		set -x; $(CARGO) test --locked --workspace; \
+	fi
+
+bench: setup
+	$(CARGO) bench --locked --workspace --benches
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps

@@ -50,8 +50,8 @@ symbols! {
     memstats = "runtime.memstats";
     /// `var firstmoduledata moduledata` (symtab.go).
     firstmoduledata = "runtime.firstmoduledata";
-    /// `var finq *finblock` (mfinal.go).
-    finq = "runtime.finq";
+    /// `var allfin *finblock` (mfinal.go): every block, whether in the queue or not.
+    allfin = "runtime.allfin";
     /// `var fingRunning bool` (mfinal.go).
     fing_running = "runtime.fingRunning";
     /// `var mbuckets *bucket` (mprof.go).

@@ -1,3 +1,4 @@
 //! Emulated amd64, 386, arm and ppc64 machines with Go 1.5 runtime images.
 pub mod guest;
 pub mod memory;
+pub mod world;

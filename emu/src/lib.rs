@@ -2,3 +2,4 @@
 pub mod guest;
 pub mod machine;
 pub mod memory;
+pub mod world;

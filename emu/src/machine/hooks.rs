@@ -154,16 +154,12 @@ pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
     Ok(())
 }
 
-/// Makes x86's time stamp counter count instructions: the engine's reads the host's clock, and no run
-/// would be like another.
-pub(super) fn on_time_stamp(engine: &mut Engine) -> Result<(), uc_error> {
+/// Makes the time stamp counter of amd64 (`LONG`) and 386 count instructions: the engine's reads the
+/// host's clock, and no run would be like another.
+pub(super) fn on_time_stamp<const LONG: bool>(engine: &mut Engine) -> Result<(), uc_error> {
     let clock = Rc::as_ptr(engine.get_data().count.clock());
-    let long = engine.get_data().arch.width.is_none() && engine.get_data().arch.pc == X86::RIP as i32;
-    let hooks: [(X86Insn, TimeStamp); 2] = if long {
-        [(X86Insn::RDTSC, time_stamp::<true, false>), (X86Insn::RDTSCP, time_stamp::<true, true>)]
-    } else {
-        [(X86Insn::RDTSC, time_stamp::<false, false>), (X86Insn::RDTSCP, time_stamp::<false, true>)]
-    };
+    let hooks: [(X86Insn, TimeStamp); 2] =
+        [(X86Insn::RDTSC, time_stamp::<LONG, false>), (X86Insn::RDTSCP, time_stamp::<LONG, true>)];
     for (instruction, callback) in hooks {
         let mut id = 0;
         // SAFETY: the callback has the type that the engine wants for these instructions (the crate

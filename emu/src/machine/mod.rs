@@ -227,8 +227,14 @@ impl Machine {
         state.stop = None;
         state.count.leave();
 
-        let outcome = self.start(pc);
-        let pc = self.pc();
+        let mut pc = pc;
+        let outcome = loop {
+            let outcome = self.start(pc);
+            pc = self.pc();
+            if !self.rested(outcome, pc) {
+                break outcome;
+            }
+        };
         match (outcome, self.engine.get_data_mut().stop.take()) {
             (Ok(()), Some(Stop::Trap)) => Ok(Exit::Trap { pc }),
             (Ok(()), Some(Stop::Limit)) => Ok(Exit::Limit { pc }),
@@ -305,6 +311,14 @@ impl Machine {
     fn start(&mut self, pc: u64) -> Result<(), uc_error> {
         // Neither an address to stop at (there are no exits but the hooks'), nor a time, nor a count.
         self.engine.emu_start(pc, 0, 0, 0)
+    }
+
+    /// Whether the CPU has only taken a rest, after a hint to do so. The engine says that it has halted,
+    /// or (of arm's `yield` and `wfe`) that it knows no such instruction, but it has executed the hint.
+    fn rested(&self, outcome: Result<(), uc_error>, pc: u64) -> bool {
+        let state = self.engine.get_data();
+        let odd = matches!(outcome, Ok(()) | Err(uc_error::INSN_INVALID)) && state.stop.is_none();
+        odd && self.arch.rests && state.count.completed(pc)
     }
 
     fn fault(&self, pc: u64, kind: FaultKind) -> Fault {

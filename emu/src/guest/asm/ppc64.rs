@@ -29,10 +29,11 @@ pub(super) fn encode(out: &mut Out, op: Op, find: &Find) -> Result<(), AsmErrorK
         Op::Label(_) | Op::Align(_) => {}
         Op::Imm(d, value) => mov_imm64(out, number(d), value),
         Op::LabelAddr(d, label) => mov_imm64(out, number(d), find(label)?),
-        Op::Mov(d, s) => logic(out, OR, number(d), number(s), number(s)),
+        Op::Mov(d, s) => mov(out, number(d), number(s)),
         Op::Add(d, s) => add(out, number(d), number(d), number(s)),
         Op::Sub(d, s) => sub(out, number(d), number(d), number(s)),
         Op::And(d, s) => logic(out, AND, number(d), number(d), number(s)),
+        Op::Or(d, s) if d == s => mov(out, number(d), number(d)),
         Op::Or(d, s) => logic(out, OR, number(d), number(d), number(s)),
         Op::Xor(d, s) => logic(out, XOR, number(d), number(d), number(s)),
         Op::AddImm(d, value) => {
@@ -149,6 +150,12 @@ fn x_form(out: &mut Out, xo: u32, t: u32, a: u32, b: u32) {
 /// and/or/xor ra, rs, rb: the result is the second register in the instruction
 fn logic(out: &mut Out, xo: u32, a: u32, s: u32, b: u32) {
     x_form(out, xo, s, a, b);
+}
+
+/// addi rt, ra, 0: 001110 RT RA SI. Not the usual `or rt, ra, ra`, which for one and the same register
+/// tells the CPU to take a rest.
+fn mov(out: &mut Out, t: u32, a: u32) {
+    emit(out, word(14, t, a));
 }
 
 /// add rt, ra, rb: 011111 RT RA RB 0 266 0

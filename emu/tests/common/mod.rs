@@ -1,6 +1,9 @@
 //! Runs a guest program on the emulated CPU and in the interpreter, from the same beginning.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod generate;
+pub mod raw;
+
 use std::cell::RefCell;
 
 use heapmatrix_emu::guest::asm::assemble;

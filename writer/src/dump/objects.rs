@@ -35,7 +35,7 @@ impl FreeMarks {
             if index >= n {
                 return bad("is outside the span");
             }
-            if distance % s.elemsize != 0 {
+            if !distance.is_multiple_of(s.elemsize) {
                 return bad("is not the beginning of an object");
             }
             // Every element is marked once, so that the list cannot be longer than the span.

@@ -14,6 +14,8 @@ pub mod options;
 mod runtime;
 pub mod symbols;
 pub mod target;
+#[cfg(test)]
+mod testing;
 
 use std::io;
 

@@ -56,6 +56,11 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
+    /// No memory at all.
+    pub(crate) fn new(lends: bool) -> Self {
+        Segments { segments: BTreeMap::new(), lends }
+    }
+
     /// Adds `len` zero bytes at `start`.
     pub(crate) fn map(&mut self, start: u64, len: u64) {
         self.segments.insert(start, vec![0; len as usize]);
@@ -143,7 +148,7 @@ pub(crate) struct Image<T> {
 
 impl<T: Target> Image<T> {
     pub(crate) fn new() -> Self {
-        let mut memory = Segments { lends: true, ..Segments::default() };
+        let mut memory = Segments::new(true);
         memory.map(META, META_SIZE);
         memory.map(ARENA - ARENA_SIZE / 8, ARENA_SIZE / 8 + ARENA_SIZE);
         memory.map(STACK, STACK_SIZE);

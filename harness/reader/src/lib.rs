@@ -45,6 +45,7 @@ mod cursor;
 mod dump;
 mod error;
 mod fields;
+pub mod laws;
 mod order;
 mod params;
 mod profile;

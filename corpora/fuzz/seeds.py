@@ -71,6 +71,20 @@ def main(directory):
             with open(path, "wb") as file:
                 file.write(seed(data, version, struck))
 
+    # Records larger than a stream's buffer, to be read in pieces or refused.
+    head = b"go1.7 heap dump\n\x06\x00\x08\x00\x7f\x05amd64\x00\x01"
+    contents, offsets = bytes(9000), b"".join(b"\x01" + uvarint(at) for at in range(0, 36000, 8)) + b"\x00"
+    contents = uvarint(len(contents)) + contents
+    for name, record in {
+        "object": b"\x01\x10" + contents + b"\x01\x08\x00",
+        "fields": b"\x01\x10\x08" + bytes(8) + offsets,
+        "frame": b"\x05\x10\x00\x00" + contents + b"\x01\x02\x03\x04main\x01\x08\x00",
+        "data": b"\x0c\x10" + contents + offsets,
+        "string": b"\x02" + contents + b"\x00",
+    }.items():
+        with open(os.path.join(directory, f"large-{name}"), "wb") as file:
+            file.write(head + record + b"\x00")
+
 
 if __name__ == "__main__":
     main(sys.argv[1])

@@ -19,13 +19,15 @@ impl Write for Expect<'_> {
 }
 
 impl Expect<'_> {
-    /// Writes a number as Go's `dumpint` does.
-    pub fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.bytes(&[number as u8 | 0x80]);
-            number >>= 7;
+    /// Writes numbers as Go's `dumpint` does.
+    pub fn numbers(&mut self, numbers: &[u64]) {
+        for &(mut number) in numbers {
+            while number >= 0x80 {
+                self.bytes(&[number as u8 | 0x80]);
+                number >>= 7;
+            }
+            self.bytes(&[number as u8]);
         }
-        self.bytes(&[number as u8]);
     }
 
     /// Writes bytes as they are.

@@ -63,31 +63,29 @@ fn write_event(event: &Event<'_>, out: &mut Expect<'_>) {
     match event {
         Event::Record(record) => record.write_to(out).expect("this writer panics rather than fails"),
         Event::Begin(head) => {
-            out.number(head.kind() as u64);
+            out.numbers(&[head.kind() as u64]);
             match head {
-                Head::Object(extent) | Head::Data(extent) | Head::Bss(extent) => out.number(extent.address),
-                Head::StackFrame(extent) => {
-                    [extent.sp, extent.depth, extent.child_sp].map(|number| out.number(number));
+                Head::Object(extent) | Head::Data(extent) | Head::Bss(extent) => {
+                    out.numbers(&[extent.address])
                 }
+                Head::StackFrame(extent) => out.numbers(&[extent.sp, extent.depth, extent.child_sp]),
             }
-            out.number(head.length());
+            out.numbers(&[head.length()]);
         }
         Event::Contents(bytes) => {
             assert!(!bytes.is_empty());
             out.bytes(bytes);
         }
         Event::Function(function) => {
-            [function.entry, function.pc, function.continuation_pc].map(|number| out.number(number));
-            out.number(function.name.len() as u64);
+            out.numbers(&[function.entry, function.pc, function.continuation_pc, function.name.len() as u64]);
             out.bytes(&function.name);
         }
         Event::Fields(fields) => {
             for field in *fields {
-                out.number(field.kind as u64);
-                out.number(field.offset);
+                out.numbers(&[field.kind as u64, field.offset]);
             }
         }
-        Event::End => out.number(0),
+        Event::End => out.numbers(&[0]),
     }
 }
 

@@ -43,8 +43,3 @@ fn reader() {
 fn roundtrip() {
     replay("roundtrip", reading::roundtrip);
 }
-
-#[test]
-fn salvage() {
-    replay("salvage", reading::salvage);
-}

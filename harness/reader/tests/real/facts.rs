@@ -137,7 +137,8 @@ fn take_in(crc: &mut Crc32, record: &Record<'_>) {
     match record {
         Record::Eof => {}
         Record::Object(r) => segment(crc, r.address, r.contents, r.fields),
-        Record::Data(Segment { address, contents, fields }) | Record::Bss(Segment { address, contents, fields }) => {
+        Record::Data(Segment { address, contents, fields })
+        | Record::Bss(Segment { address, contents, fields }) => {
             segment(crc, *address, contents, *fields);
         }
         Record::OtherRoot(r) => {

@@ -30,7 +30,8 @@ fn folder() -> PathBuf {
 
 fn json(name: &str, what: &str) -> Value {
     let path = folder().join(format!("{name}.{what}.json"));
-    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
+    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .unwrap()
 }
 
 /// A counter in another language found the same: every count, every sum, and a checksum over all values.
@@ -70,7 +71,8 @@ fn the_dumped_process_agrees() {
         for (state, count) in states {
             same(&found["user_goroutines"][state], count, state);
         }
-        let total = |counts: &serde_json::Map<String, Value>| counts.values().filter_map(Value::as_u64).sum::<u64>();
+        let total =
+            |counts: &serde_json::Map<String, Value>| counts.values().filter_map(Value::as_u64).sum::<u64>();
         let goroutines = total(found["user_goroutines"].as_object().unwrap());
         assert_eq!(goroutines, total(states) + 1, "{name}: goroutines");
         // NumGoroutine leaves out the one that runs a finalizer.

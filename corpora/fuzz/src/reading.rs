@@ -1,7 +1,9 @@
 //! What must hold for any input to the reader. The targets call it with libFuzzer's inputs,
 //! `harness/reader/tests/fuzz.rs` with those of the committed corpora.
 
-use heapmatrix_reader::{Dump, Error, Event, Fields, Head, Problem, Record, Stack, Stream, StreamError};
+use heapmatrix_reader::{
+    Dump, Error, Event, Fields, Head, Problem, Record, Stack, Stream, StreamError, Version,
+};
 
 use crate::expect::Expect;
 use crate::memory;
@@ -123,4 +125,40 @@ fn lists_round_trip(record: &Record<'_>) {
     let encoded = Fields::encode_list(fields);
     assert_eq!(Fields::from_encoded(&encoded).as_ref(), Ok(&fields));
     assert_eq!(fields.count(), fields.fold(0, |count, _| count + 1));
+}
+
+/// What is saved of a dump is a dump, from which nothing more is lost; a sound dump stays as it is.
+pub fn salvage(input: &[u8]) {
+    within_memory(input, |input| {
+        let saved = match heapmatrix_reader::salvage(input) {
+            Ok(saved) => saved,
+            Err(error) => return assert_eq!(Dump::new(input).err(), Some(error)),
+        };
+        let mut output = Vec::with_capacity(input.len() + 1);
+        saved.write_to(&mut output).expect("memory does not fail");
+        let records = count(&output).expect("what was saved can be read");
+        let added_eof = saved.cut().is_some_and(|error| *error.problem() != Problem::TrailingBytes);
+        assert_eq!(records, saved.records() + u64::from(added_eof));
+        assert_eq!(saved.is_intact(), output == input);
+        assert!(saved.lost_names().is_empty() || Version::recognise(input) == Ok(Version::Go15));
+        if saved.lost_names().is_empty() {
+            // Nothing was skipped, so there is nothing that could hide an error.
+            assert_eq!(saved.cut(), count(input).err().as_ref());
+        }
+
+        let mut end = 0;
+        for lost in saved.lost_names() {
+            assert!(end < lost.offset && lost.offset < lost.removed.start, "{lost:?}");
+            end = lost.removed.end;
+        }
+        assert!(end + saved.dropped() <= input.len() as u64);
+        // Where a dump was cut inside an itab, the added eof may complete it to one that fits a type before it.
+        let again = heapmatrix_reader::salvage(&output).expect("it was saved before");
+        assert!(again.is_intact() || saved.cut().is_some());
+    });
+}
+
+/// The number of records, or why they end early.
+fn count(input: &[u8]) -> Result<u64, Error> {
+    Dump::new(input)?.records().try_fold(0, |count, record| record.map(|_| count + 1))
 }

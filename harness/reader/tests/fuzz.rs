@@ -43,3 +43,8 @@ fn reader() {
 fn roundtrip() {
     replay("roundtrip", reading::roundtrip);
 }
+
+#[test]
+fn salvage() {
+    replay("salvage", reading::salvage);
+}

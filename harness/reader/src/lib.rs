@@ -45,6 +45,8 @@ mod cursor;
 mod dump;
 mod error;
 mod fields;
+mod index;
+pub mod laws;
 mod order;
 mod params;
 mod profile;
@@ -62,6 +64,7 @@ pub use body::{
 pub use dump::{Dump, Records};
 pub use error::{Error, Problem, Result};
 pub use fields::{Field, FieldKind, Fields};
+pub use index::{Edge, Index};
 pub use params::{Arch, Params, PointerSize};
 pub use profile::{Call, Stack};
 pub use record::{Kind, Record};

@@ -175,7 +175,7 @@ impl Runtime<'_> {
         limit.is_none_or(|limit| off.checked_add(self.ptrSize).is_some_and(|end| end <= limit))
     }
 
-    fn dumproots(&mut self) -> R<()> {
+    pub(super) fn dumproots(&mut self) -> R<()> {
         let firstmoduledata = self.symbols.firstmoduledata.0;
         // TODO(mwhudson): dump datamask etc from all objects
         // data segment
@@ -245,7 +245,7 @@ impl Runtime<'_> {
         Ok(bitvector { n: self.load_int32(p, "bitvector.n")?, bytedata })
     }
 
-    fn dumpobjs(&mut self) -> R<()> {
+    pub(super) fn dumpobjs(&mut self) -> R<()> {
         let mut i = 0;
         while i < self.load(self.symbols.mheap.0, "mheap.nspan")? {
             let s = self.h_allspans(i)?;
@@ -342,7 +342,7 @@ impl Runtime<'_> {
         }
     }
 
-    fn dumpitabs(&mut self) -> R<()> {
+    pub(super) fn dumpitabs(&mut self) -> R<()> {
         self.iterate_itabs(Self::itab_callback)
     }
 
@@ -447,7 +447,7 @@ impl Runtime<'_> {
         self.dumpint(frees)
     }
 
-    fn dumpmemprof(&mut self) -> R<()> {
+    pub(super) fn dumpmemprof(&mut self) -> R<()> {
         self.iterate_memprof(Self::dumpmemprof_callback)?;
         let mut spanidx = 0;
         while spanidx < self.load(self.symbols.mheap.0, "mheap.nspan")? {

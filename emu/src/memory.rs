@@ -149,7 +149,6 @@ impl Region {
     }
 
     /// The host memory behind it, for the engine to keep alive while it maps it.
-    #[allow(dead_code)]
     pub(crate) fn host(&self) -> &Arc<MmapRaw> {
         &self.host
     }
@@ -271,7 +270,8 @@ impl GuestMemory {
 
     /// Writes bytes, whatever the regions' protections.
     ///
-    /// A machine that has already executed the code there must be told to forget it.
+    /// A machine that has already executed code there must be told to forget it
+    /// ([`Machine::flush_code`](crate::machine::Machine::flush_code)).
     ///
     /// # Errors
     /// [`MemoryError::NotMapped`].
@@ -325,7 +325,6 @@ impl GuestMemory {
         (at.checked_add(len)? <= limit).then_some(at)
     }
 
-    #[allow(dead_code)]
     /// Names the present layout: two memories of the same layout number map the same regions.
     pub(crate) fn layout(&self) -> u64 {
         self.layout

@@ -16,7 +16,9 @@ pub enum BuildError {
     #[error(transparent)]
     Facts(#[from] FactError),
     /// Something does not fit into the target's address space as images divide it.
-    #[error("the image's {what} takes {need:#x} bytes at {addr:#x}, where there is room for {room:#x}: use a smaller world")]
+    #[error(
+        "the image's {what} takes {need:#x} bytes at {addr:#x}, where there is room for {room:#x}: use a smaller world"
+    )]
     TooLarge {
         /// The section.
         what: &'static str,

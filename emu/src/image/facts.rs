@@ -12,7 +12,8 @@ use serde::Deserialize;
 /// The facts as JSON, for those who need them in another form.
 pub const JSON: &str = include_str!("../../facts/go1.5.4-runtime-layouts.json");
 
-static FACTS: LazyLock<File> = LazyLock::new(|| serde_json::from_str(JSON).expect("the embedded facts are well-formed"));
+static FACTS: LazyLock<File> =
+    LazyLock::new(|| serde_json::from_str(JSON).expect("the embedded facts are well-formed"));
 
 #[derive(Deserialize)]
 struct File {
@@ -128,9 +129,8 @@ impl Layouts {
         let mut fields = path.split('.');
         let mut offset = 0;
         loop {
-            let field = fields.next().and_then(|name| layout.fields.get(name)).ok_or_else(|| FactError::Field {
-                structure: structure.to_owned(),
-                field: path.to_owned(),
+            let field = fields.next().and_then(|name| layout.fields.get(name)).ok_or_else(|| {
+                FactError::Field { structure: structure.to_owned(), field: path.to_owned() }
             })?;
             offset += field.offset;
             if fields.clone().next().is_none() {
@@ -153,7 +153,9 @@ impl Layouts {
             "int32" | "uint32" => 4,
             "int64" | "uint64" | "float64" => 8,
             "int" | "uintptr" | "unsafe.Pointer" | "runtime.bucketType" => self.target.ptr_size(),
-            "runtime.gclinkptr" | "runtime.guintptr" | "runtime.muintptr" | "runtime.pageID" => self.target.ptr_size(),
+            "runtime.gclinkptr" | "runtime.guintptr" | "runtime.muintptr" | "runtime.pageID" => {
+                self.target.ptr_size()
+            }
             "runtime.puintptr" => self.target.ptr_size(),
             "runtime.uintreg" => self.target.reg_size(),
             pointer if pointer.starts_with('*') => self.target.ptr_size(),

@@ -7,7 +7,8 @@ use super::error::BuildError;
 use super::facts::FactError;
 use super::section::{In, Sections, encode};
 use super::sizes::{
-    MAX_SMALL_SIZE, MAX_TINY_SIZE, NUM_SIZE_CLASSES, PAGE_SHIFT, PAGE_SIZE, SizeClass, size_classes, size_to_class,
+    MAX_SMALL_SIZE, MAX_TINY_SIZE, NUM_SIZE_CLASSES, PAGE_SHIFT, PAGE_SIZE, SizeClass, size_classes,
+    size_to_class,
 };
 use super::vars::Vars;
 use crate::memory::{GuestMemory, PAGE, Prot};
@@ -33,7 +34,8 @@ pub(crate) enum Event {
 /// The allocations and frees of a world, in order.
 pub(crate) fn events(world: &World) -> Vec<Event> {
     let count = world.objects.len();
-    let freed_at = |(i, object): (usize, &Object)| Some((i.saturating_add(object.freed_after?).min(count), i));
+    let freed_at =
+        |(i, object): (usize, &Object)| Some((i.saturating_add(object.freed_after?).min(count), i));
     let mut frees: Vec<(usize, usize)> = world.objects.iter().enumerate().filter_map(freed_at).collect();
     frees.sort_unstable();
     let mut frees = frees.into_iter().peekable();
@@ -104,7 +106,12 @@ impl Heap {
     }
 
     /// Decides which spans there are, for objects, for stacks of so many bytes and for the world's own.
-    pub fn plan(world: &World, stacks: &[u64], events: &[Event], sections: &mut Sections) -> Result<Heap, BuildError> {
+    pub fn plan(
+        world: &World,
+        stacks: &[u64],
+        events: &[Event],
+        sections: &mut Sections,
+    ) -> Result<Heap, BuildError> {
         let target = sections.target;
         let arena_start = match target {
             AnyTarget::I386 => 0x1840_0000,
@@ -176,7 +183,8 @@ impl Heap {
         all.rotate_left(world.allspans_rotation.checked_rem(count).unwrap_or(0));
         let allspans = sections.words(In::Persistent, &all);
         let (n, pages) = (count as u64, (self.arena_used - self.arena_start) >> PAGE_SHIFT);
-        for (slice, array, len) in [(vars.h_allspans, allspans, n), (vars.h_spans, self.spans_lookup, pages)] {
+        for (slice, array, len) in [(vars.h_allspans, allspans, n), (vars.h_spans, self.spans_lookup, pages)]
+        {
             sections.fill("runtime.slice", slice, &[("array", array), ("len", len), ("cap", len)])?;
         }
         sections.fill(

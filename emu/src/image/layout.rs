@@ -48,8 +48,6 @@ pub(crate) struct Layout {
     pub specials: Vec<(Option<u64>, Option<u64>)>,
     /// Entries in a block of the finalizer queue.
     pub finblock_capacity: u64,
-    /// The first block of the finalizer queue, in the order of allocation.
-    pub finblocks: u64,
     ptr_size: u64,
 }
 
@@ -90,7 +88,8 @@ impl Layout {
         }
 
         let events = heap::events(world);
-        let stack_lens: Vec<u64> = world.goroutines.iter().map(|g| stack::stack_bytes(world, target, g)).collect();
+        let stack_lens: Vec<u64> =
+            world.goroutines.iter().map(|g| stack::stack_bytes(world, target, g)).collect();
         let asked: Vec<u64> = stack_lens.iter().copied().filter(|&len| len > 0).collect();
         let heap = Heap::plan(world, &asked, &events, sections)?;
         heap.fill(world, &vars, sections)?;
@@ -124,7 +123,8 @@ impl Layout {
             };
             specials.push((finalizer, profile));
         }
-        let entries = sections.layouts.size("runtime.finblock")? - sections.layouts.offset("runtime.finblock", "fin")?;
+        let entries = sections.layouts.size("runtime.finblock")?
+            - sections.layouts.offset("runtime.finblock", "fin")?;
         let finblock_capacity = entries / sections.layouts.size("runtime.finalizer")?;
         let queued = world.queued.len().max(world.ran_finalizers) as u64;
         let blocks = queued.div_ceil(finblock_capacity);
@@ -145,7 +145,6 @@ impl Layout {
             buckets,
             specials,
             finblock_capacity,
-            finblocks,
             ptr_size,
         })
     }

@@ -121,7 +121,11 @@ pub(crate) fn place(
         frames,
         defers,
         panics,
-        stkbar: if stkbar_len == 0 { 0 } else { sections.reserve(In::Persistent, stkbar_len * stkbar_size, 8) },
+        stkbar: if stkbar_len == 0 {
+            0
+        } else {
+            sections.reserve(In::Persistent, stkbar_len * stkbar_size, 8)
+        },
         barriers,
         stkbar_len,
     })

@@ -57,7 +57,11 @@ fn string_header(text: &str, sections: &mut Sections) -> Result<u64, FactError> 
 }
 
 /// Lays out the itabs, without links, and returns their addresses.
-pub(crate) fn place_itabs(world: &World, types: &[u64], sections: &mut Sections) -> Result<Vec<u64>, FactError> {
+pub(crate) fn place_itabs(
+    world: &World,
+    types: &[u64],
+    sections: &mut Sections,
+) -> Result<Vec<u64>, FactError> {
     let place = |itab: &crate::world::Itab| {
         let addr = sections.reserve_structure(In::Persistent, "runtime.itab")?;
         sections.fill("runtime.itab", addr, &[("_type", types[itab.typ])])?;

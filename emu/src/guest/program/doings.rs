@@ -158,9 +158,14 @@ impl Doings<'_> {
                     let handle = self.layout.handle(i);
                     self.steps.push(match placement.class {
                         0 => Step::AllocateLarge { span: self.layout.heap.large_span(i), handle },
-                        class => Step::Allocate { cached: alloc + class as u64 * ptr_size, size: placement.size, handle },
+                        class => Step::Allocate {
+                            cached: alloc + class as u64 * ptr_size,
+                            size: placement.size,
+                            handle,
+                        },
                     });
-                    if let Some(bits) = heap_bits(&self.world.objects[i].contents, placement.size / ptr_size) {
+                    if let Some(bits) = heap_bits(&self.world.objects[i].contents, placement.size / ptr_size)
+                    {
                         self.steps.push(Step::SetType { handle, bits });
                     }
                 }
@@ -294,7 +299,11 @@ impl Doings<'_> {
         // Nothing behind the last field that is not zero.
         let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(len);
-        self.steps.push(Step::Copy { cell: self.layout.cells.zero, offset: self.layout.vars.memstats, bytes });
+        self.steps.push(Step::Copy {
+            cell: self.layout.cells.zero,
+            offset: self.layout.vars.memstats,
+            bytes,
+        });
         Ok(())
     }
 

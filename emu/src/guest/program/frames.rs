@@ -17,10 +17,12 @@ use crate::image::stack::frame_bytes;
 use crate::world::{Activation, Goroutine, Status, Stop, Value, World};
 
 /// Where the code of an activation is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Site {
     /// The op at which the activation goes on: the return PC of its call.
     pub resumes: usize,
+    /// The ops to which its calls of `deferproc` return.
+    pub defers: Vec<usize>,
 }
 
 /// Of each goroutine and each of its activations: where its code is.
@@ -61,7 +63,8 @@ pub(crate) fn functions(
     stubs: &Stubs,
     entries: &[Label],
 ) -> Result<Sites, FactError> {
-    let mut sites: Sites = world.goroutines.iter().map(|g| vec![Site::default(); g.activations.len()]).collect();
+    let mut sites: Sites =
+        world.goroutines.iter().map(|g| vec![Site::default(); g.activations.len()]).collect();
     let mut blocks: Vec<Vec<Block>> = vec![Vec::new(); world.functions.len()];
     for ((goroutine, g), first) in world.goroutines.iter().enumerate().zip(numbers(world)) {
         for (frame, activation) in g.activations.iter().enumerate() {
@@ -188,6 +191,7 @@ impl Writer<'_> {
         for (defer, &addr) in block.activation.defers.iter().zip(&stack.defers[block.frame]) {
             self.value(&defer.fun.value());
             self.code.emit(&[Mov(V2, V0), Imm(V0, stack.g), Imm(V1, addr), Call(self.stubs.deferproc)]);
+            self.sites[block.goroutine][block.frame].defers.push(self.code.here());
             if defer.no_args {
                 self.code.emit(&[Imm(V1, addr), Imm(V2, u64::MAX)]);
                 self.code.store(V2, V1, "runtime._defer", "sp")?;
@@ -220,7 +224,8 @@ impl Writer<'_> {
         let size = self.code.layouts.size("runtime.stkbar")?;
         let first = stack.stkbar_len - stack.barriers.len() as u64;
         for (i, &frame) in stack.barriers.iter().enumerate() {
-            let slot = stack.frames[frame].return_slot.expect("the world puts barriers on frames in memory only");
+            let slot =
+                stack.frames[frame].return_slot.expect("the world puts barriers on frames in memory only");
             let entry = stack.stkbar + (first + i as u64) * size;
             self.code.emit(&[Imm(V0, slot), Load(V1, V0, 0, Word), Imm(V2, entry)]);
             self.code.store(V0, V2, "runtime.stkbar", "savedLRPtr")?;
@@ -235,12 +240,9 @@ impl Writer<'_> {
         match self.layout.place(value) {
             Placed::At(number) => self.code.emit(&[Imm(V0, number)]),
             Placed::Entry(function) => self.code.emit(&[LabelAddr(V0, self.entries[function])]),
-            Placed::InObject { handle, offset } => self.code.emit(&[
-                Imm(V0, handle),
-                Load(V0, V0, 0, Word),
-                Imm(V1, offset),
-                Add(V0, V1),
-            ]),
+            Placed::InObject { handle, offset } => {
+                self.code.emit(&[Imm(V0, handle), Load(V0, V0, 0, Word), Imm(V1, offset), Add(V0, V1)])
+            }
         }
     }
 
@@ -258,7 +260,7 @@ impl Writer<'_> {
     /// instruction before it gets a wrong line, and a stack map index that is wrong or out of range.
     fn end_site(&mut self, block: &Block) {
         let here = self.code.here();
-        self.sites[block.goroutine][block.frame] = Site { resumes: here };
+        self.sites[block.goroutine][block.frame].resumes = here;
         let current = self.code.current();
         current.lines.push((here, block.activation.line as i32 + 1));
         if block.g.has_frame(block.frame) {

@@ -8,7 +8,7 @@ use super::code::{Code, Whose};
 use super::steps::Handlers;
 use crate::guest::ir::Op::{self, *};
 use crate::guest::ir::Reg::{self, *};
-use crate::guest::ir::Width::{B1, B2, B4, Word};
+use crate::guest::ir::Width::{B1, Word};
 use crate::image::facts::FactError;
 use crate::image::heap::{FREE, IN_USE};
 use crate::image::sizes::PAGE_SHIFT;
@@ -182,12 +182,7 @@ fn allocate_large(code: &mut Code, dispatch: Dispatch) -> Result<(), FactError> 
 
 fn set_type(code: &mut Code, machinery: &Machinery, dispatch: Dispatch) {
     let (aligned, write, done) = (code.label(), code.label(), code.label());
-    code.emit(&[
-        code.operand(V1, 1),
-        Load(V1, V1, 0, Word),
-        Imm(V2, machinery.arena_start),
-        Sub(V1, V2),
-    ]);
+    code.emit(&[code.operand(V1, 1), Load(V1, V1, 0, Word), Imm(V2, machinery.arena_start), Sub(V1, V2)]);
     code.heap_bits_for_offset(V1, V2, V3, machinery.arena_start);
     code.emit(&[JumpIfZero(V1, aligned), code.operand(V3, 4), code.operand(V4, 5), Jump(write)]);
     code.bind(aligned);
@@ -382,10 +377,7 @@ fn queue_finalizer(code: &mut Code, machinery: &Machinery, dispatch: Dispatch) -
     code.emit(&[Imm(V4, machinery.finblock_capacity), JumpIfBelow(V3, V4, put)]);
     code.bind(grow); // finq == nil || finq.cnt == len(finq.fin)
     let alllink = code.offset("runtime.finblock", "alllink")?;
-    code.emit(&[
-        Imm(V3, machinery.finc),
-        Load(V4, V3, 0, Word),
-    ]);
+    code.emit(&[Imm(V3, machinery.finc), Load(V4, V3, 0, Word)]);
     let new = code.label();
     code.emit(&[JumpIfZero(V4, new)]);
     code.bind(have); // block = finc

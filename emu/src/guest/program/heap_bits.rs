@@ -56,7 +56,8 @@ mod tests {
 
     fn words(len: u32, pointers: &[usize]) -> Contents {
         let count = pointers.iter().max().map_or(0, |last| last + 1);
-        let slot = |i| if pointers.contains(&i) { Slot::Pointer(Value::NIL) } else { Slot::Plain(Value::NIL) };
+        let slot =
+            |i| if pointers.contains(&i) { Slot::Pointer(Value::NIL) } else { Slot::Plain(Value::NIL) };
         Contents::Words { len, slots: (0..count).map(slot).collect() }
     }
 

@@ -100,7 +100,9 @@ pub(crate) fn encode_steps(
             Step::Allocate { cached, size, handle } => {
                 list.words(&[label(handlers.allocate), *cached, *size, *handle]);
             }
-            Step::AllocateLarge { span, handle } => list.words(&[label(handlers.allocate_large), *span, *handle]),
+            Step::AllocateLarge { span, handle } => {
+                list.words(&[label(handlers.allocate_large), *span, *handle])
+            }
             Step::SetType { handle, bits } => {
                 let data = list.end() + 7 * target.ptr_size();
                 let middle = data + bits.aligned.len() as u64;
@@ -124,7 +126,9 @@ pub(crate) fn encode_steps(
                 list.words(&[label(handlers.set), *cell, *offset, value.cell, number(value.add)]);
             }
             Step::Push { head, node, link } => list.words(&[label(handlers.push), *head, *node, *link]),
-            Step::AddSpecial { special, handle } => list.words(&[label(handlers.add_special), *special, *handle]),
+            Step::AddSpecial { special, handle } => {
+                list.words(&[label(handlers.add_special), *special, *handle])
+            }
             Step::QueueFinalizer => list.words(&[label(handlers.queue_finalizer)]),
             Step::RunFinalizers => list.words(&[label(handlers.run_finalizers)]),
             Step::End => list.words(&[label(handlers.end)]),

@@ -8,6 +8,7 @@
 //! A world is plain data: it is compared, shrunk, saved as JSON and edited by hand.
 //! [`World::check`] says whether it describes a process that Go 1.5 could be in.
 
+pub mod catalog;
 pub(crate) mod check;
 mod code;
 mod goroutine;

@@ -419,3 +419,28 @@ fn hints_to_take_a_rest_change_nothing() {
         }
     }
 }
+
+#[test]
+fn a_reset_machine_is_like_a_new_one() {
+    for p in PIECES {
+        let mut m = machine(p.target, &[p.increment, p.trap]);
+        let fresh = Machine::new(p.target).unwrap();
+        m.set_breakpoint(CODE).unwrap();
+        let zero_flag = if p.target.uses_lr() { 1 << 30 } else { 1 << 6 };
+        m.set(Register::Flags, fresh.get(Register::Flags).unwrap() | zero_flag).unwrap();
+        m.set_sp(0x50);
+        m.run(CODE, Limits::NONE).unwrap();
+        let memory = m.reset();
+        assert_eq!(memory.regions().len(), 2);
+        assert_eq!((m.memory().regions().len(), m.instructions()), (0, 0));
+        for register in [p.value, Register::Sp, Register::Pc, Register::Flags, Register::Lr] {
+            assert_eq!(m.get(register), fresh.get(register), "{} {register:?}", p.target);
+        }
+        assert!(m.run(CODE, Limits::NONE).is_err(), "the code is gone");
+        *m.memory_mut() = memory;
+        m.memory_mut().write(CODE, &[p.increment, p.increment, p.trap].concat()).unwrap();
+        m.set(p.value, 0).unwrap();
+        assert!(matches!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { .. })), "{}: no breakpoint", p.target);
+        assert_eq!((m.get(p.value), m.instructions()), (Ok(2), 3), "{}", p.target);
+    }
+}

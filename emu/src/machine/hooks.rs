@@ -134,20 +134,14 @@ pub(super) fn on_bad_access(engine: &mut Engine) -> Result<unicorn_engine::UcHoo
 
 /// Translates addresses, where the CPU's own translation is off: each address to itself.
 ///
-/// A miss is answered with all that the region allows, because an entry with the access at hand
-/// alone would make the next access of another kind miss again. The access at hand is always granted:
-/// the engine checks it against the region itself, and knows better what to say.
+/// A miss is answered with more than the access at hand, because the next access of another kind would
+/// miss again. What the region forbids is granted too: the engine looks at that itself, and knows better
+/// what to say. But never all three at once: stores to a page with code in its entry are slow for ever.
 pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
-    engine.add_tlb_hook(1, 0, |engine, page, access| {
-        let attached = &engine.get_data().attached;
-        let region = attached.get(attached.partition_point(|a| a.end() <= page));
-        let writable = region.is_some_and(|r| r.addr <= page && r.prot.write);
+    engine.add_tlb_hook(1, 0, |_, page, access| {
         let perms = match access {
-            // Never all three at once: stores to a page with code in its entry are slow for ever.
             MemType::FETCH => UcPerms::READ | UcPerms::EXEC,
-            MemType::WRITE => UcPerms::READ | UcPerms::WRITE,
-            _ if writable => UcPerms::READ | UcPerms::WRITE,
-            _ => UcPerms::READ,
+            _ => UcPerms::READ | UcPerms::WRITE,
         };
         Some(TlbEntry { paddr: page, perms })
     })?;

@@ -1,6 +1,11 @@
 //! Runs a guest program on the emulated CPU and in the interpreter, from the same beginning.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod generate;
+pub mod raw;
+
+use std::cell::RefCell;
+
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::interpreter::{self, Interpreter};
 use heapmatrix_emu::guest::ir::{Assembled, Op, Reg};
@@ -12,8 +17,8 @@ use heapmatrix_writer::memory::{Addr, Memory};
 pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
 pub const VREGS: [Reg; 6] = [Reg::V0, Reg::V1, Reg::V2, Reg::V3, Reg::V4, Reg::V5];
 
-/// Bytes of data and of stack.
-pub const DATA_LEN: u64 = 0x4_0000;
+/// Bytes of data and of stack: twice what the largest offsets and frames need.
+pub const DATA_LEN: u64 = 0x2_4000;
 const CODE_LEN: u64 = 0x4_0000;
 
 /// Where things lie, which is where Go 1.5 puts them.
@@ -86,9 +91,22 @@ pub fn program(target: AnyTarget, ops: &[Op]) -> Assembled {
 }
 
 /// Runs a program from its first op to its first trap on the emulated CPU.
-pub fn on_cpu(target: AnyTarget, ops: &[Op], start: Start) -> (Outcome, Machine) {
+pub fn on_cpu(target: AnyTarget, ops: &[Op], start: Start) -> Outcome {
+    thread_local! {
+        static MACHINES: RefCell<Vec<Machine>> =
+            RefCell::new(TARGETS.iter().map(|&target| Machine::new(target).unwrap()).collect());
+    }
+    MACHINES.with_borrow_mut(|machines| {
+        let machine = machines.iter_mut().find(|machine| machine.target() == target).unwrap();
+        run_on(machine, ops, start)
+    })
+}
+
+/// Runs a program from its first op to its first trap on a machine, which is reset before.
+pub fn run_on(machine: &mut Machine, ops: &[Op], start: Start) -> Outcome {
+    let target = machine.target();
     let code = program(target, ops);
-    let mut machine = Machine::new(target).unwrap();
+    machine.reset();
     *machine.memory_mut() = memory(target, &code);
     machine.set_sp(layout(target).stack);
     for &(register, value) in start {
@@ -102,7 +120,7 @@ pub fn on_cpu(target: AnyTarget, ops: &[Op], start: Start) -> (Outcome, Machine)
     }
     let link = machine.get(Register::Lr).unwrap_or(0);
     let code = machine.trap_code().expect("a trap with a code");
-    (outcome(target, registers, link, (code, pc), machine.memory()), machine)
+    outcome(target, registers, link, (code, pc), machine.memory())
 }
 
 /// Runs a program from its first op to its first trap in the interpreter.
@@ -137,7 +155,7 @@ fn outcome(
 
 /// Runs a program on both, which must agree.
 pub fn both(target: AnyTarget, ops: &[Op], start: Start) -> Outcome {
-    let (cpu, _) = on_cpu(target, ops, start);
+    let cpu = on_cpu(target, ops, start);
     let interpreted = interpreted(target, ops, start);
     assert_eq!(cpu, interpreted, "{target}: CPU (left) and interpreter disagree on {ops:?} from {start:x?}");
     cpu

@@ -3,3 +3,4 @@
 pub mod asm;
 pub mod interpreter;
 pub mod ir;
+pub mod program;

@@ -1,0 +1,68 @@
+//! amd64.
+
+use heapmatrix_writer::AnyTarget;
+use unicorn_engine::RegisterX86 as X86;
+use unicorn_engine::{Arch as UcArch, Mode};
+
+use super::arch::{Arch, Interrupt, Syscall, x86_trap_code};
+use super::hooks;
+
+pub(super) static ARCH: Arch = Arch {
+    target: AnyTarget::Amd64,
+    engine: (UcArch::X86, Mode::MODE_64),
+    pc: X86::RIP as i32,
+    sp: X86::RSP as i32,
+    lr: None,
+    flags: X86::RFLAGS as i32,
+    ctr: None,
+    xer: None,
+    general: &[
+        X86::RAX as i32,
+        X86::RCX as i32,
+        X86::RDX as i32,
+        X86::RBX as i32,
+        X86::RSP as i32,
+        X86::RBP as i32,
+        X86::RSI as i32,
+        X86::RDI as i32,
+        X86::R8 as i32,
+        X86::R9 as i32,
+        X86::R10 as i32,
+        X86::R11 as i32,
+        X86::R12 as i32,
+        X86::R13 as i32,
+        X86::R14 as i32,
+        X86::R15 as i32,
+    ],
+    guest: [
+        X86::RAX as i32,
+        X86::RCX as i32,
+        X86::RDX as i32,
+        X86::RBX as i32,
+        X86::RSI as i32,
+        X86::RDI as i32,
+    ],
+    thread: Some(X86::FS_BASE as i32),
+    syscall: Syscall {
+        number: X86::RAX as i32,
+        args: [
+            X86::RDI as i32,
+            X86::RSI as i32,
+            X86::RDX as i32,
+            X86::R10 as i32,
+            X86::R8 as i32,
+            X86::R9 as i32,
+        ],
+        result: X86::RAX as i32,
+    },
+    width: None,
+    rests: false,
+    // `syscall` reaches the host by its own hook and raises no interrupt.
+    start: |engine| {
+        hooks::on_syscall(engine)?;
+        hooks::on_time_stamp::<true>(engine)
+    },
+    interrupt: |_| Interrupt::Exception,
+    exception_skid: 0,
+    trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
+};

@@ -1,0 +1,84 @@
+//! What differs between the emulated architectures, as one table for each of them.
+
+use heapmatrix_writer::AnyTarget;
+use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
+
+use super::hooks::State;
+use super::{amd64, arm, i386, ppc64};
+
+/// An architecture: which registers have which role, and how the engine behaves on it.
+///
+/// Registers are the engine's numbers.
+pub(super) struct Arch {
+    pub target: AnyTarget,
+    pub engine: (UcArch, Mode),
+    pub pc: i32,
+    pub sp: i32,
+    /// The link register, on machines that have one.
+    pub lr: Option<i32>,
+    /// Condition codes: RFLAGS, EFLAGS, CPSR, CR.
+    pub flags: i32,
+    /// The count register and the fixed-point exception register of Power.
+    pub ctr: Option<i32>,
+    pub xer: Option<i32>,
+    /// General registers in the order of the architecture's own numbering.
+    pub general: &'static [i32],
+    /// The guest program's V0 to V5.
+    pub guest: [i32; 6],
+    /// What holds the address of the thread's own storage, where that is a register.
+    pub thread: Option<i32>,
+    pub syscall: Syscall,
+    /// Bytes in an instruction, or `None` when they vary.
+    pub width: Option<u64>,
+    /// Whether it has hints to take a rest (yield, wait, low priority) at which the engine stops.
+    pub rests: bool,
+    /// Brings the CPU of a new engine into the state in which a Linux process starts.
+    pub start: fn(&mut Unicorn<'static, State>) -> Result<(), uc_error>,
+    /// What an interrupt of the engine means.
+    pub interrupt: fn(u32) -> Interrupt,
+    /// Bytes by which the engine's PC is past the instruction that raised an exception.
+    pub exception_skid: u64,
+    /// The code of the trap whose instruction ends at the end of these bytes.
+    pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
+}
+
+/// The most bytes that a trap and its code take.
+pub(super) const TRAP_BYTES: usize = 8;
+
+/// The registers of a Linux system call.
+pub(super) struct Syscall {
+    pub number: i32,
+    pub args: [i32; 6],
+    pub result: i32,
+}
+
+/// The meaning of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// The instruction for system calls.
+    Trap,
+    /// An instruction that does not exist.
+    Illegal,
+    /// Any other exception.
+    Exception,
+}
+
+impl Arch {
+    /// The table of a target, if machines of its kind can be emulated.
+    pub fn of(target: AnyTarget) -> Option<&'static Arch> {
+        match target {
+            AnyTarget::Amd64 => Some(&amd64::ARCH),
+            AnyTarget::I386 => Some(&i386::ARCH),
+            AnyTarget::Arm => Some(&arm::ARCH),
+            AnyTarget::Ppc64 => Some(&ppc64::ARCH),
+            AnyTarget::Arm64 | AnyTarget::Ppc64le | AnyTarget::Amd64p32 => None,
+        }
+    }
+}
+
+/// The code in `<compare with an immediate>; <trap>` as x86 has it: `A9 imm32` before a trap of two
+/// bytes.
+pub(super) fn x86_trap_code(bytes: &[u8; TRAP_BYTES], trap: [u8; 2]) -> Option<u16> {
+    let [_, test, lo, hi, 0, 0, t0, t1] = *bytes else { return None };
+    (test == 0xa9 && [t0, t1] == trap).then_some(u16::from_le_bytes([lo, hi]))
+}

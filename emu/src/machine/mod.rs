@@ -1,0 +1,420 @@
+//! Emulated machines: a CPU of one of four architectures on a [`GuestMemory`].
+//!
+//! ```
+//! use heapmatrix_emu::machine::{Exit, Limits, Machine};
+//! use heapmatrix_emu::memory::Prot;
+//! use heapmatrix_writer::AnyTarget;
+//!
+//! let mut machine = Machine::new(AnyTarget::Arm)?;
+//! machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC)?;
+//! machine.memory_mut().write(0x1_0000, &0xef00_0000u32.to_le_bytes())?; // svc #0
+//! assert_eq!(machine.run(0x1_0000, Limits::NONE)?, Exit::Trap { pc: 0x1_0004 });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod amd64;
+mod arch;
+mod arm;
+mod attach;
+mod count;
+mod fault;
+mod hooks;
+mod i386;
+mod ppc64;
+mod registers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heapmatrix_writer::AnyTarget;
+use heapmatrix_writer::memory::{Addr, Memory};
+use unicorn_engine::{UcHookId, Unicorn, uc_error};
+
+use crate::memory::GuestMemory;
+use arch::{Arch, TRAP_BYTES};
+use hooks::{State, Stop};
+
+pub use fault::{Access, Fault, FaultKind};
+pub use i386::{Segment, Table};
+pub use registers::Register;
+
+/// A machine that cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewError {
+    /// No emulation for the architecture.
+    #[error("no emulated machine for {0}: there are amd64, 386, arm and ppc64")]
+    Unsupported(AnyTarget),
+    /// The engine refused.
+    #[error("cannot set up an emulated {0} machine: {1}")]
+    Engine(AnyTarget, uc_error),
+}
+
+/// A saved CPU state of another machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this CPU state was saved by another machine: it can be restored only there")]
+pub struct ForeignContext;
+
+/// A register that the machine does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{target} has no register {register:?}")]
+pub struct NoRegister {
+    /// The machine's architecture.
+    pub target: AnyTarget,
+    /// What was asked for.
+    pub register: Register,
+}
+
+/// When to stop a guest that does not stop by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Stops at the first block of instructions that begins when so many have been executed in this
+    /// run: some tens of instructions later at the most, and always at the same one.
+    pub instructions: u64,
+}
+
+impl Limits {
+    /// Never.
+    pub const NONE: Limits = Limits { instructions: u64::MAX };
+
+    /// After so many instructions.
+    pub const fn instructions(instructions: u64) -> Limits {
+        Limits { instructions }
+    }
+}
+
+/// Why a guest has stopped of which nothing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It has executed the instruction for system calls: `syscall`, `int 0x80`, `svc` or `sc`.
+    Trap {
+        /// The address of the instruction after it.
+        pc: u64,
+    },
+    /// It is about to execute the instruction at a breakpoint.
+    Breakpoint {
+        /// The breakpoint.
+        pc: u64,
+    },
+    /// It has used up its instructions.
+    Limit {
+        /// The address of the next one.
+        pc: u64,
+    },
+}
+
+impl Exit {
+    /// Where the guest goes on.
+    pub const fn pc(self) -> u64 {
+        match self {
+            Exit::Trap { pc } | Exit::Breakpoint { pc } | Exit::Limit { pc } => pc,
+        }
+    }
+}
+
+/// The registers of a CPU at one moment, all of them, without memory.
+///
+/// What a thread is while another one runs. Belongs to the machine that saved it.
+#[derive(Debug)]
+pub struct Context {
+    registers: unicorn_engine::Context,
+    machine: u64,
+}
+
+/// An emulated machine. It lives on the thread that made it.
+pub struct Machine {
+    engine: Unicorn<'static, State>,
+    memory: GuestMemory,
+    /// The layout of `memory` that the engine has.
+    layout: Option<u64>,
+    breakpoints: BTreeMap<u64, UcHookId>,
+    /// The registers of a new machine.
+    initial: unicorn_engine::Context,
+    arch: &'static Arch,
+    /// Tells this machine from all others.
+    id: u64,
+}
+
+impl Machine {
+    /// A machine without memory, with all general registers zero, in user mode, floating point on.
+    ///
+    /// # Errors
+    /// [`NewError::Unsupported`] for a target other than amd64, 386, arm and ppc64;
+    /// [`NewError::Engine`] when the host has no memory for it.
+    pub fn new(target: AnyTarget) -> Result<Self, NewError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let arch = Arch::of(target).ok_or(NewError::Unsupported(target))?;
+        let failed = |error| NewError::Engine(target, error);
+        let engine = new_engine(arch).map_err(failed)?;
+        let initial = engine.context_init().map_err(failed)?;
+        Ok(Machine {
+            engine,
+            initial,
+            memory: GuestMemory::new(),
+            layout: None,
+            breakpoints: BTreeMap::new(),
+            arch,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// Makes the machine like new, which is much faster than making a new one: no memory, no breakpoints,
+    /// nothing executed, and every register as in the beginning. Returns the memory that it had.
+    pub fn reset(&mut self) -> GuestMemory {
+        while let Some((&pc, _)) = self.breakpoints.first_key_value() {
+            self.clear_breakpoint(pc);
+        }
+        self.engine.context_restore(&self.initial).expect("a context of this engine");
+        self.engine.get_data_mut().count.clock().set(0);
+        std::mem::take(&mut self.memory)
+    }
+
+    /// The machine's architecture.
+    pub fn target(&self) -> AnyTarget {
+        self.arch.target
+    }
+
+    /// The guest's memory.
+    pub fn memory(&self) -> &GuestMemory {
+        &self.memory
+    }
+
+    /// The guest's memory, to map and to write: the next run sees every change.
+    ///
+    /// Except one: code that the CPU has executed before and that is now written by the host must be
+    /// flushed ([`Machine::flush_code`]). Mapping, unmapping and protecting flush by themselves.
+    pub fn memory_mut(&mut self) -> &mut GuestMemory {
+        &mut self.memory
+    }
+
+    /// The guest's memory, without its machine.
+    pub fn into_memory(self) -> GuestMemory {
+        self.memory
+    }
+
+    /// Forgets what the CPU knows of the code in a range of addresses.
+    pub fn flush_code(&mut self, addr: u64, len: u64) {
+        self.engine.get_data_mut().count.forget();
+        // The engine's range ends before its end; there is nothing to do where nothing was translated.
+        let _ = self.engine.ctl_remove_cache(addr, addr.saturating_add(len));
+    }
+
+    /// Stops the guest whenever it is about to execute the instruction at an address.
+    ///
+    /// A run that begins there passes it. The rest of the code is not slowed down.
+    ///
+    /// # Errors
+    /// The engine's, when it has no memory left.
+    pub fn set_breakpoint(&mut self, pc: u64) -> Result<(), uc_error> {
+        if !self.breakpoints.contains_key(&pc) {
+            let hook = hooks::on_reaching(&mut self.engine, pc)?;
+            self.breakpoints.insert(pc, hook);
+            self.flush_code(pc, 1);
+        }
+        Ok(())
+    }
+
+    /// Takes a breakpoint away, if there is one.
+    pub fn clear_breakpoint(&mut self, pc: u64) {
+        if let Some(hook) = self.breakpoints.remove(&pc) {
+            // Fails only for hooks that are not there.
+            let _ = self.engine.remove_hook(hook);
+            self.flush_code(pc, 1);
+        }
+    }
+
+    /// How many instructions the guest has executed, in all runs together: those that completed,
+    /// traps included, and not the one at fault. Repeated string instructions count once a round.
+    pub fn instructions(&self) -> u64 {
+        self.engine.get_data().count.clock().get()
+    }
+
+    /// Executes from an address on.
+    ///
+    /// # Errors
+    /// [`Fault`], with the machine standing at the instruction at fault.
+    pub fn run(&mut self, pc: u64, limits: Limits) -> Result<Exit, Fault> {
+        self.attach().map_err(|error| self.fault(pc, FaultKind::Engine(error)))?;
+        let passing = self.breakpoints.contains_key(&pc).then_some(pc);
+        let state = self.engine.get_data_mut();
+        state.limit = state.count.clock().get().saturating_add(limits.instructions);
+        state.passing = passing;
+        state.stop = None;
+        state.count.leave();
+
+        let mut pc = pc;
+        let outcome = loop {
+            let outcome = self.start(pc);
+            pc = self.pc();
+            if !self.rested(outcome, pc) {
+                break outcome;
+            }
+        };
+        match (outcome, self.engine.get_data_mut().stop.take()) {
+            (Ok(()), Some(Stop::Trap)) => Ok(Exit::Trap { pc }),
+            (Ok(()), Some(Stop::Limit)) => Ok(Exit::Limit { pc }),
+            (Ok(()), Some(Stop::Breakpoint)) => {
+                count::stopped_at(&mut self.engine, pc);
+                Ok(Exit::Breakpoint { pc })
+            }
+            (Ok(()), Some(Stop::Illegal)) => Err(self.exception(pc, FaultKind::Illegal)),
+            (Ok(()), Some(Stop::Exception(number))) => {
+                Err(self.exception(pc, FaultKind::Exception { number }))
+            }
+            (Ok(()), None) => Err(self.fault(pc, FaultKind::Halted)),
+            (Err(error), _) => Err(self.diagnose(pc, error)),
+        }
+    }
+
+    /// The code of the [`Op::Trap`](crate::guest::ir::Op::Trap) that has just stopped a guest program.
+    ///
+    /// `None` when the machine stands behind another instruction, or behind a trap without a code.
+    pub fn trap_code(&self) -> Option<u16> {
+        let mut bytes = [0; TRAP_BYTES];
+        let pc = self.pc();
+        for (at, byte) in (pc.wrapping_sub(TRAP_BYTES as u64)..).zip(bytes.chunks_mut(1)) {
+            // A code may lie at the very beginning of a region, and so be shorter than others.
+            let _ = self.memory.read(Addr(at), byte);
+        }
+        (self.arch.trap_code)(&bytes)
+    }
+
+    /// Saves all registers.
+    ///
+    /// # Errors
+    /// The engine's, when it has no memory left.
+    pub fn save(&self) -> Result<Context, uc_error> {
+        Ok(Context { registers: self.engine.context_init()?, machine: self.id })
+    }
+
+    /// Saves all registers where others were saved before, without allocating.
+    ///
+    /// # Errors
+    /// [`ForeignContext`].
+    pub fn save_to(&self, context: &mut Context) -> Result<(), ForeignContext> {
+        self.own(context)?;
+        self.engine.context_save(&mut context.registers).expect("a context of this engine");
+        Ok(())
+    }
+
+    /// Restores all registers.
+    ///
+    /// # Errors
+    /// [`ForeignContext`].
+    pub fn restore(&mut self, context: &Context) -> Result<(), ForeignContext> {
+        self.own(context)?;
+        self.engine.context_restore(&context.registers).expect("a context of this engine");
+        Ok(())
+    }
+
+    fn own(&self, context: &Context) -> Result<(), ForeignContext> {
+        // The engine copies pointers of its own along with the registers.
+        if context.machine == self.id { Ok(()) } else { Err(ForeignContext) }
+    }
+
+    /// Shows the engine the memory as it is now.
+    fn attach(&mut self) -> Result<(), uc_error> {
+        if self.layout != Some(self.memory.layout()) {
+            self.layout = None;
+            self.engine.get_data_mut().count.forget();
+            attach::attach(&mut self.engine, &self.memory)?;
+            self.layout = Some(self.memory.layout());
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, pc: u64) -> Result<(), uc_error> {
+        // Neither an address to stop at (there are no exits but the hooks'), nor a time, nor a count.
+        self.engine.emu_start(pc, 0, 0, 0)
+    }
+
+    /// Whether the CPU has only taken a rest, after a hint to do so. The engine says that it has halted,
+    /// or (of arm's `yield` and `wfe`) that it knows no such instruction, but it has executed the hint.
+    fn rested(&self, outcome: Result<(), uc_error>, pc: u64) -> bool {
+        let state = self.engine.get_data();
+        let odd = matches!(outcome, Ok(()) | Err(uc_error::INSN_INVALID)) && state.stop.is_none();
+        odd && self.arch.rests && state.count.completed(pc)
+    }
+
+    fn fault(&self, pc: u64, kind: FaultKind) -> Fault {
+        Fault { target: self.arch.target, pc, kind }
+    }
+
+    /// A fault that came as an exception, behind whose instruction the engine may stand.
+    fn exception(&mut self, pc: u64, kind: FaultKind) -> Fault {
+        let pc = pc.wrapping_sub(self.arch.exception_skid);
+        self.set_pc(pc);
+        count::stopped_at(&mut self.engine, pc);
+        self.fault(pc, kind)
+    }
+
+    /// A fault that came as the engine's error.
+    fn diagnose(&mut self, pc: u64, error: uc_error) -> Fault {
+        count::stopped_at(&mut self.engine, pc);
+        let misaligned = |access| FaultKind::Misaligned { access, addr: pc };
+        let kind = match error {
+            uc_error::READ_UNMAPPED | uc_error::READ_PROT => self.bad_access(pc, Access::Read),
+            uc_error::WRITE_UNMAPPED | uc_error::WRITE_PROT => self.bad_access(pc, Access::Write),
+            uc_error::FETCH_UNMAPPED | uc_error::FETCH_PROT => self.bad_access(pc, Access::Fetch),
+            uc_error::READ_UNALIGNED => misaligned(Access::Read),
+            uc_error::WRITE_UNALIGNED => misaligned(Access::Write),
+            uc_error::FETCH_UNALIGNED => misaligned(Access::Fetch),
+            uc_error::INSN_INVALID => FaultKind::Illegal,
+            error => FaultKind::Engine(error),
+        };
+        self.fault(pc, kind)
+    }
+
+    /// Finds out which access the instruction at `pc` has failed in.
+    ///
+    /// The engine does not tell, except to a hook that slows all stores down. So the instruction, which
+    /// has changed nothing, is executed once more, with the hook.
+    fn bad_access(&mut self, pc: u64, access: Access) -> FaultKind {
+        let found = self.probe(pc).unwrap_or(None);
+        let (access, addr, len) = found.unwrap_or((access, pc, 0));
+        match self.memory.region_at(addr) {
+            Some(r) => FaultKind::Protected { access, addr, len, region: r.name(), prot: r.prot() },
+            None => FaultKind::Unmapped { access, addr, len },
+        }
+    }
+
+    fn probe(&mut self, pc: u64) -> Result<Option<(Access, u64, u64)>, uc_error> {
+        let before = self.engine.context_init()?;
+        let hook = hooks::on_bad_access(&mut self.engine)?;
+        let state = self.engine.get_data_mut();
+        state.probing = true;
+        state.passing = Some(pc);
+        let outcome = self.start(pc);
+        let state = self.engine.get_data_mut();
+        state.probing = false;
+        state.stop = None;
+        let found = state.access.take();
+        self.engine.remove_hook(hook)?;
+        self.engine.context_restore(&before)?;
+        Ok(found.filter(|_| outcome.is_err()))
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("target", &self.arch.target)
+            .field("pc", &format_args!("{:#x}", self.pc()))
+            .field("instructions", &self.instructions())
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+fn new_engine(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> {
+    let (uc_arch, mode) = arch.engine;
+    let mut engine = Unicorn::new_with_data(uc_arch, mode, State::new(arch))?;
+    (arch.start)(&mut engine)?;
+    // No address ends a run, not even zero: a guest that goes there has gone astray.
+    engine.ctl_exits_enable()?;
+    engine.ctl_set_exits(&[])?;
+    hooks::on_block(&mut engine)?;
+    hooks::on_interrupt(&mut engine)?;
+    Ok(engine)
+}

@@ -1,0 +1,98 @@
+//! ppc64, big-endian.
+
+use heapmatrix_writer::AnyTarget;
+use unicorn_engine::RegisterPPC as Ppc;
+use unicorn_engine::{Arch as UcArch, Mode, TlbType, Unicorn, uc_error};
+
+use super::arch::{Arch, Interrupt, Syscall};
+use super::hooks::{self, State};
+
+pub(super) static ARCH: Arch = Arch {
+    target: AnyTarget::Ppc64,
+    // The default CPU model: choosing one selects a 32-bit CPU.
+    engine: (UcArch::PPC, Mode(Mode::PPC64.0 | Mode::BIG_ENDIAN.0)),
+    pc: Ppc::PC as i32,
+    sp: Ppc::R1 as i32,
+    lr: Some(Ppc::LR as i32),
+    flags: Ppc::CR as i32,
+    ctr: Some(Ppc::CTR as i32),
+    xer: Some(Ppc::XER as i32),
+    general: &[
+        Ppc::R0 as i32,
+        Ppc::R1 as i32,
+        Ppc::R2 as i32,
+        Ppc::R3 as i32,
+        Ppc::R4 as i32,
+        Ppc::R5 as i32,
+        Ppc::R6 as i32,
+        Ppc::R7 as i32,
+        Ppc::R8 as i32,
+        Ppc::R9 as i32,
+        Ppc::R10 as i32,
+        Ppc::R11 as i32,
+        Ppc::R12 as i32,
+        Ppc::R13 as i32,
+        Ppc::R14 as i32,
+        Ppc::R15 as i32,
+        Ppc::R16 as i32,
+        Ppc::R17 as i32,
+        Ppc::R18 as i32,
+        Ppc::R19 as i32,
+        Ppc::R20 as i32,
+        Ppc::R21 as i32,
+        Ppc::R22 as i32,
+        Ppc::R23 as i32,
+        Ppc::R24 as i32,
+        Ppc::R25 as i32,
+        Ppc::R26 as i32,
+        Ppc::R27 as i32,
+        Ppc::R28 as i32,
+        Ppc::R29 as i32,
+        Ppc::R30 as i32,
+        Ppc::R31 as i32,
+    ],
+    guest: [Ppc::R3 as i32, Ppc::R4 as i32, Ppc::R5 as i32, Ppc::R6 as i32, Ppc::R7 as i32, Ppc::R8 as i32],
+    thread: Some(Ppc::R13 as i32),
+    syscall: Syscall {
+        number: Ppc::R0 as i32,
+        args: [
+            Ppc::R3 as i32,
+            Ppc::R4 as i32,
+            Ppc::R5 as i32,
+            Ppc::R6 as i32,
+            Ppc::R7 as i32,
+            Ppc::R8 as i32,
+        ],
+        result: Ppc::R3 as i32,
+    },
+    width: Some(4),
+    rests: true,
+    start,
+    interrupt: |number| match number {
+        EXCP_SYSCALL => Interrupt::Trap,
+        EXCP_INVALID => Interrupt::Illegal,
+        _ => Interrupt::Exception,
+    },
+    // The engine steps over the instruction whatever the exception.
+    exception_skid: 4,
+    // cmpldi r0, code: 001010 000 01 00000 imm16; then sc
+    trap_code: |bytes| match *bytes {
+        [0x28, 0x20, hi, lo, 0x44, 0, 0, 2] => Some(u16::from_be_bytes([hi, lo])),
+        _ => None,
+    },
+};
+
+/// The engine's number for a system call.
+const EXCP_SYSCALL: u32 = 8;
+/// The engine's number for an instruction that does not exist.
+const EXCP_INVALID: u32 = 96;
+/// MSR.VEC, MSR.VSX and MSR.FP: without them vector and floating-point instructions trap.
+const MSR_UNITS: u64 = 1 << 25 | 1 << 23 | 1 << 13;
+
+fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
+    // The CPU's own address translation needs page tables in guest memory.
+    engine.ctl_set_tlb_type(TlbType::VIRTUAL)?;
+    hooks::on_tlb_miss(engine)?;
+    let msr = engine.reg_read(Ppc::MSR)?;
+    engine.reg_write(Ppc::MSR, msr | MSR_UNITS)
+}

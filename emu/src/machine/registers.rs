@@ -1,0 +1,125 @@
+//! The registers of a machine, by their roles.
+
+use super::{Machine, NoRegister};
+use crate::guest::ir::Reg;
+
+/// A register, by its role or by the architecture's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Register {
+    /// The program counter.
+    Pc,
+    /// The stack pointer.
+    Sp,
+    /// The link register of arm and ppc64.
+    Lr,
+    /// Condition codes: RFLAGS, EFLAGS, CPSR or CR.
+    Flags,
+    /// A general register by the architecture's own number: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI,
+    /// R8…; EAX…EDI in the same order; R0…R15; R0…R31.
+    General(u8),
+    /// A register of guest programs.
+    Guest(Reg),
+    /// The address of the thread's own storage: amd64's FS base, arm's TPIDRURO, ppc64's R13. Not on
+    /// 386, where it lies in a segment ([`Machine::set_segment`]).
+    Thread,
+    /// The count register of ppc64.
+    Ctr,
+    /// The fixed-point exception register of ppc64.
+    Xer,
+}
+
+impl Machine {
+    /// A register's value, with zeros above its width.
+    ///
+    /// # Errors
+    /// [`NoRegister`].
+    pub fn get(&self, register: Register) -> Result<u64, NoRegister> {
+        Ok(self.read(self.number(register)?))
+    }
+
+    /// Sets a register to a value, or to as much of it as fits.
+    ///
+    /// # Errors
+    /// [`NoRegister`].
+    pub fn set(&mut self, register: Register, value: u64) -> Result<(), NoRegister> {
+        let number = self.number(register)?;
+        self.write(number, value);
+        Ok(())
+    }
+
+    /// The program counter.
+    pub fn pc(&self) -> u64 {
+        self.read(self.arch.pc)
+    }
+
+    /// Sets the program counter.
+    pub fn set_pc(&mut self, pc: u64) {
+        self.write(self.arch.pc, pc);
+    }
+
+    /// The stack pointer.
+    pub fn sp(&self) -> u64 {
+        self.read(self.arch.sp)
+    }
+
+    /// Sets the stack pointer.
+    pub fn set_sp(&mut self, sp: u64) {
+        self.write(self.arch.sp, sp);
+    }
+
+    /// The number of the system call for which the guest has trapped.
+    pub fn syscall_number(&self) -> u64 {
+        self.read(self.arch.syscall.number)
+    }
+
+    /// The six arguments of the system call for which the guest has trapped.
+    pub fn syscall_args(&self) -> [u64; 6] {
+        self.arch.syscall.args.map(|register| self.read(register))
+    }
+
+    /// Gives a system call's result: a value, or the number of an error.
+    pub fn set_syscall_result(&mut self, result: Result<u64, u32>) {
+        let summary_overflow = 1 << 28;
+        let on_power = self.arch.ctr.is_some();
+        match result {
+            Ok(value) => self.write(self.arch.syscall.result, value),
+            Err(errno) if on_power => self.write(self.arch.syscall.result, errno.into()),
+            Err(errno) => self.write(self.arch.syscall.result, (-i64::from(errno)) as u64),
+        }
+        if on_power {
+            // There errors are told by the summary overflow bit of condition register field 0.
+            let cr = self.read(self.arch.flags) & !summary_overflow;
+            self.write(self.arch.flags, cr | if result.is_err() { summary_overflow } else { 0 });
+        }
+    }
+
+    /// The engine's number of a register.
+    fn number(&self, register: Register) -> Result<i32, NoRegister> {
+        let arch = self.arch;
+        match register {
+            Register::Pc => Some(arch.pc),
+            Register::Sp | Register::Guest(Reg::Sp) => Some(arch.sp),
+            Register::Lr => arch.lr,
+            Register::Flags => Some(arch.flags),
+            Register::General(n) => arch.general.get(usize::from(n)).copied(),
+            Register::Guest(Reg::V0) => Some(arch.guest[0]),
+            Register::Guest(Reg::V1) => Some(arch.guest[1]),
+            Register::Guest(Reg::V2) => Some(arch.guest[2]),
+            Register::Guest(Reg::V3) => Some(arch.guest[3]),
+            Register::Guest(Reg::V4) => Some(arch.guest[4]),
+            Register::Guest(Reg::V5) => Some(arch.guest[5]),
+            Register::Thread => arch.thread,
+            Register::Ctr => arch.ctr,
+            Register::Xer => arch.xer,
+        }
+        .ok_or(NoRegister { target: arch.target, register })
+    }
+
+    pub(super) fn read(&self, register: i32) -> u64 {
+        self.engine.reg_read(register).expect("a register of this architecture")
+    }
+
+    pub(super) fn write(&mut self, register: i32, value: u64) {
+        self.engine.reg_write(register, value).expect("a register of this architecture");
+    }
+}

@@ -1,0 +1,546 @@
+//! The guest's memory: host memory that the emulated CPU executes on and the writer borrows from.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heapmatrix_writer::memory::{Addr, Memory, Unreadable};
+use memmap2::{MmapOptions, MmapRaw};
+
+/// Bytes in a page: the grain of every mapping, on all the machines.
+pub const PAGE: u64 = 4096;
+
+/// What the guest may do with a region. The host reads and writes all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Prot {
+    /// Loads are allowed.
+    pub read: bool,
+    /// Stores are allowed.
+    pub write: bool,
+    /// Instructions may be fetched.
+    pub exec: bool,
+}
+
+impl Prot {
+    /// No access: reserved addresses.
+    pub const NONE: Prot = Prot { read: false, write: false, exec: false };
+    /// Constants.
+    pub const READ: Prot = Prot { read: true, write: false, exec: false };
+    /// Data.
+    pub const READ_WRITE: Prot = Prot { read: true, write: true, exec: false };
+    /// Code.
+    pub const READ_EXEC: Prot = Prot { read: true, write: false, exec: true };
+    /// Everything.
+    pub const ALL: Prot = Prot { read: true, write: true, exec: true };
+}
+
+impl fmt::Display for Prot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flag = |on, c| if on { c } else { '-' };
+        write!(f, "{}{}{}", flag(self.read, 'r'), flag(self.write, 'w'), flag(self.exec, 'x'))
+    }
+}
+
+/// What can be wrong with a request to guest memory. Nothing has changed when one is returned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// An address or a length that is not a multiple of [`PAGE`], or an empty range.
+    #[error("guest range {addr:#x}+{len:#x} is not made of whole pages of {PAGE} bytes")]
+    NotPages {
+        /// The range's first address.
+        addr: u64,
+        /// The range's length in bytes.
+        len: u64,
+    },
+    /// A range that ends behind the last address.
+    #[error("guest range {addr:#x}+{len:#x} leaves the 64-bit address space")]
+    OutOfSpace {
+        /// The range's first address.
+        addr: u64,
+        /// The range's length in bytes.
+        len: u64,
+    },
+    /// A new region over an old one.
+    #[error(
+        "cannot map {name} at {addr:#x}+{len:#x}: {other} is there, at {other_addr:#x}+{other_len:#x}; unmap it first"
+    )]
+    Overlap {
+        /// The new region's name.
+        name: &'static str,
+        /// The new region's first address.
+        addr: u64,
+        /// The new region's length in bytes.
+        len: u64,
+        /// The old region's name.
+        other: &'static str,
+        /// The old region's first address.
+        other_addr: u64,
+        /// The old region's length in bytes.
+        other_len: u64,
+    },
+    /// A range that is not mapped from end to end.
+    #[error("guest range {addr:#x}+{len:#x} is not mapped at {missing:#x}")]
+    NotMapped {
+        /// The range's first address.
+        addr: u64,
+        /// The range's length in bytes.
+        len: u64,
+        /// The first address that is not mapped.
+        missing: u64,
+    },
+    /// The host has no memory to give.
+    #[error("the host refused {len:#x} bytes for guest region {name}: {source}")]
+    Host {
+        /// The region's name.
+        name: &'static str,
+        /// The region's length in bytes.
+        len: u64,
+        /// What the host said.
+        source: io::Error,
+    },
+}
+
+/// A range of guest addresses with a name and one protection.
+///
+/// Several regions may share one piece of host memory (they were split by [`GuestMemory::unmap`] or
+/// [`GuestMemory::protect`]), but never the same bytes of it.
+pub struct Region {
+    name: &'static str,
+    addr: u64,
+    len: u64,
+    prot: Prot,
+    host: Arc<MmapRaw>,
+    /// Where in `host` the region begins.
+    offset: usize,
+}
+
+impl Region {
+    /// What it was mapped as.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its first address.
+    pub fn addr(&self) -> u64 {
+        self.addr
+    }
+
+    /// Its length in bytes, never zero.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The address behind its last byte.
+    pub fn end(&self) -> u64 {
+        self.addr + self.len
+    }
+
+    /// What the guest may do with it.
+    pub fn prot(&self) -> Prot {
+        self.prot
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.slice(0, self.len as usize)
+    }
+
+    /// The host memory behind it, for the engine to keep alive while it maps it.
+    pub(crate) fn host(&self) -> &Arc<MmapRaw> {
+        &self.host
+    }
+
+    /// The host address of its first byte.
+    pub(crate) fn host_ptr(&self) -> *mut u8 {
+        self.host.as_mut_ptr().wrapping_add(self.offset)
+    }
+
+    /// `len` bytes from `from` on. They may reach into the regions that follow, as far as these
+    /// continue this one in the host too.
+    fn slice(&self, from: usize, len: usize) -> &[u8] {
+        assert!(self.offset + from + len <= self.host.len());
+        // SAFETY: the range lies in the mapping, which lives as long as `self.host`. Only the methods
+        // of `GuestMemory` that take `&mut self` write to it, and the engine, which runs under an
+        // exclusive borrow of the machine that owns the memory.
+        unsafe { std::slice::from_raw_parts(self.host_ptr().add(from), len) }
+    }
+
+    /// As [`Region::slice`], to write.
+    fn slice_mut(&mut self, from: usize, len: usize) -> &mut [u8] {
+        assert!(self.offset + from + len <= self.host.len());
+        // SAFETY: as in `slice`; and `&mut self` comes from `&mut GuestMemory`, so that no slice of
+        // this region or of another that shares `host` is alive.
+        unsafe { std::slice::from_raw_parts_mut(self.host_ptr().add(from), len) }
+    }
+
+    /// The part of the region between two addresses in it.
+    fn part(&self, from: u64, to: u64) -> Region {
+        debug_assert!(self.addr <= from && from < to && to <= self.end());
+        Region {
+            name: self.name,
+            addr: from,
+            len: to - from,
+            prot: self.prot,
+            host: Arc::clone(&self.host),
+            offset: self.offset + (from - self.addr) as usize,
+        }
+    }
+
+    /// Whether `next` follows this region in the guest and in the host.
+    fn continues_in(&self, next: &Region) -> bool {
+        self.end() == next.addr
+            && Arc::ptr_eq(&self.host, &next.host)
+            && self.offset + self.len as usize == next.offset
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}-{:#x} {} {}", self.addr, self.end(), self.prot, self.name)
+    }
+}
+
+/// The memory of one guest: regions of zeroed host memory at guest addresses.
+///
+/// The host reserves nothing for pages that nobody has written, so that large sparse regions are
+/// cheap. Protections bind the guest alone.
+#[derive(Debug)]
+pub struct GuestMemory {
+    /// Sorted by address, disjoint.
+    regions: Vec<Region>,
+    layout: u64,
+}
+
+impl Default for GuestMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl GuestMemory {
+    /// An empty address space.
+    pub fn new() -> Self {
+        GuestMemory { regions: Vec::new(), layout: fresh_layout() }
+    }
+
+    /// Maps zeroed memory, of whole pages.
+    ///
+    /// # Errors
+    /// [`MemoryError::NotPages`], [`MemoryError::OutOfSpace`], [`MemoryError::Overlap`] or
+    /// [`MemoryError::Host`].
+    pub fn map(&mut self, name: &'static str, addr: u64, len: u64, prot: Prot) -> Result<(), MemoryError> {
+        let end = page_range(addr, len)?;
+        let at = self.first_ending_behind(addr);
+        if let Some(other) = self.regions.get(at).filter(|r| r.addr < end) {
+            let (other, other_addr, other_len) = (other.name, other.addr, other.len);
+            return Err(MemoryError::Overlap { name, addr, len, other, other_addr, other_len });
+        }
+        let host_error = |source| MemoryError::Host { name, len, source };
+        let host_len = usize::try_from(len).map_err(|_| host_error(io::ErrorKind::OutOfMemory.into()))?;
+        let host = MmapOptions::new().len(host_len).no_reserve_swap().map_anon().map_err(host_error)?;
+        self.regions.insert(at, Region { name, addr, len, prot, host: Arc::new(host.into()), offset: 0 });
+        self.layout = fresh_layout();
+        Ok(())
+    }
+
+    /// Unmaps a range of whole pages, of which any part may be unmapped already. Its contents are gone.
+    ///
+    /// # Errors
+    /// [`MemoryError::NotPages`] or [`MemoryError::OutOfSpace`].
+    pub fn unmap(&mut self, addr: u64, len: u64) -> Result<(), MemoryError> {
+        let end = page_range(addr, len)?;
+        self.replace(addr, end, |_| None);
+        Ok(())
+    }
+
+    /// Changes what the guest may do with a range of whole pages. Its contents stay.
+    ///
+    /// # Errors
+    /// [`MemoryError::NotPages`], [`MemoryError::OutOfSpace`], or [`MemoryError::NotMapped`] when any
+    /// part of the range is.
+    pub fn protect(&mut self, addr: u64, len: u64, prot: Prot) -> Result<(), MemoryError> {
+        let end = page_range(addr, len)?;
+        self.require(addr, len)?;
+        self.replace(addr, end, |part| Some(Region { prot, ..part }));
+        Ok(())
+    }
+
+    /// Writes bytes, whatever the regions' protections.
+    ///
+    /// A machine that has already executed code there must be told to forget it
+    /// ([`Machine::flush_code`](crate::machine::Machine::flush_code)).
+    ///
+    /// # Errors
+    /// [`MemoryError::NotMapped`].
+    pub fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), MemoryError> {
+        self.require(addr, bytes.len() as u64)?;
+        let mut rest = bytes;
+        self.pieces_mut(addr, bytes.len() as u64, |piece| {
+            let (now, later) = rest.split_at(piece.len());
+            piece.copy_from_slice(now);
+            rest = later;
+        });
+        Ok(())
+    }
+
+    /// Sets `len` bytes to one value.
+    ///
+    /// # Errors
+    /// [`MemoryError::NotMapped`].
+    pub fn fill(&mut self, addr: u64, len: u64, byte: u8) -> Result<(), MemoryError> {
+        self.require(addr, len)?;
+        self.pieces_mut(addr, len, |piece| piece.fill(byte));
+        Ok(())
+    }
+
+    /// The `len` bytes at `addr` to write to, when they are one piece of host memory.
+    pub fn borrow_mut(&mut self, addr: u64, len: u64) -> Option<&mut [u8]> {
+        let at = self.contiguous(addr, len)?;
+        let region = &mut self.regions[at];
+        Some(region.slice_mut((addr - region.addr) as usize, len as usize))
+    }
+
+    /// The regions, by address.
+    pub fn regions(&self) -> impl ExactSizeIterator<Item = &Region> {
+        self.regions.iter()
+    }
+
+    /// The region that holds an address.
+    pub fn region_at(&self, addr: u64) -> Option<&Region> {
+        self.regions.get(self.first_ending_behind(addr)).filter(|r| r.addr <= addr)
+    }
+
+    /// The lowest address from `from` on at which `len` bytes are free below `limit`, page-aligned.
+    pub fn find_gap(&self, from: u64, limit: u64, len: u64) -> Option<u64> {
+        let mut at = from.checked_next_multiple_of(PAGE)?;
+        for region in &self.regions[self.first_ending_behind(at)..] {
+            if at.checked_add(len)? <= region.addr {
+                break;
+            }
+            at = region.end();
+        }
+        (at.checked_add(len)? <= limit).then_some(at)
+    }
+
+    /// Names the present layout: two memories of the same layout number map the same regions.
+    pub(crate) fn layout(&self) -> u64 {
+        self.layout
+    }
+
+    /// The index of the first region that ends behind `addr`: the one that holds it, or the next.
+    fn first_ending_behind(&self, addr: u64) -> usize {
+        self.regions.partition_point(|r| r.end() <= addr)
+    }
+
+    /// The region in which `len` bytes at `addr` begin, when they are contiguous in the host.
+    fn contiguous(&self, addr: u64, len: u64) -> Option<usize> {
+        let end = addr.checked_add(len)?;
+        let first = self.first_ending_behind(addr);
+        let mut last = self.regions.get(first).filter(|r| r.addr <= addr)?;
+        for next in &self.regions[first + 1..] {
+            if end <= last.end() || !last.continues_in(next) {
+                break;
+            }
+            last = next;
+        }
+        (end <= last.end()).then_some(first)
+    }
+
+    /// Fails unless the whole range is mapped.
+    fn require(&self, addr: u64, len: u64) -> Result<(), MemoryError> {
+        let end = addr.checked_add(len).ok_or(MemoryError::OutOfSpace { addr, len })?;
+        let mut missing = addr;
+        for region in &self.regions[self.first_ending_behind(addr)..] {
+            if missing >= end || region.addr > missing {
+                break;
+            }
+            missing = region.end();
+        }
+        if missing >= end { Ok(()) } else { Err(MemoryError::NotMapped { addr, len, missing }) }
+    }
+
+    /// Hands the pieces of a mapped range to `f`, in order.
+    fn pieces_mut(&mut self, addr: u64, len: u64, mut f: impl FnMut(&mut [u8])) {
+        let end = addr + len;
+        let first = self.first_ending_behind(addr);
+        for region in self.regions[first..].iter_mut().take_while(|r| r.addr < end) {
+            let from = addr.max(region.addr);
+            let to = end.min(region.end());
+            f(region.slice_mut((from - region.addr) as usize, (to - from) as usize));
+        }
+    }
+
+    /// Cuts the regions at both ends of a range and puts what `f` makes of each part in its place.
+    fn replace(&mut self, addr: u64, end: u64, f: impl Fn(Region) -> Option<Region>) {
+        let first = self.first_ending_behind(addr);
+        let last = first + self.regions[first..].partition_point(|r| r.addr < end);
+        let mut parts = Vec::with_capacity(last - first + 2);
+        for region in &self.regions[first..last] {
+            let (from, to) = (addr.max(region.addr), end.min(region.end()));
+            if region.addr < from {
+                parts.push(region.part(region.addr, from));
+            }
+            parts.extend(f(region.part(from, to)));
+            if to < region.end() {
+                parts.push(region.part(to, region.end()));
+            }
+        }
+        self.regions.splice(first..last, parts);
+        self.layout = fresh_layout();
+    }
+}
+
+impl Memory for GuestMemory {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+        let len = buf.len() as u64;
+        self.require(addr.0, len).map_err(|_| Unreadable { addr, len })?;
+        let mut at = addr.0;
+        let mut rest = buf;
+        for region in &self.regions[self.first_ending_behind(addr.0)..] {
+            if rest.is_empty() {
+                break;
+            }
+            let from = (at - region.addr) as usize;
+            let (now, later) = rest.split_at_mut(rest.len().min(region.len as usize - from));
+            now.copy_from_slice(region.slice(from, now.len()));
+            at += now.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
+        let region = &self.regions[self.contiguous(addr.0, len)?];
+        Some(region.slice((addr.0 - region.addr) as usize, len as usize))
+    }
+}
+
+/// A number that no layout has had before, in any memory: so an engine can tell whether what it has
+/// mapped is what the memory holds, even after one memory was swapped for another.
+fn fresh_layout() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The end of a range of whole pages.
+fn page_range(addr: u64, len: u64) -> Result<u64, MemoryError> {
+    if len == 0 || !addr.is_multiple_of(PAGE) || !len.is_multiple_of(PAGE) {
+        return Err(MemoryError::NotPages { addr, len });
+    }
+    addr.checked_add(len).ok_or(MemoryError::OutOfSpace { addr, len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> GuestMemory {
+        let mut m = GuestMemory::new();
+        m.map("low", 0x1000, 0x2000, Prot::READ_WRITE).unwrap();
+        m.map("high", 0x5000, 0x1000, Prot::READ).unwrap();
+        m.map("next", 0x3000, 0x1000, Prot::NONE).unwrap();
+        m
+    }
+
+    fn layout(m: &GuestMemory) -> Vec<String> {
+        m.regions().map(|r| format!("{r:?}")).collect()
+    }
+
+    #[test]
+    fn regions_are_sorted_and_zeroed() {
+        let m = memory();
+        assert_eq!(layout(&m), ["0x1000-0x3000 rw- low", "0x3000-0x4000 --- next", "0x5000-0x6000 r-- high"]);
+        assert!(m.regions().all(|r| r.bytes().iter().all(|&b| b == 0)));
+        assert_eq!(m.region_at(0x2fff).unwrap().name(), "low");
+        assert!(
+            m.region_at(0x4000).is_none() && m.region_at(0x6000).is_none() && m.region_at(0xfff).is_none()
+        );
+    }
+
+    #[test]
+    fn refused_ranges_are_typed() {
+        let mut m = memory();
+        let before = layout(&m);
+        assert!(matches!(
+            m.map("a", 0x2000, 0x1000, Prot::ALL),
+            Err(MemoryError::Overlap { other: "low", .. })
+        ));
+        assert!(matches!(
+            m.map("a", 0, 0x2000, Prot::ALL),
+            Err(MemoryError::Overlap { other_addr: 0x1000, .. })
+        ));
+        assert!(matches!(m.map("a", 0x10, 0x1000, Prot::ALL), Err(MemoryError::NotPages { .. })));
+        assert!(matches!(m.map("a", 0x9000, 0, Prot::ALL), Err(MemoryError::NotPages { .. })));
+        assert!(matches!(
+            m.map("a", 0u64.wrapping_sub(PAGE), 0x2000, Prot::ALL),
+            Err(MemoryError::OutOfSpace { .. })
+        ));
+        assert!(matches!(m.map("a", 0x10000, 1 << 60, Prot::ALL), Err(MemoryError::Host { .. })));
+        assert!(matches!(m.write(0x3fff, &[1, 2]), Err(MemoryError::NotMapped { missing: 0x4000, .. })));
+        assert!(matches!(m.fill(u64::MAX, 2, 0), Err(MemoryError::OutOfSpace { .. })));
+        assert!(matches!(
+            m.protect(0x3000, 0x2000, Prot::ALL),
+            Err(MemoryError::NotMapped { missing: 0x4000, .. })
+        ));
+        assert_eq!(layout(&m), before);
+        assert_eq!(m.region_at(0x3fff).unwrap().bytes()[0xfff], 0, "a refused write writes nothing");
+    }
+
+    #[test]
+    fn accesses_cross_adjacent_regions() {
+        let mut m = memory();
+        m.write(0x2ffe, &[1, 2, 3, 4]).unwrap();
+        let mut buf = [0; 4];
+        m.read(Addr(0x2ffe), &mut buf).unwrap();
+        assert_eq!(buf, [1, 2, 3, 4]);
+        assert!(m.borrow(Addr(0x2ffe), 4).is_none(), "two pieces of host memory");
+        assert_eq!(m.borrow(Addr(0x2ffe), 2), Some(&[1, 2][..]));
+        assert_eq!(m.read(Addr(0x3fff), &mut buf), Err(Unreadable { addr: Addr(0x3fff), len: 4 }));
+        assert_eq!(m.read(Addr(u64::MAX), &mut buf), Err(Unreadable { addr: Addr(u64::MAX), len: 4 }));
+        m.fill(0x2fff, 2, 9).unwrap();
+        m.borrow_mut(0x3001, 1).unwrap()[0] = 7;
+        m.read(Addr(0x2ffe), &mut buf).unwrap();
+        assert_eq!(buf, [1, 9, 9, 7]);
+    }
+
+    #[test]
+    fn splits_keep_contents_and_still_lend_across() {
+        let mut m = GuestMemory::new();
+        m.map("a", 0x10000, 0x4000, Prot::READ_WRITE).unwrap();
+        m.fill(0x10000, 0x4000, 5).unwrap();
+        m.protect(0x11000, 0x1000, Prot::READ).unwrap();
+        assert_eq!(layout(&m), ["0x10000-0x11000 rw- a", "0x11000-0x12000 r-- a", "0x12000-0x14000 rw- a"]);
+        assert_eq!(m.borrow(Addr(0x10001), 0x3fff).unwrap(), [5; 0x3fff]);
+        m.unmap(0x13000, 0x8000).unwrap();
+        m.unmap(0x10000, 0x1000).unwrap();
+        assert_eq!(layout(&m), ["0x11000-0x12000 r-- a", "0x12000-0x13000 rw- a"]);
+        assert!(m.borrow(Addr(0x11000), 0x2001).is_none());
+        m.map("b", 0x13000, 0x1000, Prot::READ_WRITE).unwrap();
+        assert_eq!(m.region_at(0x13000).unwrap().bytes(), [0; 0x1000], "mapped again is zeroed again");
+        assert!(m.borrow(Addr(0x12fff), 2).is_none());
+    }
+
+    #[test]
+    fn gaps_are_found_between_regions() {
+        let m = memory();
+        assert_eq!(m.find_gap(0, 0x10000, 0x1000), Some(0));
+        assert_eq!(m.find_gap(0x1001, 0x10000, 0x1000), Some(0x4000));
+        assert_eq!(m.find_gap(0x1001, 0x10000, 0x2000), Some(0x6000));
+        assert_eq!(m.find_gap(0x1001, 0x7000, 0x2000), None);
+        assert_eq!(m.find_gap(u64::MAX, u64::MAX, 1), None);
+    }
+
+    #[test]
+    fn every_layout_has_its_own_number() {
+        let mut m = memory();
+        let first = m.layout();
+        m.write(0x1000, &[1]).unwrap();
+        assert_eq!(m.layout(), first, "contents are no layout");
+        m.protect(0x1000, 0x1000, Prot::READ).unwrap();
+        assert_ne!(m.layout(), first);
+        assert_ne!(GuestMemory::new().layout(), GuestMemory::new().layout());
+    }
+}

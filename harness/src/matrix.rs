@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,10 +100,10 @@ pub fn build(world: &World, target: AnyTarget) -> Result<Finished, CellError> {
     }
     let image = Image::build(world, target)?;
     MACHINES.with_borrow_mut(|machines| {
-        if !machines.contains_key(&target) {
-            machines.insert(target, Machine::new(target)?);
-        }
-        let machine = machines.get_mut(&target).expect("it was put there");
+        let machine = match machines.entry(target) {
+            Entry::Occupied(machine) => machine.into_mut(),
+            Entry::Vacant(place) => place.insert(Machine::new(target)?),
+        };
         let finished = run_on(machine, image);
         machine.reset();
         Ok(finished?)

@@ -4,3 +4,4 @@
 //! writer that they judge.
 
 pub mod literal;
+pub mod model;

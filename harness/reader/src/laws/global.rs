@@ -68,7 +68,8 @@ impl Laws {
                 }
             }
             Record::OsThread(thread) => {
-                if !self.threads.insert(thread.address) | !self.thread_ids.insert(thread.id) {
+                let distinct = self.threads.insert(thread.address) & self.thread_ids.insert(thread.id);
+                if !distinct {
                     let detail =
                         format!("there is another thread {} or one at {:#x}", thread.id, thread.address);
                     violate(Law::ThreadsDistinct, detail);

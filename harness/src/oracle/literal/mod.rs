@@ -20,6 +20,7 @@
 #![allow(non_snake_case, non_camel_case_types, non_upper_case_globals)]
 #![allow(clippy::too_many_arguments)] // as in the reference
 
+mod heap;
 mod heapdump;
 mod iface;
 mod layout;

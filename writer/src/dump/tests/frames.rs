@@ -192,7 +192,7 @@ fn maps_of_local_variables<T: Target>() {
     let size = image.stackmap(-2 * ptr as i32, 0, &[]);
     let none = no_locals(&mut image);
     // At the entry itself the PC is not moved back; where the table says -1, map 0 is taken.
-    let pcdata = vec![vec![(1, 1), (-1, 0x20), (1, FUNCTION_SIZE)]];
+    let pcdata = [vec![(1, 1), (-1, 0x20), (1, FUNCTION_SIZE)]];
     let cases: [(&str, Addr, u64, Vec<u64>); 5] = [
         ("bitmap 1 at entry", bitmap, 0, vec![top - 4 * ptr, top - ptr]),
         ("bitmap 0 by default", bitmap, 0x20, (0..4).map(|i| top - (4 - i) * ptr).collect()),

@@ -295,9 +295,14 @@ impl Locations {
             }
         }
         defers.reverse();
+        // A call of a nil function has pushed a return PC, where there is no link register.
+        let pushed = match g.stop {
+            Stop::NilCall if !target.uses_lr() => target.reg_size(),
+            _ => 0,
+        };
         GoroutineAt {
             g: Addr(stack.g),
-            sp: Addr(stack.frames[depth - 1].sp),
+            sp: Addr(stack.frames[depth - 1].sp - pushed),
             frames,
             bottom: Some(bottom),
             defers,

@@ -265,7 +265,7 @@ fn types(sketch: &Sketch) -> Vec<Type> {
         kind: t.kind,
         direct_iface: t.flags & 4 != 0,
         no_pointers: t.flags & 8 != 0,
-        ptrto: (t.ptrto % 4 != 0).then(|| t.ptrto as usize / 4 % count),
+        ptrto: (!t.ptrto.is_multiple_of(4)).then(|| t.ptrto as usize / 4 % count),
     };
     sketch.types.iter().map(typ).collect()
 }

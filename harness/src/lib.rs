@@ -1,4 +1,7 @@
 //! A cross-architecture emulation test harness for Go heap dumps.
 
 pub mod cli;
+pub mod matrix;
 pub mod oracle;
+pub mod report;
+pub mod tally;

@@ -8,7 +8,8 @@
 //! A world is plain data: it is compared, shrunk, saved as JSON and edited by hand.
 //! [`World::check`] says whether it describes a process that Go 1.5 could be in.
 
-mod check;
+pub mod catalog;
+pub(crate) mod check;
 mod code;
 mod goroutine;
 mod heap;
@@ -18,6 +19,7 @@ mod types;
 use serde::{Deserialize, Serialize};
 
 pub use check::Invalid;
+pub(crate) use check::{ITAB_BUCKETS, MEANINGFUL};
 pub use code::{ArgsSize, Bitmaps, Function, LocalsMap, Pc};
 pub use goroutine::{Activation, Bottom, Defer, Goroutine, Panic, Status, Stop};
 pub use heap::{Contents, Extent, Funcval, Object, Slot, Span, Value};

@@ -133,3 +133,6 @@ impl<W: Write> Records<W> {
 }
 
 const STRING: Place = Place::new("string", "str");
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,10 @@ use crate::target::Target;
 const CONTENTS: Place = Place::new("object", "contents");
 
 /// `freemark`: of a span's objects, those that are free.
-struct FreeMarks([bool; PAGE_SIZE as usize / 8]);
+struct FreeMarks([bool; MAX_OBJECTS]);
+
+/// `len(freemark)`.
+const MAX_OBJECTS: usize = PAGE_SIZE as usize / 8;
 
 impl FreeMarks {
     /// Marks what is on a span's freelist.
@@ -35,7 +38,7 @@ impl FreeMarks {
             if index >= n {
                 return bad("is outside the span");
             }
-            if distance % s.elemsize != 0 {
+            if !distance.is_multiple_of(s.elemsize) {
                 return bad("is not the beginning of an object");
             }
             // Every element is marked once, so that the list cannot be longer than the span.
@@ -54,7 +57,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         let Dumper { process, heap, out, tmpbuf, .. } = self;
         let memory = process.memory;
         let mut bitmap = HeapBitmap::new(memory, Addr(heap.arena_start));
-        let mut freemark = FreeMarks([false; _]);
+        let mut freemark = FreeMarks([false; MAX_OBJECTS]);
         heap.spans_in_use(process, |s| {
             let n = s.objects::<T>()?;
             // A span without pages has no address that could be wrong.

@@ -261,3 +261,6 @@ fn longest_loan<M: Memory + ?Sized>(memory: &M, addr: Addr, len: u64) -> Option<
     }
     longest
 }
+
+#[cfg(test)]
+mod tests;

@@ -442,3 +442,6 @@ go_structs! {
 pub(crate) const fn finalizers_per_block<T: Target>() -> u64 {
     (FIN_BLOCK_SIZE - 2 * T::PTR_SIZE - 2 * 4) / <Finalizer as GoType<T>>::SIZE
 }
+
+#[cfg(test)]
+mod tests;

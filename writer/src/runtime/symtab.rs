@@ -309,3 +309,6 @@ fn after_func<T: Target>(f: &Func, bytes: u64) -> Addr {
     let nfuncdata = GoFunc::nfuncdata::<T>().offset;
     Addr(uintptr::<T>(f.addr.0.wrapping_add(nfuncdata + 4).wrapping_add(bytes)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -359,3 +359,6 @@ impl<'p, 'm, T: Target, M: Memory + ?Sized> Defers<'p, 'm, T, M> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

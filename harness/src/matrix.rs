@@ -16,7 +16,6 @@ use heapmatrix_emu::image::{BuildError, Image};
 use heapmatrix_emu::machine::{Machine, NewError};
 use heapmatrix_emu::run::{Finished, RunError, run_on};
 use heapmatrix_emu::world::World;
-use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
 use rayon::prelude::*;
 
@@ -82,11 +81,9 @@ pub enum CellError {
     Model(#[from] Box<Mismatch>),
 }
 
-/// The world of a seed, from the catalogue: the same on every machine and in every run.
+/// The world of a seed: the same on every machine and in every run.
 pub fn world(seed: u64) -> World {
-    let mut catalog = catalog();
-    let count = catalog.len() as u64;
-    catalog.swap_remove((seed % count) as usize).world
+    World::generate(seed)
 }
 
 /// Builds a world on an emulated machine by executing its program.

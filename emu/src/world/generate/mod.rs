@@ -53,19 +53,18 @@ pub fn worlds(size: Size) -> impl Strategy<Value = World> {
 }
 
 impl World {
-    /// World number `index` of a seed, of the default size: always the same.
-    pub fn generate(seed: u64, index: u64) -> World {
-        World::generate_sized(seed, index, Size::DEFAULT)
+    /// The world of a seed, of the default size: always the same.
+    pub fn generate(seed: u64) -> World {
+        World::generate_sized(seed, Size::DEFAULT)
     }
 
-    /// World number `index` of a seed, of some other size.
+    /// The world of a seed, of some other size.
     ///
     /// # Panics
     /// When a range of the size is empty.
-    pub fn generate_sized(seed: u64, index: u64, size: Size) -> World {
+    pub fn generate_sized(seed: u64, size: Size) -> World {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&index.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
         let sketch = sketch::sketches(size).new_tree(&mut runner).expect("nothing of a sketch is filtered");

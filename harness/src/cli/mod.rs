@@ -5,7 +5,13 @@
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
 mod dump;
+mod input;
+mod inspect;
+mod print;
 mod run;
+mod salvage;
+mod summary;
+mod verify;
 
 use std::error::Error;
 use std::fmt;
@@ -42,6 +48,10 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Dump(dump::Args),
+    Inspect(inspect::Args),
+    Print(print::Args),
+    Verify(verify::Args),
+    Salvage(salvage::Args),
 }
 
 impl Command {
@@ -49,6 +59,10 @@ impl Command {
         match self {
             Self::Run(args) => args.execute(),
             Self::Dump(args) => args.execute(),
+            Self::Inspect(args) => args.execute(),
+            Self::Print(args) => args.execute(),
+            Self::Verify(args) => args.execute(),
+            Self::Salvage(args) => args.execute(),
         }
     }
 }

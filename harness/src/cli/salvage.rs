@@ -26,8 +26,7 @@ impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
         let input = self.input.read()?;
-        let salvage =
-            heapmatrix_reader::salvage(&input).map_err(|error| self.input.explain(error.into()))?;
+        let salvage = heapmatrix_reader::salvage(&input).map_err(|error| self.input.explain(error.into()))?;
         let to_stdout = self.output == Path::new("-");
         if to_stdout {
             salvage.write_to(&mut BufWriter::new(io::stdout().lock()))?;
@@ -38,7 +37,11 @@ impl Args {
         }
         // The report keeps out of the dump's way.
         let report = report(&salvage);
-        if to_stdout { eprint!("{report}") } else { super::print(format_args!("{report}"))? }
+        if to_stdout {
+            eprint!("{report}")
+        } else {
+            super::print(format_args!("{report}"))?
+        }
         Ok(if salvage.cut().is_none() { Verdict::Sound } else { Verdict::Failed })
     }
 }

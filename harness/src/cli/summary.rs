@@ -378,9 +378,7 @@ impl fmt::Display for Summary {
 mod tests {
     use std::collections::BTreeSet;
 
-    use heapmatrix_reader::{
-        Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version,
-    };
+    use heapmatrix_reader::{Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version};
     use serde_json::Value;
 
     use super::*;

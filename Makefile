@@ -1,13 +1,14 @@
 # heapmatrix: `make run` and `make test` do everything on a fresh Debian or Ubuntu machine with Rust.
 CARGO ?= cargo
 
-.PHONY: help run test bench lint setup
+.PHONY: help run test bench lint fuzz setup
 
 help:
 	@echo "make run    build, then dump and check emulated machines of four architectures"
 	@echo "make test   the whole test suite"
 	@echo "make bench  the benches"
 	@echo "make lint   formatting, clippy, docs"
+	@echo "make fuzz TARGET=reader SECONDS=60   one fuzz target for real"
 
 # What Unicorn's C build needs: installed when missing and apt can, else named in one line.
 setup:
@@ -32,3 +33,7 @@ lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+SECONDS ?= 60
+fuzz:
+	@corpora/fuzz/run "$(TARGET)" "$(SECONDS)"

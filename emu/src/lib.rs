@@ -1,5 +1,8 @@
 //! Emulated amd64, 386, arm and ppc64 machines with Go 1.5 runtime images.
 pub mod guest;
 pub mod linux;
+pub mod image;
 pub mod machine;
 pub mod memory;
+pub mod run;
+pub mod world;

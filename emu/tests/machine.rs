@@ -382,3 +382,65 @@ fn segments_of_386_reach_thread_storage() {
     assert_eq!(m.get(Register::General(0)), Ok(0x22), "by the local table");
     assert!(Machine::new(AnyTarget::Arm).unwrap().set_segment(Segment::Gs, 7).is_err());
 }
+
+#[test]
+fn hints_to_take_a_rest_change_nothing() {
+    let hints: [(AnyTarget, &[&[u8]]); 4] = [
+        (AnyTarget::Amd64, &[&[0xf3, 0x90]]), // pause
+        (AnyTarget::I386, &[&[0xf3, 0x90]]),
+        // nop, yield, wfe, wfi, sev
+        (
+            AnyTarget::Arm,
+            &[
+                &[0, 0xf0, 0x20, 0xe3],
+                &[1, 0xf0, 0x20, 0xe3],
+                &[2, 0xf0, 0x20, 0xe3],
+                &[3, 0xf0, 0x20, 0xe3],
+                &[4, 0xf0, 0x20, 0xe3],
+            ],
+        ),
+        // or r1, r1, r1; or r2, r2, r2; or r6, r6, r6; or r31, r31, r31
+        (
+            AnyTarget::Ppc64,
+            &[
+                &[0x7c, 0x21, 0x0b, 0x78],
+                &[0x7c, 0x42, 0x13, 0x78],
+                &[0x7c, 0xc6, 0x33, 0x78],
+                &[0x7f, 0xff, 0xfb, 0x78],
+            ],
+        ),
+    ];
+    for ((target, hints), p) in hints.into_iter().zip(PIECES) {
+        for hint in hints {
+            let mut m = machine(target, &[p.increment, hint, p.increment, p.trap]);
+            let end = CODE + (2 * p.increment.len() + hint.len() + p.trap.len()) as u64;
+            assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: end }), "{target} {hint:x?}");
+            assert_eq!((m.get(p.value), m.instructions()), (Ok(2), 4), "{target} {hint:x?}");
+        }
+    }
+}
+
+#[test]
+fn a_reset_machine_is_like_a_new_one() {
+    for p in PIECES {
+        let mut m = machine(p.target, &[p.increment, p.trap]);
+        let fresh = Machine::new(p.target).unwrap();
+        m.set_breakpoint(CODE).unwrap();
+        let zero_flag = if p.target.uses_lr() { 1 << 30 } else { 1 << 6 };
+        m.set(Register::Flags, fresh.get(Register::Flags).unwrap() | zero_flag).unwrap();
+        m.set_sp(0x50);
+        m.run(CODE, Limits::NONE).unwrap();
+        let memory = m.reset();
+        assert_eq!(memory.regions().len(), 2);
+        assert_eq!((m.memory().regions().len(), m.instructions()), (0, 0));
+        for register in [p.value, Register::Sp, Register::Pc, Register::Flags, Register::Lr] {
+            assert_eq!(m.get(register), fresh.get(register), "{} {register:?}", p.target);
+        }
+        assert!(m.run(CODE, Limits::NONE).is_err(), "the code is gone");
+        *m.memory_mut() = memory;
+        m.memory_mut().write(CODE, &[p.increment, p.increment, p.trap].concat()).unwrap();
+        m.set(p.value, 0).unwrap();
+        assert!(matches!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { .. })), "{}: no breakpoint", p.target);
+        assert_eq!((m.get(p.value), m.instructions()), (Ok(2), 3), "{}", p.target);
+    }
+}

@@ -1,3 +1,4 @@
 //! A cross-architecture emulation test harness for Go heap dumps.
 
 pub mod cli;
+pub mod oracle;

@@ -4,12 +4,92 @@
 //! Go 1.5 process whose memory can be read through [`Memory`]: a core file, an emulated machine, a
 //! process on the other end of a debugger. Nothing in it depends on the host's pointer size or
 //! endianness; those of the target come from a [`Target`] type.
+//!
+//! The writer needs a memory, the addresses of the runtime's variables, and somewhere to write to:
+//!
+//! ```
+//! use heapmatrix_writer::{Addr, AnyTarget, Error, Memory, Options, Symbols, Unreadable, write_heap_dump};
+//!
+//! /// A core file: pieces of memory, each with its first address.
+//! struct Core(Vec<(u64, Vec<u8>)>);
+//!
+//! impl Memory for Core {
+//!     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+//!         let len = buf.len() as u64;
+//!         buf.copy_from_slice(self.borrow(addr, len).ok_or(Unreadable { addr, len })?);
+//!         Ok(())
+//!     }
+//!
+//!     fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
+//!         self.0.iter().find_map(|(start, bytes)| {
+//!             let from = addr.0.checked_sub(*start)?;
+//!             bytes.get(from as usize..from.checked_add(len)? as usize)
+//!         })
+//!     }
+//! }
+//!
+//! // The names come from the executable's symbol table; here all are where there is no memory.
+//! let symbols = Symbols::from_lookup(|_name| Some(Addr(0x1000)))?;
+//! let core = Core(vec![(0x40_0000, vec![0; 4096])]);
+//! match write_heap_dump(AnyTarget::Arm, &core, &symbols, &Options::default(), Vec::new()) {
+//!     Ok(summary) => println!("{} bytes", summary.bytes),
+//!     Err(Error::Unreadable { place, source }) => eprintln!("no {place}: {source}"),
+//!     Err(error) => eprintln!("{error}"),
+//! }
+//! # Ok::<(), heapmatrix_writer::MissingSymbol>(())
+//! ```
+//!
+//! Where the reference's output is not what its format means, a [`Dialect`] decides which of the two is
+//! written.
 #![forbid(unsafe_code)]
 
+mod dump;
+pub mod error;
+pub mod format;
 pub mod memory;
+pub mod options;
+mod runtime;
 pub mod symbols;
 pub mod target;
+#[cfg(test)]
+mod testing;
 
+use std::io;
+
+pub use error::{Error, Place, TracebackError};
+pub use format::dialect::{Defects, Dialect, UnknownDialect};
+pub use format::tags::Tag;
 pub use memory::{Addr, Memory, Unreadable};
+pub use options::{Options, Summary, SysAlloc};
 pub use symbols::{MissingSymbol, Symbols};
 pub use target::{AnyTarget, Target};
+
+/// Writes the heap dump of a process that runs on a machine known at run time.
+///
+/// The process stands still, its statistics are up to date (`updatememstats`) and its heap is swept:
+/// for example at the entry of `runtime.dumpparams`.
+///
+/// # Errors
+/// See [`Error`]. What was dumped before an error of the target's memory has been written.
+pub fn write_heap_dump<M: Memory + ?Sized>(
+    target: AnyTarget,
+    memory: &M,
+    symbols: &Symbols,
+    options: &Options<'_>,
+    out: impl io::Write,
+) -> Result<Summary, Error> {
+    with_target!(target, T => write_heap_dump_of::<T, M>(memory, symbols, options, out))
+}
+
+/// Writes the heap dump of a process of target `T`. See [`write_heap_dump`].
+///
+/// # Errors
+/// As [`write_heap_dump`].
+pub fn write_heap_dump_of<T: Target, M: Memory + ?Sized>(
+    memory: &M,
+    symbols: &Symbols,
+    options: &Options<'_>,
+    out: impl io::Write,
+) -> Result<Summary, Error> {
+    dump::write::<T, M, _>(memory, symbols, options, out)
+}

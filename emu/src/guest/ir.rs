@@ -101,10 +101,12 @@ pub enum Op {
     /// one: `SP -= frame` where the frame's lowest word receives the link register, so `frame` is
     /// the whole distance by which SP moves, and at least a word. Zero emits no code: a leaf.
     Enter(u32),
-    /// Undoes [`Op::Enter`] with the same frame and returns to the caller.
+    /// Undoes [`Op::Enter`] with the same frame and returns to the caller. The link register then holds
+    /// the return PC.
     Leave(u32),
-    /// Stops the machine and hands control to the host, with the code for it to see. Execution
-    /// can go on behind it.
+    /// Stops the machine and hands control to the host, with the code for it to see
+    /// ([`Machine::trap_code`](crate::machine::Machine::trap_code)). Execution can go on behind it, and no
+    /// register has changed.
     Trap(u16),
 }
 
@@ -116,8 +118,9 @@ pub struct Assembled {
     /// The address of each op's first byte; for ops without code, that of the next one. One more
     /// entry than ops: the end.
     pub addrs: Vec<u64>,
-    /// How many machine instructions each op became.
+    /// How many machine instructions each op became. Not all of them are executed when a conditional
+    /// jump is, or is not, taken.
     pub instructions: Vec<u8>,
-    /// The address of each label, indexed by its number.
+    /// The address of each label, indexed by its number; `u64::MAX` for numbers that no label has.
     pub labels: Vec<u64>,
 }

@@ -56,10 +56,11 @@ pub(super) static ARCH: Arch = Arch {
         result: X86::RAX as i32,
     },
     width: None,
+    rests: false,
     // `syscall` reaches the host by its own hook and raises no interrupt.
     start: |engine| {
         hooks::on_syscall(engine)?;
-        hooks::on_time_stamp(engine)
+        hooks::on_time_stamp::<true>(engine)
     },
     interrupt: |_| Interrupt::Exception,
     exception_skid: 0,

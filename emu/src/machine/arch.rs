@@ -30,6 +30,8 @@ pub(super) struct Arch {
     pub syscall: Syscall,
     /// Bytes in an instruction, or `None` when they vary.
     pub width: Option<u64>,
+    /// Whether it has hints to take a rest (yield, wait, low priority) at which the engine stops.
+    pub rests: bool,
     /// Brings the CPU of a new engine into the state in which a Linux process starts.
     pub start: fn(&mut Unicorn<'static, State>) -> Result<(), uc_error>,
     /// What an interrupt of the engine means.

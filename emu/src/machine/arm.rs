@@ -50,6 +50,7 @@ pub(super) static ARCH: Arch = Arch {
         result: Arm::R0 as i32,
     },
     width: Some(4),
+    rests: true,
     start,
     interrupt: |number| if number == EXCP_SWI { Interrupt::Trap } else { Interrupt::Exception },
     exception_skid: 0,

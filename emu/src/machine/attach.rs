@@ -10,19 +10,16 @@ use crate::memory::{GuestMemory, Prot, Region};
 
 /// A region that the engine has mapped, and the host memory that it needs for that.
 pub(super) struct Attached {
-    pub addr: u64,
+    addr: u64,
     len: u64,
-    pub prot: Prot,
+    prot: Prot,
     start: *mut u8,
     /// Alive for as long as the engine may use it, even when the guest memory has dropped it.
     _host: Arc<MmapRaw>,
 }
 
 impl Attached {
-    pub fn end(&self) -> u64 {
-        self.addr + self.len
-    }
-
+    /// Whether this is what the engine should have mapped for a region.
     fn is(&self, region: &Region) -> bool {
         (self.addr, self.len, self.prot, self.start)
             == (region.addr(), region.len(), region.prot(), region.host_ptr())
@@ -31,8 +28,8 @@ impl Attached {
 
 /// Maps in the engine what the memory maps, and nothing else.
 ///
-/// Regions without any access stay unmapped: the engine checks protections only on its slow path,
-/// which it may leave after the first, refused access.
+/// Regions without any access stay unmapped: the engine would refuse the first load and let the next one
+/// through.
 pub(super) fn attach(engine: &mut Unicorn<'static, State>, memory: &GuestMemory) -> Result<(), uc_error> {
     let old = std::mem::take(&mut engine.get_data_mut().attached);
     let mut kept = Vec::with_capacity(memory.regions().len());
@@ -86,9 +83,5 @@ fn map(engine: &mut Unicorn<'static, State>, region: &Region) -> Result<Attached
     // which is until the engine has unmapped them or is gone. The engine uses them only while it runs,
     // under an exclusive borrow of the machine and so of the memory.
     unsafe { engine.mem_map_ptr(addr, len, perms, start.cast()) }?;
-    if !prot.write {
-        // Mapping alone does not keep a page that was read first from being written on the fast path.
-        engine.mem_protect(addr, len, perms)?;
-    }
     Ok(Attached { addr, len, prot, start, _host: Arc::clone(region.host()) })
 }

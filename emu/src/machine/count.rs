@@ -56,6 +56,11 @@ impl Count {
         self.block = 0..0;
     }
 
+    /// Whether the block that was entered last has been executed to its end, which is at `pc`.
+    pub fn completed(&self, pc: u64) -> bool {
+        !self.block.is_empty() && self.block.end == pc
+    }
+
     fn place(addr: u64) -> usize {
         (addr ^ (addr >> 13)) as usize & (KNOWN - 1)
     }

@@ -134,36 +134,26 @@ pub(super) fn on_bad_access(engine: &mut Engine) -> Result<unicorn_engine::UcHoo
 
 /// Translates addresses, where the CPU's own translation is off: each address to itself.
 ///
-/// A miss is answered with all that the region allows, because an entry with the access at hand
-/// alone would make the next access of another kind miss again. The access at hand is always granted:
-/// the engine checks it against the region itself, and knows better what to say.
+/// A miss is answered with more than the access at hand, because the next access of another kind would
+/// miss again. What the region forbids is granted too: the engine looks at that itself, and knows better
+/// what to say. But never all three at once: stores to a page with code in its entry are slow for ever.
 pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
-    engine.add_tlb_hook(1, 0, |engine, page, access| {
-        let attached = &engine.get_data().attached;
-        let region = attached.get(attached.partition_point(|a| a.end() <= page));
-        let writable = region.is_some_and(|r| r.addr <= page && r.prot.write);
+    engine.add_tlb_hook(1, 0, |_, page, access| {
         let perms = match access {
-            // Never all three at once: stores to a page with code in its entry are slow for ever.
             MemType::FETCH => UcPerms::READ | UcPerms::EXEC,
-            MemType::WRITE => UcPerms::READ | UcPerms::WRITE,
-            _ if writable => UcPerms::READ | UcPerms::WRITE,
-            _ => UcPerms::READ,
+            _ => UcPerms::READ | UcPerms::WRITE,
         };
         Some(TlbEntry { paddr: page, perms })
     })?;
     Ok(())
 }
 
-/// Makes x86's time stamp counter count instructions: the engine's reads the host's clock, and no run
-/// would be like another.
-pub(super) fn on_time_stamp(engine: &mut Engine) -> Result<(), uc_error> {
+/// Makes the time stamp counter of amd64 (`LONG`) and 386 count instructions: the engine's reads the
+/// host's clock, and no run would be like another.
+pub(super) fn on_time_stamp<const LONG: bool>(engine: &mut Engine) -> Result<(), uc_error> {
     let clock = Rc::as_ptr(engine.get_data().count.clock());
-    let long = engine.get_data().arch.width.is_none() && engine.get_data().arch.pc == X86::RIP as i32;
-    let hooks: [(X86Insn, TimeStamp); 2] = if long {
-        [(X86Insn::RDTSC, time_stamp::<true, false>), (X86Insn::RDTSCP, time_stamp::<true, true>)]
-    } else {
-        [(X86Insn::RDTSC, time_stamp::<false, false>), (X86Insn::RDTSCP, time_stamp::<false, true>)]
-    };
+    let hooks: [(X86Insn, TimeStamp); 2] =
+        [(X86Insn::RDTSC, time_stamp::<LONG, false>), (X86Insn::RDTSCP, time_stamp::<LONG, true>)];
     for (instruction, callback) in hooks {
         let mut id = 0;
         // SAFETY: the callback has the type that the engine wants for these instructions (the crate

@@ -66,6 +66,7 @@ pub(super) static ARCH: Arch = Arch {
         result: Ppc::R3 as i32,
     },
     width: Some(4),
+    rests: true,
     start,
     interrupt: |number| match number {
         EXCP_SYSCALL => Interrupt::Trap,

@@ -1,0 +1,80 @@
+//! Worlds: descriptions of Go processes that hold for every architecture.
+//!
+//! A [`World`] says what a process has done and what state it is in, without an address, a byte order
+//! or a word size: the same world becomes an image of each machine, and each machine's dump must show
+//! it again. Things refer to each other by their index in the world's lists; lengths that depend on
+//! the machine are counted in words.
+//!
+//! A world is plain data: it is compared, shrunk, saved as JSON and edited by hand.
+//! [`World::check`] says whether it describes a process that Go 1.5 could be in.
+
+pub mod catalog;
+pub(crate) mod check;
+mod code;
+mod goroutine;
+mod heap;
+mod runtime;
+mod types;
+
+use serde::{Deserialize, Serialize};
+
+pub use check::Invalid;
+pub(crate) use check::{ITAB_BUCKETS, MEANINGFUL};
+pub use code::{ArgsSize, Bitmaps, Function, LocalsMap, Pc};
+pub use goroutine::{Activation, Bottom, Defer, Goroutine, Panic, Status, Stop};
+pub use heap::{Contents, Extent, Funcval, Object, Slot, Span, Value};
+pub use runtime::{Bucket, Finalizer, MemStats, Queued, Thread};
+pub use types::{Itab, Type, Uncommon};
+
+/// A Go process, on no machine in particular.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct World {
+    /// `ncpu`.
+    pub ncpu: i32,
+    /// `goexperiment`, the string that the linker sets.
+    pub goexperiment: String,
+    /// `framepointer_enabled`: on amd64, frames end with a saved BP. No effect elsewhere.
+    pub framepointer: bool,
+    /// `fingRunning`: while a finalizer runs, the finalizer goroutine is not a system goroutine.
+    pub fing_running: bool,
+    /// Whether the dump writer's own variables `typecache` and `tmpbuf` lie behind the world's words
+    /// in bss, as they do in a Go program. Elsewise the image does not have them.
+    pub dumper_state: bool,
+
+    /// Types.
+    pub types: Vec<Type>,
+    /// Itabs, in the order in which they are added to `runtime.hash`: each becomes the first of
+    /// its bucket.
+    pub itabs: Vec<Itab>,
+    /// Functions. Those that the runtime needs and this list does not name are added to the image.
+    pub functions: Vec<Function>,
+    /// Bit vectors that lie somewhere in read-only data (`reflect` describes frames by them).
+    pub bitvectors: Vec<Vec<bool>>,
+    /// The words of the data segment.
+    pub data: Vec<Slot>,
+    /// The words of the bss segment.
+    pub bss: Vec<Slot>,
+
+    /// Objects, in the order in which they are allocated.
+    pub objects: Vec<Object>,
+    /// Spans without an object of this world.
+    pub spans: Vec<Span>,
+    /// The place in address order, modulo the number of spans, of the span that `h_allspans` begins
+    /// with. The heap reuses spans, so the list is not sorted by address.
+    pub allspans_rotation: usize,
+    /// How many queued finalizers ran before those of [`queued`](World::queued) came: they leave
+    /// blocks with stale entries behind.
+    pub ran_finalizers: usize,
+    /// Objects whose finalizers wait to be run, in the order in which they are queued.
+    pub queued: Vec<Queued>,
+
+    /// Goroutines, in the order of `allgs`.
+    pub goroutines: Vec<Goroutine>,
+    /// Threads, in the order of `allm`.
+    pub threads: Vec<Thread>,
+    /// `memstats`.
+    pub memstats: MemStats,
+    /// Memory profile buckets, in the order of `mbuckets`.
+    pub buckets: Vec<Bucket>,
+}

@@ -1,0 +1,18 @@
+//! Random programs on the CPU and in the interpreter: equal memory, equal registers.
+
+mod common;
+
+use common::generate::{functions, lower, start};
+use common::{TARGETS, both};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cpu_and_interpreter_agree(functions in functions(), start in start()) {
+        for target in TARGETS {
+            both(target, &lower(target, &functions), &start);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! A dump that is read piece by piece.
+
+use std::io::{self, Read};
+
+use crate::cursor::{Cursor, beyond_input};
+use crate::dump::first_record;
+use crate::wire::{Wire, uvarint_length, wire_structs};
+use crate::{Error, Fields, Function, Kind, Problem, Record, Result, Version};
+
+/// Reads a dump within a buffer of fixed size, however large the dump and its objects are.
+///
+/// Records come whole as long as they fit, and in [pieces](Event) otherwise. Counting the bytes of a dump's
+/// objects, of any size, in two buffers of 64 KiB:
+///
+/// ```
+/// # fn main() -> Result<(), heapmatrix_reader::StreamError> {
+/// # let mut file = heapmatrix_reader::Version::Go15.header().to_vec();
+/// # file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+/// # for _ in 0..100_000 { file.extend([1, 0x10, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]); }
+/// # file.push(0);
+/// use heapmatrix_reader::{Event, Head, Record, Stream};
+///
+/// let mut stream = Stream::with_limit(&file[..], 64 << 10)?;
+/// let mut bytes = 0;
+/// while let Some((_offset, event)) = stream.next()? {
+///     match event {
+///         Event::Record(Record::Object(object)) => bytes += object.contents.len() as u64,
+///         Event::Begin(Head::Object(head)) => bytes += head.length,
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(bytes, 800_000);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Stream<R> {
+    source: R,
+    /// Twice the limit, so that after a refill a record within the limit is always whole.
+    buffer: Box<[u8]>,
+    /// The part of the buffer that has been read from the source and not yet handed out.
+    filled: std::ops::Range<usize>,
+    source_ended: bool,
+    /// Offset of `buffer[0]` in the input.
+    base: u64,
+    version: Version,
+    state: State,
+}
+
+/// What comes next in the input.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Params,
+    Record,
+    /// So many bytes of a large record's contents, at least one.
+    Contents(Large, u64),
+    /// The [`Function`] of a large frame.
+    Function(Large),
+    /// What is left of a large record's fields, `true` if that's no more than the end.
+    Fields(Large, bool),
+    EndOfInput,
+    /// Nothing is read after an error.
+    Failed,
+}
+
+/// A record that comes in pieces.
+#[derive(Clone, Copy, Debug)]
+struct Large {
+    kind: Kind,
+    start: u64,
+    /// The length of its contents, in bytes, and where they start.
+    length: u64,
+    contents: u64,
+}
+
+/// A record, or a piece of one that is larger than the stream's limit.
+///
+/// The pieces are: [`Begin`](Self::Begin), [`Contents`](Self::Contents) any number of times,
+/// [`Function`](Self::Function) in stack frames, [`Fields`](Self::Fields) any number of times,
+/// [`End`](Self::End).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole record.
+    Record(Record<'a>),
+    /// A large record begins.
+    Begin(Head),
+    /// The next bytes of its contents, never none.
+    Contents(&'a [u8]),
+    /// The function, if it is a stack frame.
+    Function(Function<'a>),
+    /// The next of its fields, never none.
+    Fields(Fields<'a>),
+    /// The large record ends.
+    End,
+}
+
+/// The beginning of a large record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Of an [`Object`](crate::Object).
+    Object(Extent),
+    /// Of a [`StackFrame`](crate::StackFrame).
+    StackFrame(FrameExtent),
+    /// Of a data [`Segment`](crate::Segment).
+    Data(Extent),
+    /// Of a bss [`Segment`](crate::Segment).
+    Bss(Extent),
+}
+
+wire_structs! {
+    /// Where an object or a segment is.
+    pub struct Extent {
+        /// Its first byte.
+        pub address: u64,
+        /// The length of its contents, in bytes.
+        pub length: u64,
+    }
+
+    /// Where a stack frame is.
+    pub struct FrameExtent {
+        /// The lowest address in the frame.
+        pub sp: u64,
+        /// The number of frames that are further in.
+        pub depth: u64,
+        /// The `sp` of the next frame further in, or 0 in the innermost.
+        pub child_sp: u64,
+        /// The length of its contents, in bytes.
+        pub length: u64,
+    }
+}
+
+/// Why a stream can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The dump is wrong.
+    #[error(transparent)]
+    Dump(#[from] Error),
+    /// The source failed.
+    #[error("cannot read the dump behind offset {offset}")]
+    Read {
+        /// The number of bytes that had been read.
+        offset: u64,
+        /// Its error.
+        source: io::Error,
+    },
+}
+
+impl Head {
+    /// Its record's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Object(_) => Kind::Object,
+            Self::StackFrame(_) => Kind::StackFrame,
+            Self::Data(_) => Kind::Data,
+            Self::Bss(_) => Kind::Bss,
+        }
+    }
+
+    /// The length of the record's contents, in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Object(extent) | Self::Data(extent) | Self::Bss(extent) => extent.length,
+            Self::StackFrame(extent) => extent.length,
+        }
+    }
+
+    /// Reads the head at the cursor; `None` if the record has no contents.
+    fn decode(cursor: &mut Cursor<'_>, kind: Kind) -> Result<Option<Self>> {
+        Ok(Some(match kind {
+            Kind::Object => Self::Object(Wire::decode(cursor, "")?),
+            Kind::StackFrame => Self::StackFrame(Wire::decode(cursor, "")?),
+            Kind::Data => Self::Data(Wire::decode(cursor, "")?),
+            Kind::Bss => Self::Bss(Wire::decode(cursor, "")?),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+impl<R: Read> Stream<R> {
+    /// A stream with a limit of 1 MiB.
+    ///
+    /// # Errors
+    /// Those of [`Version::recognise`] and of `source`.
+    pub fn new(source: R) -> Result<Self, StreamError> {
+        Self::with_limit(source, 1 << 20)
+    }
+
+    /// A stream that hands out larger records than `limit` bytes in pieces, and takes twice that memory. The
+    /// limit is raised to 4096, of which `memstats` can take up to 2811.
+    ///
+    /// # Errors
+    /// Those of [`Version::recognise`] and of `source`.
+    pub fn with_limit(source: R, limit: usize) -> Result<Self, StreamError> {
+        let buffer = vec![0; 2 * limit.max(4096)].into_boxed_slice();
+        let mut stream = Self {
+            source,
+            buffer,
+            filled: 0..0,
+            source_ended: false,
+            base: 0,
+            version: Version::Go17,
+            state: State::Params,
+        };
+        stream.refill()?;
+        stream.version = Version::recognise(&stream.buffer[stream.filled.clone()])?;
+        stream.filled.start += stream.version.header().len();
+        Ok(stream)
+    }
+
+    /// The version of the format.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Where the next event starts.
+    pub fn offset(&self) -> u64 {
+        self.base + self.filled.start as u64
+    }
+
+    /// The next record, or piece of one, with its offset: that of the tag, or of the piece. `None` after the
+    /// `eof` record; after an error too.
+    ///
+    /// # Errors
+    /// Those that reading the records of a [`Dump`](crate::Dump) gives, and [`Problem::TooLarge`]; those of
+    /// the source.
+    #[expect(clippy::should_implement_trait, reason = "the events borrow from the stream")]
+    pub fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        let wanted = match state {
+            State::Contents(..) | State::EndOfInput => 1,
+            _ => self.limit(),
+        };
+        if self.filled.len() < wanted {
+            self.refill()?;
+        }
+        let start = self.offset();
+        let event = match state {
+            State::Params => self.record(true)?,
+            State::Record => self.record(false)?,
+            State::Contents(record, left) => self.contents(record, left)?,
+            State::Function(record) => self.function(record)?,
+            State::Fields(record, false) => self.fields(record)?,
+            State::Fields(_, true) => {
+                self.state = State::Record;
+                Event::End
+            }
+            State::EndOfInput if !self.filled.is_empty() => {
+                return Err(Error::new(start, "end", Problem::TrailingBytes).into());
+            }
+            State::EndOfInput | State::Failed => return Ok(None),
+        };
+        Ok(Some((start, event)))
+    }
+
+    // Each of the following borrows the buffer for what it returns, and changes the other fields meanwhile:
+    // hence no methods for that.
+
+    /// Reads a whole record, or the head of a large one.
+    fn record(&mut self, first: bool) -> Result<Event<'_>> {
+        let start = self.offset();
+        let mut cursor = Cursor::new(&self.buffer[self.filled.clone()], start, self.version);
+        let mut ahead = cursor.clone();
+        let record =
+            if first { first_record(&mut ahead).map(Record::Params) } else { Record::decode(&mut ahead) };
+        match record {
+            Ok(record) => {
+                self.filled.start += ahead.consumed();
+                self.state = if record.kind() == Kind::Eof { State::EndOfInput } else { State::Record };
+                Ok(Event::Record(record))
+            }
+            Err(error) if error.is_truncation() && !self.source_ended => {
+                let kind = Kind::decode(&mut cursor)?;
+                let Some(head) = Head::decode(&mut cursor, kind)? else {
+                    return Err(self.too_large(error.field(), kind, start));
+                };
+                self.filled.start += cursor.consumed();
+                let record = Large { kind, start, length: head.length(), contents: cursor.offset() };
+                self.state = match head.length() {
+                    0 => record.after_contents(),
+                    length => State::Contents(record, length),
+                };
+                Ok(Event::Begin(head))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn contents(&mut self, record: Large, left: u64) -> Result<Event<'_>> {
+        if self.filled.is_empty() {
+            return Err(record.cut(record.length - left));
+        }
+        let start = self.filled.start;
+        let length = self.filled.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.filled.start += length;
+        self.state = match left - length as u64 {
+            0 => record.after_contents(),
+            left => State::Contents(record, left),
+        };
+        Ok(Event::Contents(&self.buffer[start..start + length]))
+    }
+
+    fn function(&mut self, record: Large) -> Result<Event<'_>> {
+        let start = self.offset();
+        let mut cursor = Cursor::new(&self.buffer[self.filled.clone()], start, self.version);
+        match Function::decode(&mut cursor, "function") {
+            Ok(function) => {
+                self.filled.start += cursor.consumed();
+                self.state = State::Fields(record, false);
+                Ok(Event::Function(function))
+            }
+            Err(error) if error.is_truncation() && !self.source_ended => {
+                Err(self.too_large(error.field(), record.kind, record.start))
+            }
+            Err(error) => Err(error.within(record.kind, record.start)),
+        }
+    }
+
+    fn fields(&mut self, record: Large) -> Result<Event<'_>> {
+        let start = self.offset();
+        let mut cursor = Cursor::new(&self.buffer[self.filled.clone()], start, self.version);
+        let (fields, ended) =
+            Fields::decode_run(&mut cursor).map_err(|error| error.within(record.kind, record.start))?;
+        self.filled.start += cursor.consumed();
+        // A run without a field has the end of the list, or it would have been an error.
+        if fields.is_empty() {
+            self.state = State::Record;
+            return Ok(Event::End);
+        }
+        self.state = State::Fields(record, ended);
+        Ok(Event::Fields(fields))
+    }
+
+    fn limit(&self) -> usize {
+        self.buffer.len() / 2
+    }
+
+    fn too_large(&self, field: &'static str, kind: Kind, start: u64) -> Error {
+        Error::new(self.offset(), field, Problem::TooLarge { limit: self.limit() }).within(kind, start)
+    }
+
+    /// Moves what is left to the front of the buffer and fills the rest: each byte is moved once at most, as
+    /// no more than half of the buffer is ever left.
+    fn refill(&mut self) -> Result<(), StreamError> {
+        self.buffer.copy_within(self.filled.clone(), 0);
+        self.base += self.filled.start as u64;
+        self.filled = 0..self.filled.len();
+        while self.filled.end < self.buffer.len() && !self.source_ended {
+            match self.source.read(&mut self.buffer[self.filled.end..]) {
+                Ok(0) => self.source_ended = true,
+                Ok(count) => self.filled.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(StreamError::Read { offset: self.base + self.filled.end as u64, source });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Large {
+    fn after_contents(self) -> State {
+        if self.kind == Kind::StackFrame { State::Function(self) } else { State::Fields(self, false) }
+    }
+
+    /// The error that the input ends after `left` bytes of the contents.
+    fn cut(self, left: u64) -> Error {
+        let length_at = self.contents - uvarint_length(self.length);
+        beyond_input("contents", length_at, self.length, self.contents, left).within(self.kind, self.start)
+    }
+}

@@ -1,0 +1,242 @@
+//! Dumps as Go 1.5's defect makes them, with memory of every nasty kind in place of the names.
+
+mod common;
+
+use common::{dump, encode};
+use heapmatrix_reader::*;
+use proptest::prelude::*;
+
+const T: u64 = 0x4a_1e20;
+const U: u64 = 0x4b_0040;
+
+fn bytes(record: &Record<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    record.write_to(&mut bytes).unwrap();
+    bytes
+}
+
+fn named(address: u64, name: &str) -> Vec<u8> {
+    bytes(&Record::Type(Type { address, size: 8, name: name.into(), data_is_pointer: true }))
+}
+
+/// A type record whose name is `claimed` bytes long by its own account, and `memory` in truth.
+fn struck(address: u64, claimed: u64, memory: &[u8]) -> Vec<u8> {
+    let mut record = named(address, "");
+    let truth = record.pop().unwrap();
+    assert_eq!(record.pop(), Some(0), "the length of the name");
+    let mut claim = claimed;
+    while claim >= 0x80 {
+        record.push(claim as u8 | 0x80);
+        claim >>= 7;
+    }
+    record.push(claim as u8);
+    record.extend(memory);
+    record.push(truth);
+    record
+}
+
+fn itab(address: u64, type_address: u64) -> Vec<u8> {
+    bytes(&Record::Itab(Itab { address, type_address }))
+}
+
+/// What follows the itabs: objects, a thread and the end.
+fn tail() -> Vec<u8> {
+    let mut tail = Vec::new();
+    for i in 0..20 {
+        let (address, contents) = (0x10_0000 + 16 * i, &[i as u8; 16][..]);
+        tail.extend(bytes(&Record::Object(Object { address, contents, fields: Fields::default() })));
+    }
+    tail.extend(bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 })));
+    tail.push(0);
+    tail
+}
+
+/// Header, params, and the parts.
+fn file(parts: &[&[u8]]) -> Vec<u8> {
+    let mut file = encode(Version::Go15, &[]);
+    file.pop();
+    file.extend(parts.concat());
+    file
+}
+
+/// Salvages `broken`, of which no more than names must be lost, and compares with `sound`.
+#[track_caller]
+fn assert_mended(broken: &[u8], sound: &[u8], lost: &[u64]) {
+    let salvage = salvage(broken).unwrap();
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    assert_eq!(salvage.cut(), None);
+    let names: Vec<u64> = salvage.lost_names().iter().map(|name| name.address).collect();
+    assert_eq!(names, lost);
+    assert!(out == sound, "the wrong parts were kept: {:?}", salvage.lost_names());
+    let mended = Dump::new(&out).unwrap();
+    let records = mended.records().map(|record| record.map(drop)).collect::<Result<Vec<_>>>();
+    assert_eq!(records.map(|records| records.len() as u64), Ok(salvage.records()));
+}
+
+/// Lengths as the defect makes them: small ones fit into a file of some MB and hide what follows.
+const CLAIMS: [u64; 6] = [0, 3, 300, 0x2_0000, 0xc8_2000_0000, u64::MAX];
+
+#[test]
+fn a_sound_dump_stays_as_it_is() {
+    let sound = file(&[&named(T, "main.T"), &itab(0x900, T), &itab(0x910, T), &tail()]);
+    assert!(salvage(&sound).unwrap().is_intact());
+    assert_mended(&sound, &sound, &[]);
+}
+
+#[test]
+fn a_struck_type_loses_its_name_and_nothing_else() {
+    for claimed in CLAIMS {
+        for memory in [&b""[..], b".", &[0; 5000], &[0xff; 5000], &[0x80; 300], &[8; 300], &[3; 300]] {
+            let (before, after) = ([named(U, "main.U"), itab(0x900, U)].concat(), itab(0x910, T));
+            let broken = file(&[&before, &struck(T, claimed, memory), &after, &tail()]);
+            let sound = file(&[&before, &named(T, ""), &after, &tail()]);
+            if claimed == memory.len() as u64 {
+                continue; // A name that is no name, but is as long as it says.
+            }
+            assert_mended(&broken, &sound, &[T]);
+            let salvage = salvage(&broken).unwrap();
+            let lost = &salvage.lost_names()[0];
+            assert_eq!((lost.claimed, lost.size), (claimed, 8));
+            assert_eq!(lost.removed.end - lost.removed.start, memory.len() as u64);
+            assert!(broken[lost.removed.start as usize..].starts_with(memory));
+        }
+    }
+}
+
+#[test]
+fn struck_types_may_follow_each_other() {
+    let memory = [0x55; 700];
+    for claimed in CLAIMS {
+        let broken = file(&[
+            &struck(T, claimed, &memory),
+            &itab(0x900, T),
+            &struck(U, claimed, &memory),
+            &itab(0x910, U),
+            &itab(0x920, T),
+            &tail(),
+        ]);
+        let sound =
+            file(&[&named(T, ""), &itab(0x900, T), &named(U, ""), &itab(0x910, U), &itab(0x920, T), &tail()]);
+        assert_mended(&broken, &sound, &[T, U]);
+    }
+}
+
+/// The memory holds what looks like the way back, with noise, with records and with a whole dump behind it.
+/// (Not where a small length says that the name ends: addresses are above 64 KiB, and so are their sums.)
+#[test]
+fn memory_that_looks_like_the_way_back_is_seen_through() {
+    let lure = [&[1][..], &itab(0x777, T)].concat();
+    let other_dump = file(&[&named(T, "main.T"), &itab(0x778, T), &tail()]);
+    for claimed in CLAIMS.into_iter().filter(|&claimed| claimed > 0x1_0000) {
+        for memory in [
+            lure.clone(),
+            [&lure[..], &[0x55; 100]].concat(),
+            [&lure[..], &itab(0x779, T), &itab(0x780, U), &[0; 30]].concat(),
+            // Not in the order of a dump.
+            [&lure[..], &bytes(&Record::OsThread(OsThread { address: 1, id: 1, os_id: 1 }))].concat(),
+            // Another struck type, without a way back of its own.
+            [&lure[..], &struck(0x123_4567, 0x7fff_ffff, &[0; 40])].concat(),
+            lure.repeat(50),
+            [b"..".as_slice(), &other_dump, &lure, &other_dump].concat(),
+        ] {
+            let broken = file(&[&struck(T, claimed, &memory), &itab(0x900, T), &tail()]);
+            let sound = file(&[&named(T, ""), &itab(0x900, T), &tail()]);
+            assert_mended(&broken, &sound, &[T]);
+        }
+    }
+}
+
+/// The runtime's own buffer is in the memory: if a type is dumped again, as happens when the type cache
+/// overflows, the buffer may hold the itab that followed it the first time.
+#[test]
+fn a_copy_of_what_was_dumped_before_is_seen_through() {
+    let first = [struck(T, 0xc8_2000_0000, &[7; 100]), itab(0x900, T), itab(0x910, U)].concat();
+    let again = [&first[..], &struck(T, 0xc8_2000_0000, &first), &itab(0x920, T)].concat();
+    let broken = file(&[&again, &tail()]);
+    let sound =
+        file(&[&named(T, ""), &itab(0x900, T), &itab(0x910, U), &named(T, ""), &itab(0x920, T), &tail()]);
+    assert_mended(&broken, &sound, &[T, T]);
+}
+
+#[test]
+fn a_struck_dump_that_is_cut_as_well_is_kept_up_to_the_cut() {
+    let before = file(&[&struck(T, 0x1_0000_0000, &[9; 500])]);
+    let broken = [before.clone(), itab(0x900, T), tail()].concat();
+    let sound = file(&[&named(T, ""), &itab(0x900, T), &tail()]);
+    let removed = broken.len() - sound.len();
+    let way_back = before.len() + itab(0x900, T).len();
+    for cut in 17..broken.len() {
+        let Ok(salvage) = salvage(&broken[..cut]) else {
+            assert!(cut < file(&[]).len(), "nothing is saved at {cut}");
+            continue;
+        };
+        let mut out = Vec::new();
+        salvage.write_to(&mut out).unwrap();
+        let error = salvage.cut().unwrap_or_else(|| panic!("cut at {cut} unnoticed"));
+        assert!(error.is_truncation(), "cut at {cut}: {error}");
+        let kept = out.len() - 1;
+        assert_eq!(out[kept], 0, "an eof record is added");
+        assert_eq!(Dump::new(&out).unwrap().records().filter(Result::is_err).count(), 0);
+        if cut >= way_back {
+            assert_eq!(salvage.lost_names().len(), 1, "cut at {cut}");
+            assert_eq!(out[..kept], sound[..kept], "cut at {cut}");
+            assert_eq!(kept as u64 + salvage.dropped(), (cut - removed) as u64);
+        } else {
+            assert_eq!(out[..kept], sound[..kept], "cut at {cut}");
+        }
+    }
+}
+
+/// Go 1.6 has no such defect: a type without its itab is what it says, there and from other writers.
+#[test]
+fn types_without_itabs_are_kept() {
+    let types = [named(T, "main.T"), named(U, "main.U"), itab(0x900, 1)].concat();
+    let sound = file(&[&types, &tail()]);
+    assert_mended(&sound, &sound, &[]);
+    let mut of_16 = sound.clone();
+    of_16[..16].copy_from_slice(Version::Go16.header());
+    assert_mended(&of_16, &of_16, &[]);
+}
+
+#[test]
+fn bytes_behind_the_end_are_dropped() {
+    let sound = file(&[&itab(0x900, T), &tail()]);
+    let broken = [&sound[..], &struck(T, 5, b"some memory"), &itab(0x910, T), &tail()].concat();
+    let salvage = salvage(&broken).unwrap();
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    assert!(out == sound);
+    assert_eq!(salvage.cut().map(Error::problem), Some(&Problem::TrailingBytes));
+    assert_eq!(salvage.dropped(), (broken.len() - sound.len()) as u64);
+}
+
+/// A megabyte of lures, each followed by all the others: without a budget this takes hours.
+#[test]
+fn hostile_memory_takes_time_in_proportion_to_its_size() {
+    let lures: Vec<u8> = (0..100_000u64)
+        .flat_map(|i| [&[1][..], &itab(0x1_0000 + i, T), &named(T, "")[..4]].concat())
+        .collect();
+    let objects: Vec<u8> = (0..50_000).flat_map(|_| [1, 1, 0, 0]).collect();
+    for memory in [&lures[..], &[&[1][..], &itab(0x1, T).repeat(200_000)].concat(), &objects] {
+        let broken = file(&[&struck(T, u64::MAX, memory), &[4; 50]]);
+        let salvage = salvage(&broken).unwrap();
+        assert!(salvage.cut().is_some());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_salvaged_can_be_read(dump in dump(), at: prop::sample::Index, noise in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut dump = dump;
+        dump[..16].copy_from_slice(Version::Go15.header());
+        let at = at.index(dump.len());
+        dump.splice(at..at, noise);
+        if let Ok(salvage) = salvage(&dump) {
+            let mut out = Vec::new();
+            salvage.write_to(&mut out).unwrap();
+            let records = Dump::new(&out).unwrap().records().collect::<Result<Vec<_>>>();
+            prop_assert!(records.is_ok(), "{:?}", records);
+        }
+    }
+}

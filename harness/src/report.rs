@@ -1,0 +1,219 @@
+//! What a run of the matrix found, for people (a table) and for machines (JSON).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// What one architecture's machines did, added up over all worlds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ArchReport {
+    /// `GOARCH`.
+    pub arch: &'static str,
+    /// Worlds tried.
+    pub worlds: u64,
+    /// Worlds whose dump held exactly what was put there.
+    pub passed: u64,
+    /// Worlds that failed.
+    pub failed: u64,
+    /// Object records.
+    pub objects: u64,
+    /// Stack frame records.
+    pub frames: u64,
+    /// Records of all kinds.
+    pub records: u64,
+    /// Records by kind.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Bytes of all dumps.
+    pub dump_bytes: u64,
+    /// Machine instructions that the emulated CPUs executed.
+    pub instructions: u64,
+    /// Time spent on this architecture by all workers, from building images to checking dumps.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
+    pub time: Duration,
+}
+
+impl ArchReport {
+    /// Adds what another worker found on the same architecture.
+    pub fn add(&mut self, other: &ArchReport) {
+        self.arch = other.arch;
+        self.worlds += other.worlds;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.objects += other.objects;
+        self.frames += other.frames;
+        self.records += other.records;
+        for (kind, n) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += n;
+        }
+        self.dump_bytes += other.dump_bytes;
+        self.instructions += other.instructions;
+        self.time += other.time;
+    }
+
+    /// Dump bytes a second of worker time, in MB/s (10^6 bytes).
+    pub fn megabytes_per_second(&self) -> f64 {
+        let seconds = self.time.as_secs_f64();
+        if seconds > 0.0 { self.dump_bytes as f64 / 1e6 / seconds } else { 0.0 }
+    }
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// A world whose dump on one architecture was not right.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// `GOARCH`.
+    pub arch: &'static str,
+    /// The seed that makes this world the first of a run.
+    pub seed: u64,
+    /// What went wrong: the first differing field with both values, or the error.
+    pub what: String,
+    /// The command that shows it again.
+    pub repeat: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} failed at seed {}: {}", self.arch, self.seed, self.what)?;
+        write!(f, "  repeat with: {}", self.repeat)
+    }
+}
+
+/// The whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The first world's seed; world `k` has the seed `seed + k`.
+    pub seed: u64,
+    /// Worlds, each tried on every architecture.
+    pub worlds: u64,
+    /// Whether every world passed on every architecture.
+    pub ok: bool,
+    /// One entry an architecture, in the order asked for.
+    pub arches: Vec<ArchReport>,
+    /// The first failures, in the order of their seeds; at most [`RunReport::MOST_FAILURES`].
+    pub failures: Vec<Failure>,
+}
+
+impl RunReport {
+    /// How many failures a report tells in full: one is usually what the next ones are about.
+    pub const MOST_FAILURES: usize = 10;
+}
+
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = [
+            "arch",
+            "worlds",
+            "passed",
+            "failed",
+            "objects",
+            "frames",
+            "records",
+            "dump bytes",
+            "instructions",
+            "time",
+            "MB/s",
+        ];
+        let rows: Vec<Vec<String>> = self
+            .arches
+            .iter()
+            .map(|a| {
+                vec![
+                    a.arch.to_owned(),
+                    grouped(a.worlds),
+                    grouped(a.passed),
+                    grouped(a.failed),
+                    grouped(a.objects),
+                    grouped(a.frames),
+                    grouped(a.records),
+                    grouped(a.dump_bytes),
+                    grouped(a.instructions),
+                    format!("{:.2} s", a.time.as_secs_f64()),
+                    format!("{:.1}", a.megabytes_per_second()),
+                ]
+            })
+            .collect();
+        let width = |column: usize| {
+            rows.iter().map(|row| row[column].len()).chain([heads[column].len()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+        let line = |f: &mut fmt::Formatter<'_>, cells: &[String]| {
+            // The name stands to the left, figures to the right.
+            write!(f, "{:<1$}", cells[0], widths[0])?;
+            for (cell, width) in cells.iter().zip(&widths).skip(1) {
+                write!(f, "  {cell:>width$}")?;
+            }
+            writeln!(f)
+        };
+        line(f, &heads.map(str::to_owned))?;
+        for row in &rows {
+            line(f, row)?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "\n{failure}")?;
+        }
+        let failed: u64 = self.arches.iter().map(|a| a.failed).sum();
+        if failed > self.failures.len() as u64 {
+            writeln!(f, "\n… and {} more failures", failed - self.failures.len() as u64)?;
+        }
+        let verdict = if self.ok { "all dumps hold exactly what was put there" } else { "FAILED" };
+        writeln!(f, "\nseed {}, {} worlds: {verdict}", self.seed, grouped(self.worlds))
+    }
+}
+
+/// A number with its thousands set apart, for reading.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn a_failure_is_told_with_the_command_that_repeats_it() {
+        let failure = Failure {
+            arch: "ppc64",
+            seed: 7,
+            what: "object 3: contents differ".to_owned(),
+            repeat: "heapmatrix run --arch ppc64 --worlds 1 --seed 7".to_owned(),
+        };
+        let report = RunReport {
+            seed: 5,
+            worlds: 4,
+            ok: false,
+            arches: vec![ArchReport {
+                arch: "ppc64",
+                worlds: 4,
+                passed: 3,
+                failed: 1,
+                ..Default::default()
+            }],
+            failures: vec![failure],
+        };
+        let text = report.to_string();
+        assert!(text.contains("ppc64 failed at seed 7: object 3: contents differ"));
+        assert!(text.contains("repeat with: heapmatrix run --arch ppc64 --worlds 1 --seed 7"));
+        assert!(text.ends_with("seed 5, 4 worlds: FAILED\n"));
+    }
+}

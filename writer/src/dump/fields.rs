@@ -1,0 +1,68 @@
+//! Lists of pointer fields.
+
+use std::io::Write;
+
+use super::Records;
+use crate::error::{Error, Place};
+use crate::format::tags::{FIELD_KIND_EOL, FIELD_KIND_PTR};
+use crate::memory::Memory;
+use crate::runtime::layout::uintptr;
+use crate::runtime::symtab::BitVector;
+use crate::target::Target;
+
+/// How many bytes of a bit vector are read at once.
+const CHUNK: usize = 256;
+
+impl<W: Write> Records<W> {
+    /// A pointer at this offset, in bytes.
+    #[inline]
+    pub(super) fn pointer(&mut self, offset: u64) -> Result<(), Error> {
+        self.sink.dump_int(FIELD_KIND_PTR)?;
+        self.sink.dump_int(offset)
+    }
+
+    /// The end of the list.
+    #[inline]
+    pub(super) fn end_of_fields(&mut self) -> Result<(), Error> {
+        self.sink.dump_int(FIELD_KIND_EOL)
+    }
+
+    /// Port of `dumpbv`: the words of the bit vector that are pointers, as long as `keep` wants them.
+    pub(super) fn dumpbv<T: Target, M: Memory + ?Sized>(
+        &mut self,
+        memory: &M,
+        bv: BitVector,
+        offset: u64,
+        place: Place,
+        keep: impl Fn(u64) -> bool,
+    ) -> Result<(), Error> {
+        let mut chunk = [0; CHUNK];
+        let n = bv.n.max(0) as u64;
+        for first in (0..n).step_by(CHUNK * 8) {
+            let words = (n - first).min(CHUNK as u64 * 8);
+            let bytes = &mut chunk[..words.div_ceil(8) as usize];
+            let at = crate::runtime::layout::offset::<T>(bv.bytedata, first / 8);
+            memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
+            for i in 0..words {
+                if bytes[i as usize / 8] >> (i % 8) & 1 == 1 {
+                    let at = uintptr::<T>(offset.wrapping_add((first + i) * T::PTR_SIZE));
+                    if keep(at) {
+                        self.pointer(at)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Port of `dumpfields`.
+    pub(super) fn dumpfields<T: Target, M: Memory + ?Sized>(
+        &mut self,
+        memory: &M,
+        bv: BitVector,
+        place: Place,
+    ) -> Result<(), Error> {
+        self.dumpbv::<T, M>(memory, bv, 0, place, |_| true)?;
+        self.end_of_fields()
+    }
+}

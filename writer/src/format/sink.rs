@@ -1,0 +1,266 @@
+//! The buffered sink: `dwrite` and `flush` of heapdump.go.
+
+use std::io::{self, Write};
+
+use super::dialect::Defects;
+use super::uvarint::{MAX_LEN, put_uvarint};
+use crate::error::{Error, Place};
+use crate::memory::{Addr, Memory, Unreadable};
+
+/// The reference's `bufSize`, in bytes.
+pub(crate) const BUF_SIZE: usize = 4096;
+
+/// The most that Linux writes in one call, in bytes (`MAX_RW_COUNT`).
+const MAX_RW_COUNT: u64 = 0x7fff_f000;
+
+/// The smallest page of any target: memory is readable, or not, by pages.
+const PAGE: u64 = 4096;
+
+/// Collects small data in a buffer and hands large data on as they are.
+///
+/// With a capacity of 4096 bytes the calls of `out.write` have the reference's boundaries exactly,
+/// as long as `out` takes what it is given and the memory lends what it is asked for.
+pub(crate) struct Sink<W> {
+    out: W,
+    /// `buf`; its length is the capacity.
+    buf: Box<[u8]>,
+    /// `nbuf`: how many bytes of `buf` are waiting.
+    nbuf: usize,
+    defects: Defects,
+    /// Whether a length with bit 31 set reaches the kernel as an unsigned one.
+    unsigned_count: bool,
+    written: u64,
+    lost: u64,
+}
+
+impl<W: Write> Sink<W> {
+    /// A sink of the given capacity in bytes.
+    pub(crate) fn new(out: W, capacity: usize, defects: Defects, unsigned_count: bool) -> Self {
+        let buf = vec![0; capacity].into_boxed_slice();
+        Sink { out, buf, nbuf: 0, defects, unsigned_count, written: 0, lost: 0 }
+    }
+
+    /// How many bytes `out` has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// How many bytes were lost where the reference loses them.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Port of `dumpint`.
+    #[inline]
+    pub(crate) fn dump_int(&mut self, v: u64) -> Result<(), Error> {
+        let mut buf = [0; MAX_LEN];
+        let n = put_uvarint(&mut buf, v);
+        self.dwrite(&buf[..n])
+    }
+
+    /// Port of `dumpbool`.
+    pub(crate) fn dump_bool(&mut self, b: bool) -> Result<(), Error> {
+        self.dump_int(u64::from(b))
+    }
+
+    /// Port of `dwritebyte`.
+    pub(crate) fn dwritebyte(&mut self, b: u8) -> Result<(), Error> {
+        self.dwrite(&[b])
+    }
+
+    /// Port of `dumpslice`: the length, then the bytes.
+    pub(crate) fn dumpslice(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.dump_int(bytes.len() as u64)?;
+        self.dwrite(bytes)
+    }
+
+    /// Port of `dwrite`, for bytes of the host.
+    #[inline]
+    pub(crate) fn dwrite(&mut self, data: &[u8]) -> Result<(), Error> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        if !self.fits(data.len()) {
+            self.write_buf()?;
+            if data.len() >= self.buf.len() {
+                let data = &data[..self.count(data.len() as u64) as usize];
+                return self.write(data);
+            }
+        }
+        self.buf[self.nbuf..][..data.len()].copy_from_slice(data);
+        self.nbuf += data.len();
+        Ok(())
+    }
+
+    /// Port of `dwrite`, for bytes of the target.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] names `place`. A datum that fits into the buffer is then not written at
+    /// all; of a larger one the readable pieces before the hole may be.
+    pub(crate) fn dwrite_from<M>(
+        &mut self,
+        memory: &M,
+        addr: Addr,
+        len: u64,
+        place: Place,
+    ) -> Result<(), Error>
+    where
+        M: Memory + ?Sized,
+    {
+        if len == 0 {
+            return Ok(());
+        }
+        let unreadable = |source| Error::Unreadable { place, source };
+        // What the reference gives to the kernel in one call ends where memory ends; it does so from
+        // its own buffer's size on, however large this one is.
+        let cut_at_holes = self.defects.write_errors_ignored && len >= BUF_SIZE as u64;
+        if let Some(n) = usize::try_from(len).ok().filter(|&n| n < self.buf.len() || self.fits(n)) {
+            if !self.fits(n) {
+                self.write_buf()?;
+            }
+            let to = &mut self.buf[self.nbuf..][..n];
+            match memory.borrow(addr, len) {
+                Some(from) => to.copy_from_slice(from),
+                None => match memory.read(addr, to) {
+                    Ok(()) => {}
+                    Err(_) if cut_at_holes => {
+                        self.write_buf()?;
+                        return self.write_large(memory, addr, len).map_err(unreadable)?;
+                    }
+                    Err(source) => return Err(unreadable(source)),
+                },
+            }
+            self.nbuf += n;
+            return Ok(());
+        }
+        self.write_buf()?;
+        self.write_large(memory, addr, len).map_err(unreadable)?
+    }
+
+    /// Port of `flush`.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        self.write_buf()
+    }
+
+    fn fits(&self, len: usize) -> bool {
+        len <= self.buf.len() - self.nbuf
+    }
+
+    /// `write(dumpfd, &buf, nbuf)`.
+    fn write_buf(&mut self) -> Result<(), Error> {
+        // The buffer leaves `self` while it is written from; it is put back whatever happens.
+        let buf = std::mem::take(&mut self.buf);
+        let result = self.write(&buf[..self.nbuf]);
+        self.buf = buf;
+        self.nbuf = 0;
+        result
+    }
+
+    /// `write(dumpfd, addr, len)` for memory that does not fit into the buffer.
+    ///
+    /// Two layers of failure: the outer one is the memory's, the inner one the output's.
+    fn write_large<M>(&mut self, memory: &M, addr: Addr, len: u64) -> Result<Result<(), Error>, Unreadable>
+    where
+        M: Memory + ?Sized,
+    {
+        let count = self.count(len);
+        let end = addr.add(count);
+        let mut at = addr;
+        while at != end {
+            let left = end.0.wrapping_sub(at.0);
+            if let Some(loan) = longest_loan(memory, at, left) {
+                if let Err(error) = self.write(loan) {
+                    return Ok(Err(error));
+                }
+                at = at.add(loan.len() as u64);
+                continue;
+            }
+            let mut page = [0; PAGE as usize];
+            let n = left.min(PAGE - at.0 % PAGE) as usize;
+            match memory.read(at, &mut page[..n]) {
+                Ok(()) => {}
+                Err(_) if self.defects.write_errors_ignored => {
+                    self.lost = self.lost.saturating_add(left);
+                    break;
+                }
+                Err(source) => return Err(source),
+            }
+            if let Err(error) = self.write(&page[..n]) {
+                return Ok(Err(error));
+            }
+            at = at.add(n as u64);
+        }
+        Ok(Ok(()))
+    }
+
+    /// How many bytes of a datum of `len` bytes a single `write` is asked for.
+    fn count(&mut self, len: u64) -> u64 {
+        let count = if self.defects.int32_lengths { int32_count(len, self.unsigned_count) } else { len };
+        self.lost = self.lost.saturating_add(len - count);
+        count
+    }
+
+    /// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
+    fn write(&mut self, mut data: &[u8]) -> Result<(), Error> {
+        if data.is_empty() && !self.defects.empty_writes {
+            return Ok(());
+        }
+        if self.defects.write_errors_ignored {
+            let taken = self.out.write(data).unwrap_or(0).min(data.len());
+            self.written += taken as u64;
+            self.lost = self.lost.saturating_add((data.len() - taken) as u64);
+            return Ok(());
+        }
+        loop {
+            match self.out.write(data) {
+                Ok(0) if !data.is_empty() => {
+                    let source = io::Error::from(io::ErrorKind::WriteZero);
+                    return Err(Error::Write { offset: self.written, source });
+                }
+                Ok(n) => {
+                    let n = n.min(data.len());
+                    self.written += n as u64;
+                    data = &data[n..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(Error::Write { offset: self.written, source }),
+            }
+            if data.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What Linux makes of `write(fd, p, int32(len))`: how many bytes it is ready to write.
+fn int32_count(len: u64, unsigned_count: bool) -> u64 {
+    let n = len as u32;
+    if n >= 1 << 31 && !unsigned_count { 0 } else { u64::from(n).min(MAX_RW_COUNT) }
+}
+
+/// The longest piece from `addr` on, of at most `len` bytes, that the memory lends in one.
+///
+/// Memory that is lent whole costs one question. Otherwise the piece ends at a page's boundary, which
+/// is found by bisection.
+fn longest_loan<M: Memory + ?Sized>(memory: &M, addr: Addr, len: u64) -> Option<&[u8]> {
+    if let Some(all) = memory.borrow(addr, len) {
+        return Some(all);
+    }
+    let to_boundary = |pages: u64| (PAGE - addr.0 % PAGE).saturating_add(pages * PAGE);
+    let mut longest = None;
+    let (mut low, mut high) = (0, len / PAGE + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match Some(to_boundary(middle)).filter(|&n| n < len).and_then(|n| memory.borrow(addr, n)) {
+            Some(loan) => {
+                longest = Some(loan);
+                low = middle + 1;
+            }
+            None => high = middle,
+        }
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,8 @@ pub struct Process {
     pub(super) current: u32,
     /// When the current thread's turn ends, in instructions.
     pub(super) slice_end: u64,
+    /// The number of instructions at the last hint to let others run.
+    pub(super) yielded: Option<u64>,
     pub(super) futexes: Futexes,
     pub(super) actions: Actions,
     pub(super) exit: Option<ExitStatus>,
@@ -267,6 +269,7 @@ impl Process {
             threads: Threads::new(),
             current: super::thread::PID,
             slice_end: options.time_slice,
+            yielded: None,
             futexes: Futexes::default(),
             actions: Actions::default(),
             exit: None,

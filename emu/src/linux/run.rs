@@ -1,10 +1,12 @@
 //! Running a process: whose turn it is, what its system calls answer, and when it stops.
 
+use heapmatrix_writer::AnyTarget;
+
 use super::errno::Errno;
 use super::process::{ExitStatus, Process, RunError};
 use super::syscalls::Stop;
 use super::thread::{Answer, Call, Wait};
-use crate::machine::{Exit, Limits};
+use crate::machine::{Exit, Fault, FaultKind, Limits};
 
 /// Why a process has stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +82,32 @@ impl Process {
             Ok(Exit::Trap { .. }) => self.system_call(),
             Ok(Exit::Limit { .. }) => self.threads.yield_turn(self.current),
             Ok(Exit::Breakpoint { .. }) => return Ok(Some(Outcome::Reached { tid: self.current })),
+            Err(fault) if self.only_yields(&fault) => self.threads.yield_turn(self.current),
             Err(fault) => self.fault(&fault)?,
         }
         if self.space.exhausted() {
             return Err(RunError::Memory(self.max_memory));
         }
         Ok(None)
+    }
+
+    /// Whether a fault is only the engine's way to say that the guest has executed a hint to let
+    /// others run: arm's `yield`, behind which it reports an illegal instruction, or Power's
+    /// `or 31,31,31`, after which it halts.
+    fn only_yields(&mut self, fault: &Fault) -> bool {
+        /// `yield`, under any condition.
+        const YIELD: u32 = 0x0320_f001;
+        let hint = match fault.kind {
+            FaultKind::Halted => true,
+            FaultKind::Illegal if self.target == AnyTarget::Arm => {
+                let before = self.user().u32(fault.pc.wrapping_sub(4));
+                before.is_ok_and(|word| word & 0x0fff_ffff == YIELD)
+            }
+            _ => false,
+        };
+        // Where nothing has been executed since, the instruction behind the hint is at fault itself.
+        let done = Some(self.machine.instructions());
+        hint && std::mem::replace(&mut self.yielded, done) != done
     }
 
     /// Gives the CPU to a thread.

@@ -35,6 +35,7 @@ mod thread;
 mod user;
 mod vfs;
 
+pub use elf::SymbolTable;
 pub use fd::Stream;
 pub use host::{Host, Output, Recorder};
 pub use process::{ExitStatus, LoadError, Options, Process, RunError, Stats};

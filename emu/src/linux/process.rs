@@ -9,7 +9,7 @@ use heapmatrix_writer::AnyTarget;
 use super::arch::{self, Arch};
 use super::clock::{Clock, Random};
 use super::elf::{ElfError, Program, SymbolTable};
-use super::fd::{Descriptors, Stream};
+use super::fd::{Descriptors, Object, Stream};
 use super::futex::Futexes;
 use super::host::Host;
 use super::pages::kernel_pages;
@@ -307,6 +307,22 @@ impl Process {
     /// The files that the program has made, by path.
     pub fn captured(&self) -> BTreeMap<String, Vec<u8>> {
         self.files.made().map(|(path, content)| (path.to_owned(), content.borrow().clone())).collect()
+    }
+
+    /// A file that the program has made and has open: its contents, and the position of the next
+    /// write.
+    pub fn open_file(&self, fd: u64) -> Option<(Vec<u8>, u64)> {
+        let open = self.fds.get(fd).ok()?;
+        let open = open.borrow();
+        match &open.object {
+            Object::File(content) => Some((content.borrow().clone(), open.offset)),
+            _ => None,
+        }
+    }
+
+    /// Where the next `mmap` of so many bytes would go that asks for no address.
+    pub fn free_address(&self, len: u64) -> Option<u64> {
+        self.space.find(self.machine.memory(), 0, len.checked_next_multiple_of(PAGE)?).ok()
     }
 
     /// What running has cost so far.

@@ -4,6 +4,8 @@
 //! error and only when that is a terminal, one-line errors that say what to do, and three exit
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
+mod exec;
+
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ pub enum Verdict {
     Sound,
     /// A check failed, and the command has said which: exit status 1.
     Failed,
+    /// A program was run, and this is its exit status.
+    Status(u8),
 }
 
 /// What a command returns: its verdict, or the reason why it could not come to one (exit status 2).
@@ -31,11 +35,15 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Exec(exec::Args),
+}
 
 impl Command {
     fn execute(&self) -> Outcome {
-        match *self {}
+        match self {
+            Self::Exec(args) => args.execute(),
+        }
     }
 }
 
@@ -53,6 +61,7 @@ pub fn main() -> ExitCode {
     match cli.command.execute() {
         Ok(Verdict::Sound) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
+        Ok(Verdict::Status(status)) => ExitCode::from(status),
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("error: {}", with_causes(error.as_ref()))),
     }

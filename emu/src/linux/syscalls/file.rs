@@ -48,9 +48,16 @@ pub fn readv(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     each_piece(p, call, |p, addr, len| read_at(p, &open, addr, len, None))
 }
 
+/// How many bytes a call is about: no negative number of them, and not more than Linux does at a time.
+fn count(p: &Process, len: u64) -> Result<u64, Errno> {
+    let negative = if p.order.word == 4 { (len as i32) < 0 } else { (len as i64) < 0 };
+    if negative { Err(Errno::Inval) } else { Ok(len.min(MAX_COUNT)) }
+}
+
 fn read_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
+    let len = count(p, len)?;
     // No more than there is room for, so that a wild length allocates nothing.
-    let room = p.user().accessible(addr, len.min(MAX_COUNT))?;
+    let room = p.user().accessible(addr, len)?;
     let mut buf = vec![0; room as usize];
     let outcome = open.borrow_mut().read(&mut buf, at, &mut p.random);
     let n = outcome.map_err(|refusal| refused(open, refusal))?;
@@ -81,8 +88,9 @@ pub fn writev(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 }
 
 fn write_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
+    let len = count(p, len)?;
     // What is there is written; a range that ends in a hole is written up to it.
-    let len = p.user().accessible(addr, len.min(MAX_COUNT))?;
+    let len = p.user().accessible(addr, len)?;
     let bytes = p.user().bytes(addr, len as usize)?;
     let stream = match open.borrow().object {
         Object::Output(stream) => Some(stream),

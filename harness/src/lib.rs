@@ -2,4 +2,7 @@
 
 pub mod cli;
 pub mod exec;
+pub mod matrix;
 pub mod oracle;
+pub mod report;
+pub mod tally;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::tally::Tally;
+
 /// What one architecture's machines did, added up over all worlds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ArchReport {
@@ -35,6 +37,17 @@ pub struct ArchReport {
 }
 
 impl ArchReport {
+    /// Counts a dump that passed.
+    pub fn count(&mut self, dump: Tally) {
+        self.objects += dump.objects;
+        self.frames += dump.frames;
+        self.records += dump.kinds.values().sum::<u64>();
+        self.dump_bytes += dump.bytes;
+        for (kind, n) in dump.kinds {
+            *self.kinds.entry(kind).or_default() += n;
+        }
+    }
+
     /// Adds what another worker found on the same architecture.
     pub fn add(&mut self, other: &ArchReport) {
         self.arch = other.arch;
@@ -170,7 +183,7 @@ fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -202,13 +215,7 @@ mod tests {
             seed: 5,
             worlds: 4,
             ok: false,
-            arches: vec![ArchReport {
-                arch: "ppc64",
-                worlds: 4,
-                passed: 3,
-                failed: 1,
-                ..Default::default()
-            }],
+            arches: vec![ArchReport { arch: "ppc64", worlds: 4, passed: 3, failed: 1, ..Default::default() }],
             failures: vec![failure],
         };
         let text = report.to_string();

@@ -179,8 +179,7 @@ impl Heap {
             }
         }
         let count = self.spans.len();
-        let mut all: Vec<u64> = self.spans.iter().map(|span| span.mspan).collect();
-        all.rotate_left(world.allspans_rotation.checked_rem(count).unwrap_or(0));
+        let all: Vec<u64> = self.allspans(world).map(|span| span.mspan).collect();
         let allspans = sections.words(In::Persistent, &all);
         let (n, pages) = (count as u64, (self.arena_used - self.arena_start) >> PAGE_SHIFT);
         for (slice, array, len) in [(vars.h_allspans, allspans, n), (vars.h_spans, self.spans_lookup, pages)]
@@ -206,6 +205,18 @@ impl Heap {
                 ("arena_reserved", 1),
             ],
         )
+    }
+
+    /// The spans in the order of `h_allspans`.
+    fn allspans(&self, world: &World) -> impl Iterator<Item = &PlannedSpan> {
+        let first = world.allspans_rotation.checked_rem(self.spans.len()).unwrap_or(0);
+        let (before, from_first) = self.spans.split_at(first);
+        from_first.iter().chain(before)
+    }
+
+    /// The spans' first addresses in the order of `h_allspans`.
+    pub fn allspans_starts(&self, world: &World) -> Vec<u64> {
+        self.allspans(world).map(|span| span.start).collect()
     }
 
     fn fill_span(&self, span: &PlannedSpan, sections: &mut Sections) -> Result<(), FactError> {

@@ -19,6 +19,8 @@ pub struct Locations {
     pub arena_start: Addr,
     /// `arena_used`.
     pub arena_used: Addr,
+    /// The first addresses of the spans, in the order of `h_allspans`.
+    pub spans: Vec<Addr>,
     /// Of each object: where it is, once the program has run.
     pub objects: Vec<ObjectAt>,
     /// Type descriptors.
@@ -146,6 +148,7 @@ impl Locations {
             target,
             arena_start: Addr(layout.heap.arena_start),
             arena_used: Addr(layout.heap.arena_used),
+            spans: addrs(&layout.heap.allspans_starts(world)),
             objects: layout
                 .heap
                 .placements
@@ -243,6 +246,7 @@ impl Locations {
         }
         let target = self.target;
         let above = |fp: u64| Addr(if target.uses_lr() { fp + target.ptr_size() } else { fp });
+        let return_pc_on_stack = if target.uses_lr() { 0 } else { target.reg_size() };
         let depth = g.activations.len();
         let mut frames: Vec<FrameAt> = Vec::with_capacity(depth);
         for (k, (a, frame)) in g.activations.iter().zip(&stack.frames).enumerate() {
@@ -252,13 +256,12 @@ impl Locations {
                 Stop::NilCall if target.uses_lr() && k + 1 == depth => frames[k - 1].pc.0,
                 _ => program.resumes(assembled, index, k),
             };
-            let return_pc_in_memory = if target.uses_lr() { 0 } else { target.reg_size() };
             frames.push(FrameAt {
                 entry: self.functions[a.function],
                 pc: Addr(pc),
                 sp: Addr(frame.sp),
                 fp: Addr(frame.fp),
-                varp: Addr(frame.saved_bp.unwrap_or(frame.fp - return_pc_in_memory)),
+                varp: Addr(frame.saved_bp.unwrap_or(frame.fp - return_pc_on_stack)),
                 argp: above(frame.fp),
                 words: Addr(frame.words),
                 return_slot: frame.return_slot.map(Addr),
@@ -297,7 +300,11 @@ impl Locations {
         defers.reverse();
         GoroutineAt {
             g: Addr(stack.g),
-            sp: Addr(stack.frames[depth - 1].sp),
+            // The call of a nil function has pushed its return PC already.
+            sp: Addr(match g.stop {
+                Stop::NilCall => stack.frames[depth - 1].sp - return_pc_on_stack,
+                _ => stack.frames[depth - 1].sp,
+            }),
             frames,
             bottom: Some(bottom),
             defers,

@@ -4,13 +4,26 @@
 //! error and only when that is a terminal, one-line errors that say what to do, and three exit
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
+mod dump;
 mod exec;
+mod input;
+mod inspect;
+mod print;
+mod run;
+mod salvage;
+mod summary;
+mod verify;
 
 use std::error::Error;
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use heapmatrix_writer::AnyTarget;
+use serde::Serialize;
+
+use crate::matrix::EMULATED;
 
 /// What a command found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +49,24 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Dump(dump::Args),
+    Inspect(inspect::Args),
+    Print(print::Args),
+    Verify(verify::Args),
+    Salvage(salvage::Args),
     Exec(exec::Args),
 }
 
 impl Command {
     fn execute(&self) -> Outcome {
         match self {
+            Self::Run(args) => args.execute(),
+            Self::Dump(args) => args.execute(),
+            Self::Inspect(args) => args.execute(),
+            Self::Print(args) => args.execute(),
+            Self::Verify(args) => args.execute(),
+            Self::Salvage(args) => args.execute(),
             Self::Exec(args) => args.execute(),
         }
     }
@@ -102,4 +127,21 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// An architecture that has an emulated machine.
+fn emulated_target(name: &str) -> Result<AnyTarget, String> {
+    let known = EMULATED.into_iter().find(|target| target.goarch() == name);
+    known.ok_or_else(|| "no machine of this architecture: choose from amd64, 386, arm, ppc64".to_owned())
+}
+
+/// Prints to standard output. Unlike `println!` it does not panic when nobody reads on.
+fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
+    io::stdout().lock().write_fmt(text)
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    print(format_args!("{text}\n"))
 }

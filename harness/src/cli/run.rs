@@ -45,7 +45,12 @@ impl Args {
         }
         let mut targets = self.arch.clone();
         let mut seen = Vec::new();
-        targets.retain(|t| !seen.contains(t) && { seen.push(*t); true });
+        targets.retain(|t| {
+            !seen.contains(t) && {
+                seen.push(*t);
+                true
+            }
+        });
 
         let progress = progress_bar(self.worlds);
         let matrix = Matrix {

@@ -4,3 +4,5 @@
 //! writer that they judge.
 
 pub mod literal;
+pub mod model;
+pub mod reencode;

@@ -11,7 +11,7 @@ use crate::runtime::layout::{Field, Slice};
 use crate::runtime::process::Process;
 use crate::target::Target;
 
-/// `cap(tmpbuf)`: the reference slices `(*[1 << 30]byte)(p)[:n]`.
+/// `cap(tmpbuf)`: the reference slices a `*[1 << 30]byte`, whatever it has allocated.
 const CAPACITY: u64 = 1 << 30;
 
 /// `tmpbuf`, without contents.

@@ -57,7 +57,7 @@ fn goroutine(goid: i64, activations: Vec<Activation>) -> Goroutine {
     Goroutine {
         goid,
         status: Status::Waiting,
-        wait_since: 1_000 * goid,
+        wait_since: goid.wrapping_mul(1_000),
         wait_reason: "chan receive".to_owned(),
         gopc: super::Pc::Zero,
         ctxt: Value::NIL,

@@ -40,12 +40,13 @@ impl Model<'_> {
             let (activation, frame) = (&g.activations[k], &at.frames[k]);
             let function = &world.functions[activation.function];
             // Where the frame goes on: below a fault, only at its latest deferproc if that recovers.
-            let recovered = defers.peek().filter(|defer| defer.sp == frame.sp.0).map_or(0, |defer| defer.pc.0);
+            let recovered =
+                defers.peek().filter(|defer| defer.sp == frame.sp.0).map_or(0, |defer| defer.pc.0);
             let continuation = if below_a_fault { recovered } else { frame.pc.0 };
             while defers.next_if(|defer| defer.sp == frame.sp.0).is_some() {}
 
             let record = next!(self, StackFrame, || format!("frame {k} of goroutine {i}"));
-            let name = function.name.as_deref().unwrap_or("unknown function");
+            let name = function.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("unknown function");
             self.contents(&self.at.frame_contents(world, i, k), record.contents)?;
             self.frame(&record, frame, depth, child_sp, continuation, name)?;
             let stack_map = self.stack_map(g, k);
@@ -93,7 +94,7 @@ impl Model<'_> {
             function.pc = at.pc.0,
             function.continuation_pc = continuation,
         );
-        self.same("function.name", name.as_bytes(), record.function.name.bytes())
+        self.same("function.name", name.as_bytes(), record.function.name.0)
     }
 
     /// First the callee's arguments, of those that lie in the frame; then local variables.

@@ -54,7 +54,7 @@ type Checked<T = ()> = Result<T, Box<Mismatch>>;
 pub fn check(world: &World, at: &Locations, dump: &[u8]) -> Checked<Tally> {
     let unreadable = |error: heapmatrix_reader::Error| {
         Box::new(Mismatch {
-            offset: error.offset,
+            offset: error.offset(),
             record: "the dump".into(),
             field: "syntax".into(),
             expected: "a dump that can be read".into(),
@@ -186,7 +186,9 @@ impl<'a> Model<'a> {
     fn funcval(&self, fun: Funcval) -> (u64, u64) {
         match fun {
             Funcval::Static(function) => (self.at.funcvals[function].0, self.at.functions[function].0),
-            Funcval::Closure(object) => (self.at.objects[object].addr.0, self.at.value(&self.first_word(object))),
+            Funcval::Closure(object) => {
+                (self.at.objects[object].addr.0, self.at.value(&self.first_word(object)))
+            }
         }
     }
 
@@ -209,7 +211,7 @@ impl<'a> Model<'a> {
             cpus = self.world.ncpu as i64 as u64,
         );
         self.same("pointer_size", target.ptr_size(), params.pointer_size.bytes())?;
-        self.same("experiment", self.world.goexperiment.as_bytes(), params.experiment.bytes())
+        self.same("experiment", self.world.goexperiment.as_bytes(), params.experiment.0)
     }
 
     fn threads(&mut self) -> Checked {

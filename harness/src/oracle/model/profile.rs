@@ -57,8 +57,8 @@ impl Model<'_> {
             self.same("stack.depth", bucket.stack.len() as u64, record.stack.depth())?;
             for (n, (pc, call)) in bucket.stack.iter().zip(record.stack).enumerate() {
                 let (function, file, line) = self.call(pc, n == 0);
-                self.same(&format!("stack[{n}].function"), function.as_bytes(), call.function.bytes())?;
-                self.same(&format!("stack[{n}].file"), file.as_bytes(), call.file.bytes())?;
+                self.same(&format!("stack[{n}].function"), function.as_bytes(), call.function.0)?;
+                self.same(&format!("stack[{n}].file"), file.as_bytes(), call.file.0)?;
                 self.same(&format!("stack[{n}].line"), line, call.line)?;
             }
         }

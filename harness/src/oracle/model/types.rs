@@ -54,6 +54,6 @@ impl Model<'_> {
             Some((package, name)) => format!("{package}.{name}"),
             None => t.string.clone(),
         };
-        self.same("name", name.as_bytes(), record.name.bytes())
+        self.same("name", name.as_bytes(), record.name.0)
     }
 }

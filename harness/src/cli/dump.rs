@@ -1,0 +1,42 @@
+//! `heapmatrix dump`: one dump, for any other reader to be tried on.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use heapmatrix_writer::{AnyTarget, Dialect, Options};
+
+use super::{Outcome, Verdict, emulated_target};
+use crate::matrix;
+
+/// Write the heap dump of one world on one architecture
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Architecture
+    #[arg(long, value_name = "A", value_parser = emulated_target)]
+    arch: AnyTarget,
+    /// The world's seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// go1.5, what the format means; or go1.5-exact, with the defects of a real Go 1.5
+    #[arg(long, value_name = "D", default_value_t)]
+    dialect: Dialect,
+    /// Where to write it; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn execute(&self) -> Outcome {
+        let finished = matrix::build(&matrix::world(self.seed), self.arch)?;
+        let bytes = matrix::dump(&finished, &Options::new(self.dialect))?;
+        if self.output.as_os_str() == "-" {
+            io::stdout().lock().write_all(&bytes)?;
+        } else {
+            fs::write(&self.output, &bytes)
+                .map_err(|error| format!("cannot write {}: {error}", self.output.display()))?;
+        }
+        Ok(Verdict::Sound)
+    }
+}

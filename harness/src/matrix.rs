@@ -1,0 +1,223 @@
+//! The matrix: worlds on one axis, architectures on the other.
+//!
+//! In each cell a machine builds the world by executing code, the writer dumps its memory, the reader
+//! parses the dump back, and the [model](crate::oracle::model) says whether it holds the world. Cells do
+//! not depend on each other, so that the order in which workers take them changes nothing.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use heapmatrix_emu::image::{BuildError, Image};
+use heapmatrix_emu::machine::{Machine, NewError};
+use heapmatrix_emu::run::{Finished, RunError, run_on};
+use heapmatrix_emu::world::World;
+use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use rayon::prelude::*;
+
+use crate::oracle::model::{self, Mismatch};
+use crate::report::{ArchReport, Failure, RunReport};
+use crate::tally::Tally;
+
+/// The architectures that have an emulated machine.
+pub const EMULATED: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
+
+/// Worlds between two additions to the report: enough to keep all workers busy, few enough that what
+/// they have found takes no memory to speak of.
+const BATCH: u64 = 256;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// The architectures, each once.
+    pub targets: Vec<AnyTarget>,
+    /// The number of worlds.
+    pub worlds: u64,
+    /// The seed of the first world; the others' follow it one by one.
+    pub seed: u64,
+    /// Worlds in the making at a time; 0 for one a core.
+    pub jobs: usize,
+    /// Where to keep dumps and worlds.
+    pub out: Option<PathBuf>,
+}
+
+/// Why a run came to no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum MatrixError {
+    /// The worker threads could not be started.
+    #[error("cannot start the workers: {0}")]
+    Workers(#[from] rayon::ThreadPoolBuildError),
+    /// A dump or a world could not be kept.
+    #[error("cannot write {}: {source}", path.display())]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Why a cell failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// The engine has no such machine to give.
+    #[error("no machine: {0}")]
+    Machine(#[from] NewError),
+    /// The image could not be built.
+    #[error("building the image: {0}")]
+    Build(#[from] BuildError),
+    /// The guest program did not run to its end.
+    #[error("running the guest: {0}")]
+    Run(#[from] RunError),
+    /// The writer could not dump the machine's memory.
+    #[error("dumping: {0}")]
+    Write(#[from] heapmatrix_writer::Error),
+    /// The dump does not hold the world.
+    #[error("{0}")]
+    Model(#[from] Box<Mismatch>),
+}
+
+/// The world of a seed: the same on every machine and in every run.
+pub fn world(seed: u64) -> World {
+    World::generate(seed)
+}
+
+/// Builds a world on an emulated machine by executing its program.
+///
+/// # Errors
+/// [`CellError`] says which step failed.
+pub fn build(world: &World, target: AnyTarget) -> Result<Finished, CellError> {
+    thread_local! {
+        // Making a machine takes longer than running most worlds' programs, so each worker keeps one.
+        static MACHINES: RefCell<BTreeMap<AnyTarget, Machine>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    let image = Image::build(world, target)?;
+    MACHINES.with_borrow_mut(|machines| {
+        let machine = match machines.entry(target) {
+            Entry::Occupied(machine) => machine.into_mut(),
+            Entry::Vacant(place) => place.insert(Machine::new(target)?),
+        };
+        let finished = run_on(machine, image);
+        machine.reset();
+        Ok(finished?)
+    })
+}
+
+/// Dumps a machine's memory.
+///
+/// # Errors
+/// Those of the writer.
+pub fn dump(finished: &Finished, options: &Options<'_>) -> Result<Vec<u8>, heapmatrix_writer::Error> {
+    let mut bytes = Vec::new();
+    write_heap_dump(finished.target, &finished.memory, &finished.symbols, options, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// A cell that passed.
+struct Passed {
+    tally: Tally,
+    instructions: u64,
+    dump: Vec<u8>,
+}
+
+fn cell(world: &World, target: AnyTarget) -> Result<Passed, CellError> {
+    let finished = build(world, target)?;
+    let dump = dump(&finished, &Options::default())?;
+    let tally = model::check(world, &finished.locations, &dump)?;
+    Ok(Passed { tally, instructions: finished.instructions, dump })
+}
+
+/// Runs the matrix. `tick` is called after each world.
+///
+/// # Errors
+/// [`MatrixError`]. A cell that fails is no error: the report tells of it.
+pub fn run(matrix: &Matrix, tick: &(dyn Fn() + Sync)) -> Result<RunReport, MatrixError> {
+    let workers = rayon::ThreadPoolBuilder::new().num_threads(matrix.jobs).build()?;
+    let arches = matrix.targets.iter().map(|t| ArchReport { arch: t.goarch(), ..ArchReport::default() });
+    let mut report = RunReport {
+        seed: matrix.seed,
+        worlds: matrix.worlds,
+        arches: arches.collect(),
+        ..RunReport::default()
+    };
+    let mut done = 0;
+    while done < matrix.worlds {
+        let batch = BATCH.min(matrix.worlds - done);
+        let rows: Vec<Row> = workers.install(|| {
+            (done..done + batch)
+                .into_par_iter()
+                .map(|k| {
+                    let row = row(matrix, matrix.seed.wrapping_add(k));
+                    tick();
+                    row
+                })
+                .collect::<Result<_, MatrixError>>()
+        })?;
+        for (found, failure) in rows.into_iter().flatten() {
+            if let Some(arch) = report.arches.iter_mut().find(|arch| arch.arch == found.arch) {
+                arch.add(&found);
+            }
+            if report.failures.len() < RunReport::MOST_FAILURES {
+                report.failures.extend(failure);
+            }
+        }
+        done += batch;
+    }
+    report.ok = report.arches.iter().all(|arch| arch.failed == 0);
+    Ok(report)
+}
+
+/// What one world's cells found.
+type Row = Vec<(ArchReport, Option<Failure>)>;
+
+fn row(matrix: &Matrix, seed: u64) -> Result<Row, MatrixError> {
+    let world = world(seed);
+    if let Some(dir) = &matrix.out {
+        let json = serde_json::to_vec_pretty(&world).expect("a world is plain data");
+        keep(dir, &format!("world-{seed}.json"), &json)?;
+    }
+    matrix
+        .targets
+        .iter()
+        .map(|&target| {
+            let start = Instant::now();
+            let result = cell(&world, target);
+            let mut found = ArchReport {
+                arch: target.goarch(),
+                worlds: 1,
+                time: start.elapsed(),
+                ..ArchReport::default()
+            };
+            let failure = match result {
+                Ok(passed) => {
+                    found.passed = 1;
+                    found.instructions = passed.instructions;
+                    found.count(passed.tally);
+                    if let Some(dir) = &matrix.out {
+                        keep(dir, &format!("world-{seed}-{target}.dump"), &passed.dump)?;
+                    }
+                    None
+                }
+                Err(error) => {
+                    found.failed = 1;
+                    Some(Failure {
+                        arch: target.goarch(),
+                        seed,
+                        what: error.to_string(),
+                        repeat: format!("heapmatrix run --arch {target} --worlds 1 --seed {seed}"),
+                    })
+                }
+            };
+            Ok((found, failure))
+        })
+        .collect()
+}
+
+fn keep(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), MatrixError> {
+    let path = dir.join(name);
+    fs::write(&path, bytes).map_err(|source| MatrixError::Keep { path, source })
+}

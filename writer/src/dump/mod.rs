@@ -63,7 +63,7 @@ pub(crate) fn write<T: Target, M: Memory + ?Sized, W: Write>(
     let mut dumper = Dumper {
         heap: Heap::read(&process)?,
         tmpbuf: Tmpbuf::new(&process, options.sys_alloc)?,
-        divmod: Divmod::new(&process, options.defects)?,
+        divmod: Divmod::new(&process, options.defects),
         out: Records { sink, summary: Summary::default() },
         typecache: TypeCache::new(),
         options,

@@ -14,12 +14,13 @@ use crate::error::Error;
 use crate::format::dialect::Defects;
 use crate::format::sink::BUF_SIZE;
 use crate::memory::{Addr, Memory, Unreadable};
+use crate::runtime::goroutine::G_WAITING;
 use crate::runtime::process::Process;
-use crate::runtime::structs::{G, M as Machine};
+use crate::runtime::structs::{G, M as GoM};
 use crate::runtime::symtab::Text;
 use crate::target::{AnyTarget, Target};
 
-/// What `writeheapdump_m` sets as its goroutine's `waitreason`.
+/// What `writeheapdump_m` sets as the `waitreason` of the g0 that it runs on.
 const DUMPING: &[u8] = b"dumping heap";
 
 /// Bytes that memory holds in place of the target's.
@@ -91,6 +92,20 @@ impl<M: Memory + ?Sized> Memory for Patched<'_, M> {
     }
 }
 
+/// Whether a thread dumps the heap: its g0 says so, and its goroutine waits. (g0 goes on saying so when
+/// the dump is over.)
+fn dumps<T: Target, M: Memory + ?Sized>(process: &Process<'_, T, M>, mp: Addr) -> Result<bool, Error> {
+    let (g0, curg) = (process.get(mp, GoM::g0())?, process.get(mp, GoM::curg())?);
+    if g0.is_nil() || curg.is_nil() || process.readgstatus(curg)? != G_WAITING {
+        return Ok(false);
+    }
+    let Text::Target(reason) = process.string(g0, G::waitreason())? else { return Ok(false) };
+    let mut text = [0; DUMPING.len()];
+    Ok(reason.len == DUMPING.len() as u64
+        && process.memory.read(reason.array, &mut text).is_ok()
+        && text == DUMPING)
+}
+
 /// What is known of `m.divmod`, on arm.
 pub(super) struct Divmod {
     /// Its address, if the dumping thread is known.
@@ -100,29 +115,23 @@ pub(super) struct Divmod {
 }
 
 impl Divmod {
-    /// Finds the thread that dumps.
-    pub fn new<T, M>(process: &Process<'_, T, M>, defects: Defects) -> Result<Self, Error>
+    /// Finds the thread that dumps. Where memory is not in order, there is none: the dump itself will
+    /// say why.
+    pub fn new<T, M>(process: &Process<'_, T, M>, defects: Defects) -> Self
     where
         T: Target,
         M: Memory + ?Sized,
     {
         let mut at = None;
         if T::ANY == AnyTarget::Arm && defects.own_variables_in_bss {
-            process.iterate_gs(|gp| {
-                let Text::Target(reason) = process.string(gp, G::waitreason())? else { return Ok(()) };
-                let mut text = [0; DUMPING.len()];
-                let m = process.get(gp, G::m())?;
-                if !m.is_nil()
-                    && reason.len == DUMPING.len() as u64
-                    && process.memory.read(reason.array, &mut text).is_ok()
-                    && text == DUMPING
-                {
-                    at = Some(m.add(Machine::divmod::<T>().offset));
+            let _ = process.iterate_ms(|mp| {
+                if dumps(process, mp)? {
+                    at = Some(mp.add(GoM::divmod::<T>().offset));
                 }
                 Ok(())
-            })?;
+            });
         }
-        Ok(Divmod { at, denominator: None })
+        Divmod { at, denominator: None }
     }
 
     /// The reference divides.

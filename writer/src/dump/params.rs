@@ -6,8 +6,7 @@ use super::Dumper;
 use crate::error::Error;
 use crate::format::tags::Tag;
 use crate::memory::{Addr, Memory};
-use crate::runtime::layout::{Field, Int32, Ptr};
-use crate::runtime::list::LoopCheck;
+use crate::runtime::layout::{Field, Int32};
 use crate::runtime::structs::M as GoM;
 use crate::runtime::symtab::Text;
 use crate::target::Target;
@@ -32,17 +31,12 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
 
     /// Port of `dumpms`.
     pub(super) fn dumpms(&mut self) -> Result<(), Error> {
-        let alllink = GoM::alllink();
-        let mut check = LoopCheck::new(alllink.place);
-        let mut mp = self.process.variable::<Ptr>(self.process.symbols.allm, "allm")?;
-        while !mp.is_nil() {
-            check.visit(mp)?;
-            self.out.tag(Tag::OsThread)?;
-            self.out.dumpptr(mp)?;
-            self.out.sink.dump_int(self.process.get(mp, GoM::id())? as u64)?;
-            self.out.sink.dump_int(self.process.get(mp, GoM::procid())?)?;
-            mp = self.process.get(mp, alllink)?;
-        }
-        Ok(())
+        let Dumper { process, out, .. } = self;
+        process.iterate_ms(|mp| {
+            out.tag(Tag::OsThread)?;
+            out.dumpptr(mp)?;
+            out.sink.dump_int(process.get(mp, GoM::id())? as u64)?;
+            out.sink.dump_int(process.get(mp, GoM::procid())?)
+        })
     }
 }

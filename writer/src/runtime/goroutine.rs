@@ -1,8 +1,9 @@
 //! Goroutines (proc1.go, traceback.go).
 
 use super::layout::{Bool, Field, Ptr, Uintptr};
+use super::list::LoopCheck;
 use super::process::{Process, check_range};
-use super::structs::G;
+use super::structs::{G, M as GoM};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
@@ -26,6 +27,19 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         let first = Field::<T, Ptr>::variable("allgs");
         for i in 0..len {
             each(self.get(allgs, first.element(i))?)?;
+        }
+        Ok(())
+    }
+
+    /// `allm` and all that it links to.
+    pub(crate) fn iterate_ms(&self, mut each: impl FnMut(Addr) -> Result<(), Error>) -> Result<(), Error> {
+        let alllink = GoM::alllink();
+        let mut check = LoopCheck::new(alllink.place);
+        let mut mp = self.variable::<Ptr>(self.symbols.allm, "allm")?;
+        while !mp.is_nil() {
+            check.visit(mp)?;
+            each(mp)?;
+            mp = self.get(mp, alllink)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
 mod dump;
+mod exec;
 mod input;
 mod inspect;
 mod print;
@@ -31,6 +32,8 @@ pub enum Verdict {
     Sound,
     /// A check failed, and the command has said which: exit status 1.
     Failed,
+    /// A program was run, and this is its exit status.
+    Status(u8),
 }
 
 /// What a command returns: its verdict, or the reason why it could not come to one (exit status 2).
@@ -52,6 +55,7 @@ enum Command {
     Print(print::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
+    Exec(exec::Args),
 }
 
 impl Command {
@@ -63,6 +67,7 @@ impl Command {
             Self::Print(args) => args.execute(),
             Self::Verify(args) => args.execute(),
             Self::Salvage(args) => args.execute(),
+            Self::Exec(args) => args.execute(),
         }
     }
 }
@@ -81,6 +86,7 @@ pub fn main() -> ExitCode {
     match cli.command.execute() {
         Ok(Verdict::Sound) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
+        Ok(Verdict::Status(status)) => ExitCode::from(status),
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("error: {}", with_causes(error.as_ref()))),
     }

@@ -114,7 +114,7 @@ pub enum Problem {
     TrailingBytes,
     /// A part of a record that a [`Stream`](crate::Stream) must hold as a whole, such as a string, is larger
     /// than the stream's limit.
-    #[error("larger than the stream's limit of {limit} bytes: give it a larger one")]
+    #[error("larger than the stream's limit of {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,

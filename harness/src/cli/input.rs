@@ -47,13 +47,12 @@ impl Input {
             let source = std::error::Error::source(&error).map_or(String::new(), |e| format!(": {e}"));
             return format!("{name}: {error}{source}");
         };
-        // A dump that breaks off can be repaired, and so can one with type names of impossible length.
-        let in_type_name =
-            dump_error.field() == "name" && matches!(dump_error.record(), Some((Kind::Type, _)));
-        let advice = if dump_error.record().is_some() && (dump_error.is_truncation() || in_type_name) {
-            " (heapmatrix salvage keeps what can be read)"
-        } else {
-            ""
+        let advice = match dump_error.record() {
+            Some((Kind::Type, _)) if dump_error.field() == "name" => {
+                " (Go 1.5 writes memory in place of some names: heapmatrix salvage repairs that)"
+            }
+            Some(_) if dump_error.is_truncation() => " (heapmatrix salvage keeps what can be read)",
+            _ => "",
         };
         format!("{name}: {error}{advice}")
     }

@@ -160,15 +160,14 @@ fn describe(record: &Record<'_>) -> String {
         ),
         Record::Params(p) => format!(
             "arch={} big-endian={} pointer={} heap={:#x}-{:#x} cpus={} {:?}",
-            p.arch,
+            p.arch.to_string().escape_debug(),
             p.big_endian,
             p.pointer_size.bytes(),
             p.heap_start,
             p.heap_end,
             p.cpus,
             p.experiment
-        )
-        .replace('\n', "\\n"),
+        ),
         Record::Finalizer(f) | Record::QueuedFinalizer(f) => format!(
             "object={:#x} closure={:#x} entry={:#x} argument-type={:#x} object-type={:#x}",
             f.object, f.closure, f.entry, f.argument_type, f.object_type

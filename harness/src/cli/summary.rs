@@ -335,7 +335,9 @@ impl fmt::Display for Summary {
         writeln!(
             f,
             "machine     {}, {endian}-endian, {}-byte pointers, {} processors",
-            params.arch, params.ptr_size, params.ncpu
+            params.arch.escape_debug(),
+            params.ptr_size,
+            params.ncpu
         )?;
         if !params.experiment.is_empty() {
             writeln!(f, "runtime     {:?}", params.experiment)?;

@@ -1,0 +1,165 @@
+//! The commands that read dumps, as a user runs them: what they print, and how they exit.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use heapmatrix_reader::{
+    Arch, Fields, Itab, Object, Params, PointerSize, Record, Segment, Text, Type, Version,
+};
+
+/// Runs `heapmatrix`, with `input` as its standard input.
+fn heapmatrix(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_heapmatrix"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that has seen enough closes its input.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, code: i32) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
+    // Errors take one line, and nothing else goes there.
+    assert_eq!(err.lines().count(), usize::from(code == 2), "{err}");
+    assert!(!err.contains("panicked"), "{err}");
+}
+
+/// A small dump that obeys the laws but for its statistics, which are all zero: so they do as well.
+fn dump() -> Vec<u8> {
+    let contents = &[7; 16][..];
+    let fields = Fields::default();
+    let mut file = Version::Go15.header().to_vec();
+    let segment = Segment { address: 0x1000, contents, fields };
+    for record in [
+        Record::Params(Params {
+            big_endian: false,
+            pointer_size: PointerSize::Eight,
+            heap_start: 0x1_0000,
+            heap_end: 0x2_0000,
+            arch: Arch::Char(b'6'.into()),
+            experiment: Text::default(),
+            cpus: 1,
+        }),
+        Record::Type(Type { address: 0x4_0000, size: 8, name: "main.T".into(), data_is_pointer: true }),
+        Record::Itab(Itab { address: 0x800, type_address: 0x4_0000 }),
+        Record::Object(Object { address: 0x1_0000, contents, fields }),
+        Record::Data(segment),
+        Record::Bss(segment),
+    ] {
+        record.write_to(&mut file).unwrap();
+    }
+    file.push(10);
+    file.extend([0; 281]);
+    file.push(0);
+    file
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_dump_is_read_from_files_and_pipes_compressed_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dump();
+    let compressed = zstd::encode_all(&plain[..], 1).unwrap();
+    let mut all = Vec::new();
+    // The name says nothing: what is inside does.
+    for (name, bytes) in [("a.dump", &plain), ("a.zst", &compressed), ("b.dump", &compressed)] {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        all.push(heapmatrix(&["inspect", "--json", path.to_str().unwrap()], b""));
+        all.push(heapmatrix(&["inspect", "--json", "-"], bytes));
+    }
+    for output in &all {
+        assert_exit(output, 0);
+        assert_eq!(json(output)["bytes"], plain.len());
+        assert_eq!(json(output)["records"]["object"], 1);
+        assert_eq!(output.stdout, all[0].stdout);
+    }
+    let text = heapmatrix(&["inspect", "-"], &plain);
+    assert_exit(&text, 0);
+    assert!(String::from_utf8(text.stdout).unwrap().contains("amd64, little-endian, 8-byte pointers"));
+}
+
+#[test]
+fn print_selects_records() {
+    let all = heapmatrix(&["print", "-"], &dump());
+    assert_exit(&all, 0);
+    let all = String::from_utf8(all.stdout).unwrap();
+    assert_eq!(all.lines().count(), 8);
+    let object = all.lines().nth(3).unwrap();
+    assert!(object.contains("object") && object.ends_with("0x10000 size=16 pointers=0"), "{object}");
+    let offset = object.split_whitespace().next().unwrap();
+    for args in [["--offset", offset, "--limit", "1"], ["--records", "object,panic", "--offset", "0"]] {
+        let some = heapmatrix(&[&["print", "-"], &args[..]].concat(), &dump());
+        assert_exit(&some, 0);
+        assert_eq!(String::from_utf8(some.stdout).unwrap().trim_end(), object.trim_end());
+    }
+    let unknown = heapmatrix(&["print", "-", "--records", "objects"], &dump());
+    assert_exit(&unknown, 2);
+    assert!(String::from_utf8(unknown.stderr).unwrap().contains("allocsample"));
+}
+
+#[test]
+fn verify_exits_with_1_when_a_law_is_broken() {
+    let sound = heapmatrix(&["verify", "--json", "-"], &dump());
+    assert_exit(&sound, 0);
+    assert_eq!(json(&sound)["ok"], true);
+    let mut doubled = dump();
+    doubled.pop();
+    doubled.extend([10].iter().chain(&[0; 281]));
+    doubled.push(0);
+    let broken = heapmatrix(&["verify", "-"], &doubled);
+    assert_exit(&broken, 1);
+    assert!(String::from_utf8(broken.stdout).unwrap().contains("once: "));
+    let broken = json(&heapmatrix(&["verify", "--json", "-"], &doubled));
+    let once = broken["laws"].as_array().unwrap().iter().find(|law| law["law"] == "once").unwrap();
+    assert_eq!((&broken["ok"], &once["violations"]), (&false.into(), &1.into()));
+}
+
+#[test]
+fn salvage_writes_what_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let path = out.to_str().unwrap();
+    assert_exit(&heapmatrix(&["salvage", "-", "-o", path], &dump()), 0);
+    assert_eq!(fs::read(&out).unwrap(), dump());
+    let dump = dump();
+    assert_exit(&heapmatrix(&["salvage", "-", "-o", path], &dump[..dump.len() - 100]), 1);
+    let saved = fs::read(&out).unwrap();
+    assert!(saved.len() < dump.len() - 100 && saved.ends_with(&[0]));
+    assert_exit(&heapmatrix(&["inspect", path], b""), 0);
+    let nowhere = dir.path().join("none").join("out");
+    assert_exit(&heapmatrix(&["salvage", "-", "-o", nowhere.to_str().unwrap()], &dump), 2);
+}
+
+#[test]
+fn unreadable_input_is_one_line_and_status_2() {
+    let missing = Path::new(env!("CARGO_MANIFEST_DIR")).join("no-such.dump");
+    for command in ["inspect", "print", "verify"] {
+        assert_exit(&heapmatrix(&[command, missing.to_str().unwrap()], b""), 2);
+        // A frame that breaks off is no dump, compressed or not.
+        let compressed = zstd::encode_all(&dump()[..], 1).unwrap();
+        assert_exit(&heapmatrix(&[command, "-"], &compressed[..20]), 2);
+    }
+    for input in [&b""[..], b"go1.5", b"not a dump", &[0xff; 100]] {
+        assert_exit(&heapmatrix(&["inspect", "-"], input), 2);
+        assert_exit(&heapmatrix(&["print", "-"], input), 2);
+        assert_exit(&heapmatrix(&["salvage", "-", "-o", "-"], input), 2);
+        assert_exit(&heapmatrix(&["verify", "-"], input), 1);
+    }
+    let cut = &dump()[..100];
+    let error = heapmatrix(&["inspect", "-"], cut);
+    assert_exit(&error, 2);
+    let text = String::from_utf8(error.stderr).unwrap();
+    assert!(text.contains("offset 100") && text.contains("heapmatrix salvage"), "{text}");
+}

@@ -1,6 +1,7 @@
 //! A cross-architecture emulation test harness for Go heap dumps.
 
 pub mod cli;
+pub mod exec;
 pub mod matrix;
 pub mod oracle;
 pub mod report;

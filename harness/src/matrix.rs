@@ -4,18 +4,14 @@
 //! parses the dump back, and the [model](crate::oracle::model) says whether it holds the world. Cells do
 //! not depend on each other, so that the order in which workers take them changes nothing.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use heapmatrix_emu::image::{BuildError, Image};
-use heapmatrix_emu::machine::{Machine, NewError};
-use heapmatrix_emu::run::{Finished, RunError, run_on};
+use heapmatrix_emu::run::{Finished, RunError, run_on_cpu};
 use heapmatrix_emu::world::World;
-use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
 use rayon::prelude::*;
 
@@ -64,9 +60,6 @@ pub enum MatrixError {
 /// Why a cell failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
-    /// The engine has no such machine to give.
-    #[error("no machine: {0}")]
-    Machine(#[from] NewError),
     /// The image could not be built.
     #[error("building the image: {0}")]
     Build(#[from] BuildError),
@@ -81,11 +74,9 @@ pub enum CellError {
     Model(#[from] Box<Mismatch>),
 }
 
-/// The world of a seed, from the catalogue: the same on every machine and in every run.
+/// The world of a seed: the same on every machine and in every run.
 pub fn world(seed: u64) -> World {
-    let mut catalog = catalog();
-    let count = catalog.len() as u64;
-    catalog.swap_remove((seed % count) as usize).world
+    World::generate(seed)
 }
 
 /// Builds a world on an emulated machine by executing its program.
@@ -93,20 +84,9 @@ pub fn world(seed: u64) -> World {
 /// # Errors
 /// [`CellError`] says which step failed.
 pub fn build(world: &World, target: AnyTarget) -> Result<Finished, CellError> {
-    thread_local! {
-        // Making a machine takes longer than running most worlds' programs, so each worker keeps one.
-        static MACHINES: RefCell<BTreeMap<AnyTarget, Machine>> = const { RefCell::new(BTreeMap::new()) };
-    }
-    let image = Image::build(world, target)?;
-    MACHINES.with_borrow_mut(|machines| {
-        if !machines.contains_key(&target) {
-            machines.insert(target, Machine::new(target)?);
-        }
-        let machine = machines.get_mut(&target).expect("it was put there");
-        let finished = run_on(machine, image);
-        machine.reset();
-        Ok(finished?)
-    })
+    // A machine of its own for each: a machine that is used again takes longer to forget the last world's
+    // memory than a new one takes to be made.
+    Ok(run_on_cpu(Image::build(world, target)?)?)
 }
 
 /// Dumps a machine's memory.

@@ -16,6 +16,8 @@ pub struct Options<'a> {
     pub defects: Defects,
     /// The capacity of the output buffer, in bytes. At [`REFERENCE_CAPACITY`](Self::REFERENCE_CAPACITY)
     /// the sequence of writes is the reference's, too.
+    /// It is the reference's anyway where the buffer can itself be seen in the dump, which is so with
+    /// [`Defects::type_names_by_address`] and [`Defects::own_variables_in_bss`] together.
     pub capacity: usize,
     /// With [`Defects::own_variables_in_bss`]: what `sysAlloc` answers each time that the reference
     /// extends `tmpbuf`, in order, the piece from the time before having been freed. Without

@@ -5,7 +5,14 @@
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
 mod dump;
+mod exec;
+mod input;
+mod inspect;
+mod print;
 mod run;
+mod salvage;
+mod summary;
+mod verify;
 
 use std::error::Error;
 use std::fmt;
@@ -25,6 +32,8 @@ pub enum Verdict {
     Sound,
     /// A check failed, and the command has said which: exit status 1.
     Failed,
+    /// A program was run, and this is its exit status.
+    Status(u8),
 }
 
 /// What a command returns: its verdict, or the reason why it could not come to one (exit status 2).
@@ -42,6 +51,11 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Dump(dump::Args),
+    Inspect(inspect::Args),
+    Print(print::Args),
+    Verify(verify::Args),
+    Salvage(salvage::Args),
+    Exec(exec::Args),
 }
 
 impl Command {
@@ -49,6 +63,11 @@ impl Command {
         match self {
             Self::Run(args) => args.execute(),
             Self::Dump(args) => args.execute(),
+            Self::Inspect(args) => args.execute(),
+            Self::Print(args) => args.execute(),
+            Self::Verify(args) => args.execute(),
+            Self::Salvage(args) => args.execute(),
+            Self::Exec(args) => args.execute(),
         }
     }
 }
@@ -67,6 +86,7 @@ pub fn main() -> ExitCode {
     match cli.command.execute() {
         Ok(Verdict::Sound) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
+        Ok(Verdict::Status(status)) => ExitCode::from(status),
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("error: {}", with_causes(error.as_ref()))),
     }

@@ -5,3 +5,4 @@
 
 pub mod literal;
 pub mod model;
+pub mod reencode;

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use super::own::{Patched, buffers};
 use super::typecache::TypeCache;
 use super::{Dumper, Records};
 use crate::error::{Error, Place};
+use crate::format::dialect::Defects;
 use crate::format::tags::Tag;
 use crate::memory::{Addr, Memory};
 use crate::runtime::layout::{Field, Header, Ptr, uintptr};
@@ -16,9 +18,8 @@ use crate::target::Target;
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpitabs`.
     pub(super) fn dumpitabs(&mut self) -> Result<(), Error> {
-        let by_address = self.options.defects.type_names_by_address;
-        let Dumper { process, out, typecache, .. } = self;
-        process.iterate_itabs(|tab| itab_callback(process, out, typecache, by_address, tab))
+        let Dumper { process, out, typecache, options, .. } = self;
+        process.iterate_itabs(|tab| itab_callback(process, out, typecache, options.defects, tab))
     }
 }
 
@@ -27,7 +28,7 @@ fn itab_callback<T: Target, M: Memory + ?Sized, W: Write>(
     process: &Process<'_, T, M>,
     out: &mut Records<W>,
     typecache: &mut TypeCache,
-    by_address: bool,
+    defects: Defects,
     tab: Addr,
 ) -> Result<(), Error> {
     let mut t = process.get(tab, Itab::_type())?;
@@ -35,7 +36,7 @@ fn itab_callback<T: Target, M: Memory + ?Sized, W: Write>(
         // indirect - data slot is a pointer to t.
         t = process.get(t, Type::ptrto())?;
     }
-    dumptype(process, out, typecache, by_address, t)?;
+    dumptype(process, out, typecache, defects, t)?;
     out.tag(Tag::Itab)?;
     out.dumpptr(tab)?;
     out.dumpptr(t)
@@ -46,7 +47,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
     process: &Process<'_, T, M>,
     out: &mut Records<W>,
     typecache: &mut TypeCache,
-    by_address: bool,
+    defects: Defects,
     t: Addr,
 ) -> Result<(), Error> {
     if t.is_nil() || typecache.touch(t, process.get(t, Type::hash())?) {
@@ -58,7 +59,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
     match process.type_name(t)? {
         TypeName::Plain(name) => out.dumpstr(process.memory, name)?,
         TypeName::Qualified { x, pkgpath, name } => {
-            let (pkgpath, name) = if by_address {
+            let (pkgpath, name) = if defects.type_names_by_address {
                 headers_by_address(process, x, pkgpath, name)?
             } else {
                 let (pkgpath_of, name_of) = (UncommonType::pkgpath::<T>(), UncommonType::name::<T>());
@@ -67,9 +68,18 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
             };
             let len = pkgpath.len.wrapping_add(1).wrapping_add(name.len);
             out.sink.dump_int(uintptr::<T>(len))?;
-            out.sink.dwrite_from(process.memory, pkgpath.array, pkgpath.len, TYPE_NAME)?;
-            out.sink.dwritebyte(b'.')?;
-            out.sink.dwrite_from(process.memory, name.array, name.len, TYPE_NAME)?;
+            for (at, part) in [pkgpath, name].into_iter().enumerate() {
+                if at > 0 {
+                    out.sink.dwritebyte(b'.')?;
+                }
+                let own = if defects.type_names_by_address && defects.own_variables_in_bss {
+                    buffers(process, out.sink.buffer(), typecache)
+                } else {
+                    Vec::new()
+                };
+                let memory = Patched::new(process.memory, own);
+                out.sink.dwrite_from(&memory, part.array, part.len, TYPE_NAME)?;
+            }
         }
     }
     let kind = process.get(t, Type::kind())?;

@@ -7,6 +7,7 @@ mod itabs;
 mod memprof;
 mod memstats;
 mod objects;
+mod own;
 mod params;
 mod roots;
 mod tmpbuf;
@@ -25,6 +26,7 @@ use crate::runtime::process::Process;
 use crate::runtime::symtab::Text;
 use crate::symbols::Symbols;
 use crate::target::{AnyTarget, Target};
+use own::Divmod;
 use tmpbuf::Tmpbuf;
 use typecache::TypeCache;
 
@@ -36,6 +38,7 @@ pub(crate) struct Dumper<'a, T, M: ?Sized, W> {
     options: &'a Options<'a>,
     typecache: TypeCache,
     tmpbuf: Tmpbuf<'a>,
+    divmod: Divmod,
 }
 
 /// The sink, and a count of the records that have gone into it.
@@ -53,10 +56,14 @@ pub(crate) fn write<T: Target, M: Memory + ?Sized, W: Write>(
 ) -> Result<Summary, Error> {
     let process = Process::<T, M>::new(memory, symbols)?;
     let unsigned_count = T::ANY == AnyTarget::Amd64;
-    let sink = Sink::new(out, options.capacity, options.defects, unsigned_count);
+    let mut sink = Sink::new(out, capacity(options, symbols), options.defects, unsigned_count);
+    if let Some(buf) = own::initial_buf(memory, symbols.buf).filter(|_| dumps_its_buffer(options, symbols)) {
+        sink.preload(&buf);
+    }
     let mut dumper = Dumper {
         heap: Heap::read(&process)?,
         tmpbuf: Tmpbuf::new(&process, options.sys_alloc)?,
+        divmod: Divmod::new(&process, options.defects)?,
         out: Records { sink, summary: Summary::default() },
         typecache: TypeCache::new(),
         options,
@@ -73,6 +80,16 @@ pub(crate) fn write<T: Target, M: Memory + ?Sized, W: Write>(
             Err(error)
         }
     }
+}
+
+/// Whether the reference's output buffer is itself dumped, with what is in it at the moment.
+fn dumps_its_buffer(options: &Options<'_>, symbols: &Symbols) -> bool {
+    options.defects.type_names_by_address && options.defects.own_variables_in_bss && !symbols.buf.is_nil()
+}
+
+/// The buffer's capacity: the reference's own where that can be seen in the dump.
+fn capacity(options: &Options<'_>, symbols: &Symbols) -> usize {
+    if dumps_its_buffer(options, symbols) { Options::REFERENCE_CAPACITY } else { options.capacity }
 }
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {

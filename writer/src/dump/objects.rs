@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::Dumper;
+use super::own::Patched;
 use crate::error::{Error, Place};
 use crate::format::tags::Tag;
 use crate::memory::{Addr, Memory};
@@ -54,12 +55,13 @@ impl FreeMarks {
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpobjs`.
     pub(super) fn dumpobjs(&mut self) -> Result<(), Error> {
-        let Dumper { process, heap, out, tmpbuf, .. } = self;
+        let Dumper { process, heap, out, tmpbuf, divmod, .. } = self;
         let memory = process.memory;
         let mut bitmap = HeapBitmap::new(memory, Addr(heap.arena_start));
         let mut freemark = FreeMarks([false; MAX_OBJECTS]);
         heap.spans_in_use(process, |s| {
             let n = s.objects::<T>()?;
+            divmod.divides(s.elemsize);
             // A span without pages has no address that could be wrong.
             let end = s.base.0.wrapping_add(s.size);
             if n > 0 && (s.base.0 < heap.arena_start || end > heap.arena_used) {
@@ -79,7 +81,13 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
                 tmpbuf.extend(nptr);
                 out.tag(Tag::Object)?;
                 out.dumpptr(obj)?;
-                out.dumpmemrange(memory, obj, s.elemsize, CONTENTS)?;
+                match divmod.patch_in::<T>(obj, s.elemsize) {
+                    None => out.dumpmemrange(memory, obj, s.elemsize, CONTENTS)?,
+                    Some(own) => {
+                        let patched = Patched::new(memory, vec![own]);
+                        out.dumpmemrange(&patched, obj, s.elemsize, CONTENTS)?;
+                    }
+                }
                 let first = bitmap.word::<T>(obj);
                 for i in 0..nptr {
                     let hbits = bitmap.bits::<T>(first + i, limit)?;

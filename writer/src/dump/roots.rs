@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::own::{Patch, Patched};
 use super::{Dumper, Records};
 use crate::error::{Error, Place};
 use crate::format::tags::Tag;
@@ -90,47 +91,27 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         match self.own_variables(start, len) {
             own if own.is_empty() => self.out.dumpmemrange(memory, start, len, place)?,
             own => {
-                let mut contents = read_growing(memory, start, len, place)?;
-                for (at, bytes) in own {
-                    contents[at as usize..][..bytes.len()].copy_from_slice(&bytes);
-                }
+                let contents = read_growing(&Patched::new(memory, own), start, len, place)?;
                 self.out.sink.dumpslice(&contents)?;
             }
         }
         self.out.dumpfields::<T, M>(memory, mask, segment.mask.place)
     }
 
-    /// Those variables of heapdump.go that lie in this segment, as the dump has changed them: their
-    /// offsets in the segment, and their bytes.
-    fn own_variables(&self, start: Addr, len: u64) -> Vec<(u64, Vec<u8>)> {
+    /// Those of the dumping code's own variables that lie in this segment.
+    fn own_variables(&self, start: Addr, len: u64) -> Vec<Patch> {
         if !self.options.defects.own_variables_in_bss {
             return Vec::new();
         }
         let symbols = self.process.symbols;
-        let typecache = Some((symbols.typecache, bytes_of::<T>(self.typecache.words())));
-        let tmpbuf = self.tmpbuf.words().map(|words| (symbols.tmpbuf, bytes_of::<T>(words)));
-        [typecache, tmpbuf]
+        let typecache = Some(Patch::words::<T>(symbols.typecache, self.typecache.words()));
+        let tmpbuf = self.tmpbuf.words().map(|words| Patch::words::<T>(symbols.tmpbuf, words));
+        [typecache, tmpbuf, self.divmod.patch::<T>()]
             .into_iter()
             .flatten()
-            .filter(|(at, _)| !at.is_nil())
-            .map(|(at, bytes)| (at.0.wrapping_sub(start.0), bytes))
-            .filter(|(at, bytes)| at.checked_add(bytes.len() as u64).is_some_and(|end| end <= len))
+            .filter(|patch| !patch.at.is_nil() && patch.lies_in(start, len))
             .collect()
     }
-}
-
-/// The target's bytes of pointer-sized integers.
-fn bytes_of<T: Target>(words: impl IntoIterator<Item = u64>) -> Vec<u8> {
-    let size = T::PTR_SIZE as usize;
-    let mut bytes = Vec::new();
-    for word in words {
-        if T::BIG_ENDIAN {
-            bytes.extend_from_slice(&word.to_be_bytes()[8 - size..]);
-        } else {
-            bytes.extend_from_slice(&word.to_le_bytes()[..size]);
-        }
-    }
-    bytes
 }
 
 /// A copy of target memory, for which no more is allocated than has been read.

@@ -133,15 +133,19 @@ pub struct Defects {
     /// Off: `other_sys` as it is in the target's memory.
     pub tmpbuf_in_other_sys: bool,
 
-    /// `typecache` and `tmpbuf` hold pointers and so live in the bss (or data) segment, which is dumped
-    /// with what the dump itself has put into them until then. (`buf`, `nbuf`, `dumpfd` and
-    /// `freemark` hold none: the linker puts them into noptrbss, which is not dumped.)
+    /// The dumping code's own variables are dumped with what the dump itself has put into them.
     ///
-    /// On, and where [`Symbols`](crate::Symbols) tells their addresses: `typecache` as it is after the
-    /// itabs, and `tmpbuf`'s header if [`Options::sys_alloc`](crate::Options::sys_alloc) says where
-    /// it was allocated.
+    /// `typecache` and `tmpbuf` hold pointers and so live in the bss (or data) segment. (`buf`, `nbuf`,
+    /// `dumpfd` and `freemark` hold none: the linker puts them into noptrbss, which is dumped
+    /// only where [`type_names_by_address`](Self::type_names_by_address) reaches it.) On arm, the
+    /// denominator of each division goes through the thread's `m.divmod`.
     ///
-    /// Off: the segments as they are in the target's memory.
+    /// On, and where [`Symbols`](crate::Symbols) tells their addresses: `typecache`, `buf` and `nbuf` as
+    /// they are at the moment, `tmpbuf`'s header if
+    /// [`Options::sys_alloc`](crate::Options::sys_alloc) says where it was allocated, and
+    /// `m.divmod` if a goroutine is "dumping heap".
+    ///
+    /// Off: memory as it is in the target.
     pub own_variables_in_bss: bool,
 }
 

@@ -40,6 +40,17 @@ impl<W: Write> Sink<W> {
         Sink { out, buf, nbuf: 0, defects, unsigned_count, written: 0, lost: 0 }
     }
 
+    /// Fills the buffer behind what is waiting in it, that is, with what nobody will write.
+    pub(crate) fn preload(&mut self, bytes: &[u8]) {
+        let n = bytes.len().min(self.buf.len());
+        self.buf[self.nbuf..n].copy_from_slice(&bytes[self.nbuf..n]);
+    }
+
+    /// `buf` and `nbuf`.
+    pub(crate) fn buffer(&self) -> (&[u8], usize) {
+        (&self.buf, self.nbuf)
+    }
+
     /// How many bytes `out` has taken.
     pub(crate) fn written(&self) -> u64 {
         self.written

@@ -232,7 +232,7 @@ impl Runtime<'_> {
             }
             self.tmpbuf = vec![0; n as usize];
             if let (Some(sys_alloc), false) = (self.sys_alloc, self.fixes.own_variables) {
-                for (i, word) in [sys_alloc.0, n, 1 << 30].into_iter().enumerate() {
+                for (i, word) in [sys_alloc(n).0, n, 1 << 30].into_iter().enumerate() {
                     self.store_uintptr(self.symbols.tmpbuf, i as u64 * self.ptrSize, word);
                 }
             }

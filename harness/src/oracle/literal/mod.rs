@@ -161,6 +161,10 @@ fn throw_at<T>(message: &str, print: &str, value: u64) -> R<T> {
     Err(Cause::Throw(format!("{message} ({print} {value:#x})")))
 }
 
+/// What `sysAlloc` answers: where the system puts a piece of so many bytes, each piece after the one
+/// before has been freed.
+pub type SysAlloc<'a> = &'a dyn Fn(u64) -> Addr;
+
 /// Package runtime: its variables, and the machine that it runs on.
 struct Runtime<'a> {
     target: AnyTarget,
@@ -169,7 +173,7 @@ struct Runtime<'a> {
     symbols: &'a Symbols,
     layout: &'static Layout,
     fixes: Fixes,
-    sys_alloc: Option<Addr>,
+    sys_alloc: Option<SysAlloc<'a>>,
     /// The reference's own stores to target memory.
     stores: BTreeMap<u64, u8>,
     turns: Cell<u64>,
@@ -185,8 +189,8 @@ struct Runtime<'a> {
 
 /// Writes the heap dump of the process in `memory`, as the reference would.
 ///
-/// `sys_alloc` is the address that `sysAlloc` answers when `tmpbuf` is allocated, which a dump of
-/// bss shows. Where it is not known (`None`), `tmpbuf` is left nil there.
+/// `sys_alloc` says where `tmpbuf` is allocated, which a dump of bss shows. Without it, `tmpbuf` is
+/// dumped as the target's memory has it.
 ///
 /// # Errors
 /// [`Stop`] when the reference would crash or not end, with what it has written until then.
@@ -195,7 +199,7 @@ pub fn writeheapdump(
     memory: &dyn Memory,
     symbols: &Symbols,
     fixes: Fixes,
-    sys_alloc: Option<Addr>,
+    sys_alloc: Option<SysAlloc<'_>>,
 ) -> Result<Literal, Stop> {
     let Some(mut runtime) = Runtime::new(target, memory, symbols, fixes, sys_alloc) else {
         return Err(Stop { cause: Cause::NoLayout(target), written: Literal::default() });
@@ -212,7 +216,7 @@ impl<'a> Runtime<'a> {
         memory: &'a dyn Memory,
         symbols: &'a Symbols,
         fixes: Fixes,
-        sys_alloc: Option<Addr>,
+        sys_alloc: Option<SysAlloc<'a>>,
     ) -> Option<Self> {
         Some(Runtime {
             target,

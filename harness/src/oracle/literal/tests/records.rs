@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
 
 use super::super::mbitmap::heapBits;
-use super::super::{Cause, Fixes, R, Runtime, writeheapdump};
+use super::super::{Cause, Fixes, R, Runtime, SysAlloc, writeheapdump};
 use super::image::{Func, Image, STACK, TARGETS, TEXT, str, uvarint, uvarints};
 
 /// What `dump` writes.
@@ -483,8 +483,14 @@ fn a_whole_dump() {
                 uvarints(&[0]),
             ]
             .concat();
-            let literal = writeheapdump(target, &image, &image.symbols, fixes, sys_alloc.map(Addr)).unwrap();
-            assert!(literal.bytes == expected, "{target}: {fixes:?} {sys_alloc:?}");
+            let answer = sys_alloc.unwrap_or(0);
+            let alloc = |n| {
+                assert_eq!(n, tmpbuf, "both objects are of one size");
+                Addr(answer)
+            };
+            let sys_alloc = sys_alloc.map(|_| &alloc as SysAlloc<'_>);
+            let literal = writeheapdump(target, &image, &image.symbols, fixes, sys_alloc).unwrap();
+            assert!(literal.bytes == expected, "{target}: {fixes:?} {answer:#x}");
             let ns: Vec<i64> = literal.writes.iter().map(|w| w.n).collect();
             assert_eq!(ns.iter().sum::<i64>(), expected.len() as i64);
             assert_eq!(ns[1], 4096, "the first object");

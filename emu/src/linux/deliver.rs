@@ -1,0 +1,160 @@
+//! Delivering signals: from a machine's faults and from other threads, to handlers and back.
+
+use heapmatrix_writer::AnyTarget;
+
+use super::arch::Delivery;
+use super::errno::Errno;
+use super::pages::sigreturn_addr;
+use super::process::{ExitStatus, Process, RunError};
+use super::signal::{
+    Action, Cause, FPE_INTDIV, ILL_ILLOPC, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR,
+    SIG_DFL, SIG_IGN, Signal, TRAP_BRKPT, UNBLOCKABLE, bit, name, sig,
+};
+use super::thread::{Interrupted, PID, State, Wait};
+use crate::machine::{Fault, FaultKind};
+
+/// x86's exceptions that reach a process.
+mod x86 {
+    pub const DIVIDE: u32 = 0;
+    pub const BREAKPOINT: u32 = 3;
+    pub const INVALID_OPCODE: u32 = 6;
+    pub const GENERAL_PROTECTION: u32 = 13;
+}
+
+impl Process {
+    /// The current thread's instruction can't be executed: that is a signal, or the engine's failure.
+    pub(super) fn fault(&mut self, fault: &Fault) -> Result<(), RunError> {
+        let Some((number, code, addr)) = self.signal_of(fault) else {
+            return Err(RunError::Machine(*fault, self.symbols.describe(fault.pc)));
+        };
+        let action = self.actions.get(number);
+        let blocked = self.thread().mask & bit(number) != 0;
+        if blocked || action.handler == SIG_DFL || action.handler == SIG_IGN {
+            let cause = format!("{}, at {}", fault.kind, self.symbols.describe(fault.pc));
+            self.exit = Some(ExitStatus::Killed { signal: number, cause });
+            return Ok(());
+        }
+        self.deliver(Signal { number, cause: Cause::Fault { code, addr } }, action)
+    }
+
+    /// The signal that a real kernel makes of a fault: its number, code and address.
+    fn signal_of(&self, fault: &Fault) -> Option<(u32, i32, u64)> {
+        let x86 = matches!(self.target, AnyTarget::Amd64 | AnyTarget::I386);
+        match fault.kind {
+            FaultKind::Unmapped { addr, .. } => {
+                let page = addr & !(crate::memory::PAGE - 1);
+                let reserved = self.space.covers(self.machine.memory(), page, crate::memory::PAGE);
+                Some((sig::SEGV, if reserved { SEGV_ACCERR } else { SEGV_MAPERR }, addr))
+            }
+            FaultKind::Protected { addr, .. } => Some((sig::SEGV, SEGV_ACCERR, addr)),
+            FaultKind::Misaligned { addr, .. } => Some((sig::BUS, 1, addr)),
+            FaultKind::Illegal => Some((sig::ILL, ILL_ILLOPC, fault.pc)),
+            FaultKind::Exception { number } if x86 => match number {
+                x86::DIVIDE => Some((sig::FPE, FPE_INTDIV, fault.pc)),
+                x86::BREAKPOINT => Some((sig::TRAP, TRAP_BRKPT, fault.pc)),
+                x86::INVALID_OPCODE => Some((sig::ILL, ILL_ILLOPC, fault.pc)),
+                // The kernel knows no address: an access that is not canonical.
+                x86::GENERAL_PROTECTION => Some((sig::SEGV, 0x80, 0)),
+                _ => None,
+            },
+            FaultKind::Exception { .. } => Some((sig::TRAP, TRAP_BRKPT, fault.pc)),
+            FaultKind::Halted => Some((sig::SEGV, 0x80, 0)),
+            _ => None,
+        }
+    }
+
+    /// Lets the current thread handle the signals that wait for it.
+    pub(super) fn deliver_signals(&mut self) -> Result<(), RunError> {
+        while self.exit.is_none() {
+            let thread = self.thread();
+            let Some(signal) = thread.pending.take(thread.mask) else { break };
+            let action = self.actions.get(signal.number);
+            if self.actions.ignores(signal.number) {
+                continue;
+            }
+            if action.handler == SIG_DFL {
+                let cause = "sent by the process itself, and not handled".to_owned();
+                self.exit = Some(ExitStatus::Killed { signal: signal.number, cause });
+                break;
+            }
+            self.deliver(signal, action)?;
+        }
+        Ok(())
+    }
+
+    /// Points the current thread at a handler.
+    fn deliver(&mut self, signal: Signal, action: Action) -> Result<(), RunError> {
+        let context = self.machine.save().map_err(|e| RunError::Engine(e.to_string()))?;
+        let Process { machine, arch, target, descriptors, .. } = self;
+        let thread = self.threads.get(self.current).expect("the thread that runs exists");
+        let restorer =
+            if action.flags & SA_RESTORER != 0 { action.restorer } else { sigreturn_addr(*target) };
+        let delivery = Delivery {
+            signal,
+            action,
+            mask: thread.mask,
+            alt_stack: thread.alt_stack,
+            restorer,
+            descriptors: *descriptors,
+        };
+        match arch.push_frame(machine, &delivery) {
+            Ok(frame) => {
+                thread.interrupted.push(Interrupted { frame, context });
+                let own = if action.flags & SA_NODEFER != 0 { 0 } else { bit(signal.number) };
+                thread.mask = (thread.mask | action.mask | own) & !UNBLOCKABLE;
+                if action.flags & SA_RESETHAND != 0 {
+                    self.actions.set(signal.number, Action { handler: SIG_DFL, ..action });
+                }
+            }
+            Err(_) => {
+                let sp = self.machine.sp();
+                let cause = format!("no stack for the handler of {}: sp is {sp:#x}", name(signal.number));
+                self.exit = Some(ExitStatus::Killed { signal: sig::SEGV, cause });
+            }
+        }
+        Ok(())
+    }
+
+    /// The current thread's handler has returned.
+    pub(super) fn return_from_handler(&mut self) {
+        let frame = self.arch.frame(&self.machine);
+        let thread = self.threads.get(self.current).expect("the thread that runs exists");
+        // A handler may leave by other ways than returning; what it interrupted is then gone for good.
+        if let Some(at) = thread.interrupted.iter().rposition(|i| i.frame == frame) {
+            let mut left = thread.interrupted.drain(at..);
+            if let Some(interrupted) = left.next() {
+                self.machine.restore(&interrupted.context).expect("a context of this machine");
+            }
+        }
+        match self.arch.pop_frame(&mut self.machine, frame) {
+            Ok(returned) => thread.mask = returned.mask & !UNBLOCKABLE,
+            Err(_) => {
+                let cause = format!("a signal handler returned without a frame: there is none at {frame:#x}");
+                self.exit = Some(ExitStatus::Killed { signal: sig::SEGV, cause });
+            }
+        }
+    }
+
+    /// A signal is sent to one thread.
+    pub(super) fn send_to_thread(&mut self, tid: u32, signal: Signal) {
+        if self.actions.ignores(signal.number) {
+            return;
+        }
+        let Some(thread) = self.threads.get(tid) else { return };
+        thread.pending.add(signal);
+        let State::Waiting(wait, _) = thread.state else { return };
+        if thread.pending.is_deliverable(thread.mask) {
+            if let Wait::Futex(addr) = wait {
+                self.futexes.forget(addr, tid);
+            }
+            self.threads.unblock(tid, Some(Err(Errno::Intr)));
+        }
+    }
+
+    /// A signal is sent to the process: to the first thread that doesn't block it.
+    pub(super) fn send_to_process(&mut self, signal: Signal) {
+        let open = self.threads.iter().find(|t| t.mask & bit(signal.number) == 0);
+        let tid = open.map_or(PID, |t| t.tid);
+        self.send_to_thread(tid, signal);
+    }
+}

@@ -1,0 +1,289 @@
+//! Statically linked ELF executables: what to load, where to start, what lies where.
+
+use std::collections::HashMap;
+
+use heapmatrix_writer::{Addr, AnyTarget};
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, Sym};
+use object::{Endian, Endianness, FileKind};
+
+use crate::memory::{PAGE, Prot};
+
+/// Why a file is not a program that can be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ElfError {
+    /// The ELF structures don't hold together.
+    #[error("not a valid ELF file: {0}")]
+    Malformed(#[from] object::Error),
+    /// Not an ELF file at all.
+    #[error("not an ELF file: expected a statically linked Linux executable")]
+    NotElf,
+    /// A machine that is not emulated, or one with its bytes the other way round.
+    #[error(
+        "machine {machine} with {bits}-bit {order} ELF is not emulated: expected amd64, 386, arm or ppc64"
+    )]
+    Machine {
+        /// `e_machine`.
+        machine: u16,
+        /// The ELF class.
+        bits: u8,
+        /// The byte order, in words.
+        order: &'static str,
+    },
+    /// A relocatable file, a shared library, a core file or a position-independent executable.
+    #[error(
+        "e_type {0} is not a fixed-position executable: link it statically (CGO_ENABLED=0, -buildmode=exe)"
+    )]
+    Kind(u16),
+    /// The file wants a dynamic linker.
+    #[error("the program needs a dynamic linker: link it statically (CGO_ENABLED=0)")]
+    Dynamic,
+    /// A segment that cannot be loaded.
+    #[error("segment {index} at {addr:#x}, {size:#x} bytes: {what}")]
+    Segment {
+        /// Its index in the program headers.
+        index: usize,
+        /// Its first address.
+        addr: u64,
+        /// Its size in memory, in bytes.
+        size: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Nothing to load.
+    #[error("the program has no segments to load")]
+    Empty,
+}
+
+/// A piece of the program in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// The address of its first byte.
+    pub addr: u64,
+    /// Its size in memory in bytes; what the file doesn't fill is zero.
+    pub size: u64,
+    /// What the guest may do with it.
+    pub prot: Prot,
+    /// The bytes from the file.
+    pub bytes: &'a [u8],
+}
+
+impl Segment<'_> {
+    /// Its first page's address and the address behind its last page.
+    pub fn pages(&self) -> (u64, u64) {
+        (self.addr & !(PAGE - 1), (self.addr + self.size).next_multiple_of(PAGE))
+    }
+}
+
+/// A symbol of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Where it begins.
+    pub addr: u64,
+    /// Its size in bytes; zero if unknown.
+    pub size: u64,
+    /// Its name.
+    pub name: String,
+}
+
+/// The program's symbols, by name and by address.
+#[derive(Clone, Debug, Default)]
+pub struct SymbolTable {
+    by_addr: Vec<Symbol>,
+    by_name: HashMap<String, u64>,
+}
+
+impl SymbolTable {
+    fn new(mut symbols: Vec<Symbol>) -> Self {
+        symbols.sort_by_key(|s| (s.addr, s.size));
+        let by_name = symbols.iter().map(|s| (s.name.clone(), s.addr)).collect();
+        SymbolTable { by_addr: symbols, by_name }
+    }
+
+    /// The address of a symbol.
+    pub fn addr(&self, name: &str) -> Option<Addr> {
+        self.by_name.get(name).copied().map(Addr)
+    }
+
+    /// The symbol that an address lies in. Symbols without a size reach up to the next.
+    pub fn at(&self, addr: u64) -> Option<&Symbol> {
+        let behind = self.by_addr.partition_point(|s| s.addr <= addr);
+        let symbol = &self.by_addr[..behind].last()?;
+        (symbol.size == 0 || addr - symbol.addr < symbol.size).then_some(symbol)
+    }
+
+    /// An address as people read it: `symbol+0x12`, or the number alone.
+    pub fn describe(&self, addr: u64) -> String {
+        match self.at(addr) {
+            Some(symbol) if symbol.addr == addr => format!("{addr:#x} ({})", symbol.name),
+            Some(symbol) => format!("{addr:#x} ({}+{:#x})", symbol.name, addr - symbol.addr),
+            None => format!("{addr:#x}"),
+        }
+    }
+
+    /// The symbols, by address.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Symbol> {
+        self.by_addr.iter()
+    }
+}
+
+/// A program, parsed.
+#[derive(Clone, Debug)]
+pub struct Program<'a> {
+    /// The machine that it runs on.
+    pub target: AnyTarget,
+    /// `e_entry`. On ppc64 with [`Program::descriptors`], the address of a function descriptor.
+    pub entry: u64,
+    /// Whether function pointers point to descriptors: ppc64's first ABI.
+    pub descriptors: bool,
+    /// What to load, by address; no two share a byte.
+    pub segments: Vec<Segment<'a>>,
+    /// Where the program headers are in memory, for the auxiliary vector; zero if they are not loaded.
+    pub phdr: u64,
+    /// The size of a program header in bytes.
+    pub phent: u64,
+    /// How many program headers there are.
+    pub phnum: u64,
+    /// Its symbols; empty if it was stripped.
+    pub symbols: SymbolTable,
+}
+
+impl<'a> Program<'a> {
+    /// Parses an ELF file.
+    ///
+    /// # Errors
+    /// [`ElfError`] says what it is instead of a program for one of the emulated machines.
+    pub fn parse(data: &'a [u8]) -> Result<Self, ElfError> {
+        match FileKind::parse(data) {
+            Ok(FileKind::Elf32) => Self::parse_class::<elf::FileHeader32<Endianness>>(data),
+            Ok(FileKind::Elf64) => Self::parse_class::<elf::FileHeader64<Endianness>>(data),
+            _ => Err(ElfError::NotElf),
+        }
+    }
+
+    fn parse_class<E: FileHeader<Endian = Endianness>>(data: &'a [u8]) -> Result<Self, ElfError> {
+        let header = E::parse(data)?;
+        let endian = header.endian()?;
+        let target = machine(header, endian)?;
+        match header.e_type(endian) {
+            elf::ET_EXEC => {}
+            other => return Err(ElfError::Kind(other.0)),
+        }
+        let headers = header.program_headers(endian, data)?;
+        let mut segments = Vec::new();
+        for (index, h) in headers.iter().enumerate() {
+            match h.p_type(endian) {
+                elf::PT_INTERP => return Err(ElfError::Dynamic),
+                elf::PT_LOAD => segments.extend(segment::<E>(index, h, endian, data)?),
+                _ => {}
+            }
+        }
+        segments.sort_by_key(|s: &Segment<'_>| s.addr);
+        if segments.is_empty() {
+            return Err(ElfError::Empty);
+        }
+        if let Some(index) = segments.windows(2).position(|w| w[0].addr + w[0].size > w[1].addr) {
+            let Segment { addr, size, .. } = segments[index + 1];
+            return Err(ElfError::Segment { index: index + 1, addr, size, what: "overlaps the one before" });
+        }
+        let phoff: u64 = header.e_phoff(endian).into();
+        Ok(Program {
+            target,
+            entry: header.e_entry(endian).into(),
+            // The last two bits of a ppc64 program's flags number its ABI; zero means the first.
+            descriptors: target == AnyTarget::Ppc64 && header.e_flags(endian).0 & 3 < 2,
+            phdr: address_of_offset(headers, endian, phoff),
+            phent: header.e_phentsize(endian).into(),
+            phnum: headers.len() as u64,
+            segments,
+            symbols: symbols(header, endian, data)?,
+        })
+    }
+}
+
+fn machine<E: FileHeader<Endian = Endianness>>(
+    header: &E,
+    endian: Endianness,
+) -> Result<AnyTarget, ElfError> {
+    let (wide, big) = (header.is_type_64(), endian.is_big_endian());
+    match (header.e_machine(endian), wide, big) {
+        (elf::EM_X86_64, true, false) => Ok(AnyTarget::Amd64),
+        (elf::EM_386, false, false) => Ok(AnyTarget::I386),
+        (elf::EM_ARM, false, false) => Ok(AnyTarget::Arm),
+        (elf::EM_PPC64, true, true) => Ok(AnyTarget::Ppc64),
+        (machine, ..) => Err(ElfError::Machine {
+            machine: machine.0,
+            bits: if wide { 64 } else { 32 },
+            order: if big { "big-endian" } else { "little-endian" },
+        }),
+    }
+}
+
+/// A segment to load, or nothing if it is empty.
+fn segment<'a, E: FileHeader<Endian = Endianness>>(
+    index: usize,
+    header: &E::ProgramHeader,
+    endian: Endianness,
+    data: &'a [u8],
+) -> Result<Option<Segment<'a>>, ElfError> {
+    let addr: u64 = header.p_vaddr(endian).into();
+    let size: u64 = header.p_memsz(endian).into();
+    let error = |what| ElfError::Segment { index, addr, size, what };
+    let bytes = header.data(endian, data).map_err(|()| error("its bytes lie outside the file"))?;
+    if size == 0 {
+        return Ok(None);
+    }
+    if bytes.len() as u64 > size {
+        return Err(error("it has more bytes in the file than in memory"));
+    }
+    if addr < PAGE || addr.checked_add(size).is_none_or(|end| end > 1 << 47) {
+        return Err(error("it lies outside the addresses of a process"));
+    }
+    let flags = header.p_flags(endian);
+    let has = |flag: elf::ProgramFlags| flags.0 & flag.0 != 0;
+    let prot = Prot { read: has(elf::PF_R), write: has(elf::PF_W), exec: has(elf::PF_X) };
+    Ok(Some(Segment { addr, size, prot, bytes }))
+}
+
+/// The address at which a file offset is loaded, or zero.
+fn address_of_offset<P: ProgramHeader<Endian = Endianness>>(
+    headers: &[P],
+    endian: Endianness,
+    offset: u64,
+) -> u64 {
+    headers
+        .iter()
+        .filter(|h| h.p_type(endian) == elf::PT_LOAD)
+        .find_map(|h| {
+            let (start, size): (u64, u64) = (h.p_offset(endian).into(), h.p_filesz(endian).into());
+            let within = offset.checked_sub(start).filter(|&w| w < size)?;
+            Some(h.p_vaddr(endian).into() + within)
+        })
+        .unwrap_or(0)
+}
+
+fn symbols<E: FileHeader<Endian = Endianness>>(
+    header: &E,
+    endian: Endianness,
+    data: &[u8],
+) -> Result<SymbolTable, ElfError> {
+    let sections = header.sections(endian, data)?;
+    let table = sections.symbols(endian, data, elf::SHT_SYMTAB)?;
+    let mut symbols = Vec::new();
+    for symbol in table.iter() {
+        let kind = symbol.st_type();
+        if symbol.st_shndx(endian) == elf::SHN_UNDEF || kind == elf::STT_FILE || kind == elf::STT_SECTION {
+            continue;
+        }
+        let name = symbol.name(endian, table.strings())?;
+        if !name.is_empty() {
+            symbols.push(Symbol {
+                addr: symbol.st_value(endian).into(),
+                size: symbol.st_size(endian).into(),
+                name: String::from_utf8_lossy(name).into_owned(),
+            });
+        }
+    }
+    Ok(SymbolTable::new(symbols))
+}

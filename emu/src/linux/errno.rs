@@ -1,0 +1,60 @@
+//! The errors that system calls answer with.
+
+/// A Linux error number. The values are the generic ones; the few that ppc64 numbers differently
+/// are none of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errno {
+    /// Operation not permitted.
+    Perm = 1,
+    /// No such file or directory.
+    NoEnt = 2,
+    /// No such process or thread.
+    Srch = 3,
+    /// Interrupted by a signal.
+    Intr = 4,
+    /// Bad file descriptor.
+    BadF = 9,
+    /// Try again.
+    Again = 11,
+    /// Out of memory.
+    NoMem = 12,
+    /// Permission denied.
+    Acces = 13,
+    /// Bad address.
+    Fault = 14,
+    /// File exists.
+    Exist = 17,
+    /// No such device, or not a kind of object that the call works on.
+    NoDev = 19,
+    /// Is a directory.
+    IsDir = 21,
+    /// Invalid argument.
+    Inval = 22,
+    /// Too many open files.
+    MFile = 24,
+    /// Not a terminal.
+    NotTy = 25,
+    /// File too large.
+    FBig = 27,
+    /// No space left.
+    NoSpc = 28,
+    /// Illegal seek.
+    SPipe = 29,
+    /// Read-only file system.
+    RoFs = 30,
+    /// Nobody reads the pipe.
+    Pipe = 32,
+    /// Result out of range.
+    Range = 34,
+    /// Function not implemented.
+    NoSys = 38,
+    /// Timed out.
+    TimedOut = 110,
+}
+
+impl Errno {
+    /// The number that the guest sees.
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+}

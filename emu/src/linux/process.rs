@@ -1,0 +1,421 @@
+//! A process: a program, loaded into a machine, and the kernel's knowledge of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::{Duration, Instant};
+
+use heapmatrix_writer::AnyTarget;
+
+use super::arch::{self, Arch};
+use super::clock::{Clock, Random};
+use super::elf::{ElfError, Program, SymbolTable};
+use super::fd::{Descriptors, Object, Stream};
+use super::futex::Futexes;
+use super::host::Host;
+use super::pages::kernel_pages;
+use super::segments::Segments;
+use super::signal::{self, Actions};
+use super::space::Space;
+use super::stack::{InitialStack, STACK_SIZE, stack_top};
+use super::syscalls::{Table, standard};
+use super::thread::{Call, Thread, Threads};
+use super::user::{Order, User};
+use super::vfs::{Files, Mount};
+use crate::machine::{Fault, Machine, NewError, Register};
+use crate::memory::{GuestMemory, MemoryError, PAGE, Prot};
+
+/// The program's path, as it sees it itself.
+pub const PROGRAM_PATH: &str = "/program";
+
+/// Where randomness begins.
+const SEED: u64 = 0x6865_6170_6d61_7472;
+
+/// How a program is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program's arguments; the first is its name.
+    pub args: Vec<String>,
+    /// Its environment, `NAME=value` each.
+    pub env: Vec<String>,
+    /// How many CPUs it sees, from 1 to 64. Its threads take turns in any case.
+    pub cpus: u32,
+    /// What it may read of the host's files.
+    pub mounts: Vec<Mount>,
+    /// How many bytes of memory it may map, its files included.
+    pub max_memory: u64,
+    /// How many instructions it may execute.
+    pub max_instructions: u64,
+    /// How many instructions a thread executes before it is another's turn.
+    pub time_slice: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            args: vec!["program".to_owned()],
+            env: Vec::new(),
+            cpus: 1,
+            mounts: Vec::new(),
+            max_memory: 4 << 30,
+            max_instructions: u64::MAX,
+            time_slice: 20_000,
+        }
+    }
+}
+
+/// Why a program can't be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It is no program for these machines.
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    /// There is no such machine.
+    #[error(transparent)]
+    Machine(#[from] NewError),
+    /// Its image does not fit.
+    #[error("cannot load the program's image: {0}")]
+    Memory(#[from] MemoryError),
+    /// Its image is larger than the limit.
+    #[error("the program's image needs {needed} bytes of memory, and the limit is {limit}: raise it")]
+    TooLarge {
+        /// Bytes in the image and the stack.
+        needed: u64,
+        /// [`Options::max_memory`].
+        limit: u64,
+    },
+    /// Its arguments and environment do not fit on the stack.
+    #[error("arguments and environment take {0} bytes: the stack has room for {STACK_SIZE}")]
+    Arguments(usize),
+    /// The engine refused.
+    #[error("cannot set up the machine: {0}")]
+    Engine(String),
+}
+
+/// Why a program can't go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It has executed all the instructions that it may.
+    #[error("the program has executed {0} instructions, its limit: raise it with --max-instructions")]
+    Instructions(u64),
+    /// It has mapped all the memory that it may.
+    #[error("the program wants more than {0} bytes of memory, its limit: raise it with --max-memory")]
+    Memory(u64),
+    /// All its threads wait, and nothing will wake them.
+    #[error("deadlock: all {0} threads wait, and nothing will wake them")]
+    Deadlock(usize),
+    /// The machine failed in a way that a real one does not.
+    #[error("{0}, at {1}")]
+    Machine(Fault, String),
+    /// The engine refused something.
+    #[error("the emulation engine failed: {0}")]
+    Engine(String),
+    /// The host can't take the program's output.
+    #[error("cannot write the program's output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// By itself, with this status.
+    Exited(u8),
+    /// By a signal.
+    Killed {
+        /// The signal's number.
+        signal: u32,
+        /// What led to it: where, and why.
+        cause: String,
+    },
+}
+
+impl ExitStatus {
+    /// The status that a shell would show.
+    pub fn code(&self) -> u8 {
+        match self {
+            ExitStatus::Exited(code) => *code,
+            ExitStatus::Killed { signal, .. } => (128 + signal) as u8,
+        }
+    }
+}
+
+impl std::fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExitStatus::Exited(code) => write!(f, "exit status {code}"),
+            ExitStatus::Killed { signal: number, cause } => {
+                write!(f, "killed by {}: {cause}", signal::name(*number))
+            }
+        }
+    }
+}
+
+/// What a run cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stats {
+    /// Instructions executed by all threads.
+    pub instructions: u64,
+    /// Host time spent in [`Process::run`].
+    pub time: Duration,
+    /// The most bytes that were mapped at one time.
+    pub memory: u64,
+    /// Threads that were started, the first included.
+    pub threads: u32,
+}
+
+/// A process.
+///
+/// The same program with the same options does the same in every run, down to the last byte.
+pub struct Process {
+    pub(super) machine: Machine,
+    pub(super) target: AnyTarget,
+    pub(super) order: Order,
+    pub(super) arch: &'static dyn Arch,
+    pub(super) descriptors: bool,
+    pub(super) table: Table,
+    pub(super) symbols: SymbolTable,
+    pub(super) space: Space,
+    pub(super) segments: Option<Segments>,
+    pub(super) clock: Clock,
+    pub(super) random: Random,
+    pub(super) files: Files,
+    pub(super) fds: Descriptors,
+    /// How many bytes the program's files may still grow.
+    pub(super) room: u64,
+    pub(super) cpus: u32,
+    pub(super) threads: Threads,
+    /// The thread whose registers are in the CPU.
+    pub(super) current: u32,
+    /// When the current thread's turn ends, in instructions.
+    pub(super) slice_end: u64,
+    /// The number of instructions at the last hint to let others run.
+    pub(super) yielded: Option<u64>,
+    pub(super) futexes: Futexes,
+    pub(super) actions: Actions,
+    pub(super) exit: Option<ExitStatus>,
+    pub(super) host: Box<dyn Host>,
+    pub(super) output_error: Option<io::Error>,
+    pub(super) unknown_calls: BTreeSet<u64>,
+    pub(super) max_memory: u64,
+    pub(super) max_instructions: u64,
+    pub(super) time_slice: u64,
+    pub(super) started: u32,
+    pub(super) time: Duration,
+}
+
+impl Process {
+    /// Loads a statically linked ELF program.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load(elf: &[u8], options: Options, host: Box<dyn Host>) -> Result<Self, LoadError> {
+        let mut program = Program::parse(elf)?;
+        let target = program.target;
+        let mut machine = Machine::new(target)?;
+        let arch = arch::of(target).ok_or(NewError::Unsupported(target))?;
+        let order = Order::of(target);
+
+        let image: u64 = program.segments.iter().map(|s| s.pages().1 - s.pages().0).sum();
+        let needed = image + STACK_SIZE;
+        if needed > options.max_memory {
+            return Err(LoadError::TooLarge { needed, limit: options.max_memory });
+        }
+        let image_end = load_segments(machine.memory_mut(), &program)?;
+        for page in kernel_pages(target) {
+            machine.memory_mut().map(page.name, page.addr, PAGE, Prot::READ_EXEC)?;
+            for (offset, code) in &page.code {
+                machine.memory_mut().write(page.addr + *offset as u64, code)?;
+            }
+        }
+
+        let mut random = Random::new(SEED);
+        let stack = InitialStack::new(&program, &options.args, &options.env, &mut random);
+        if stack.bytes.len() as u64 > STACK_SIZE / 2 {
+            return Err(LoadError::Arguments(stack.bytes.len()));
+        }
+        let bottom = stack_top(target) - STACK_SIZE;
+        machine.memory_mut().map("[stack]", bottom, STACK_SIZE, Prot::READ_WRITE)?;
+        machine.memory_mut().write(stack.sp, &stack.bytes)?;
+
+        let segments = Segments::set_up(&mut machine).map_err(|e| LoadError::Engine(e.to_string()))?;
+        start(&mut machine, &program, stack.sp)?;
+
+        let mut files = Files::new(options.mounts);
+        files.fix("/proc/self/auxv", stack.auxv);
+        files.fix("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", *b"2097152\n");
+        files.fix(PROGRAM_PATH, elf.to_vec());
+        let mut fds = Descriptors::default();
+        for (fd, open) in (0..).zip(standard()) {
+            fds.set(fd, open);
+        }
+
+        Ok(Process {
+            machine,
+            target,
+            order,
+            arch,
+            descriptors: program.descriptors,
+            table: Table::of(target),
+            symbols: std::mem::take(&mut program.symbols),
+            space: Space::new(target, image_end, options.max_memory - needed),
+            segments,
+            clock: Clock::default(),
+            random,
+            files,
+            fds,
+            room: options.max_memory - needed,
+            cpus: options.cpus.clamp(1, 64),
+            threads: Threads::new(),
+            current: super::thread::PID,
+            slice_end: options.time_slice,
+            yielded: None,
+            futexes: Futexes::default(),
+            actions: Actions::default(),
+            exit: None,
+            host,
+            output_error: None,
+            unknown_calls: BTreeSet::new(),
+            max_memory: options.max_memory,
+            max_instructions: options.max_instructions,
+            time_slice: options.time_slice.max(1),
+            started: 1,
+            time: Duration::ZERO,
+        })
+    }
+
+    /// The program's machine.
+    pub fn target(&self) -> AnyTarget {
+        self.target
+    }
+
+    /// The program's memory, which stands still between runs.
+    pub fn memory(&self) -> &GuestMemory {
+        self.machine.memory()
+    }
+
+    /// The program's symbols.
+    pub fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
+    /// A word-sized register of the thread that was stopped.
+    pub fn register(&self, register: Register) -> Option<u64> {
+        self.machine.get(register).ok()
+    }
+
+    /// The files that the program has made, by path.
+    pub fn captured(&self) -> BTreeMap<String, Vec<u8>> {
+        self.files.made().map(|(path, content)| (path.to_owned(), content.borrow().clone())).collect()
+    }
+
+    /// A file that the program has made and has open: its contents, and the position of the next
+    /// write.
+    pub fn open_file(&self, fd: u64) -> Option<(Vec<u8>, u64)> {
+        let open = self.fds.get(fd).ok()?;
+        let open = open.borrow();
+        match &open.object {
+            Object::File(content) => Some((content.borrow().clone(), open.offset)),
+            _ => None,
+        }
+    }
+
+    /// Where the next `mmap` of so many bytes would go that asks for no address.
+    pub fn free_address(&self, len: u64) -> Option<u64> {
+        self.space.find(self.machine.memory(), 0, len.checked_next_multiple_of(PAGE)?).ok()
+    }
+
+    /// What running has cost so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            instructions: self.machine.instructions(),
+            time: self.time,
+            memory: self.space.peak() + (self.max_memory - self.space.max_memory()),
+            threads: self.started,
+        }
+    }
+
+    /// Lets only the thread run that was stopped, or all of them again.
+    pub fn freeze_others(&mut self, frozen: bool) {
+        self.threads.run_alone(frozen.then_some(self.current));
+    }
+
+    /// The thread that makes the present system call.
+    pub(super) fn thread(&mut self) -> &mut Thread {
+        self.threads.get(self.current).expect("the thread that runs exists")
+    }
+
+    /// The process's memory, as the kernel sees it.
+    pub(super) fn user(&mut self) -> User<'_> {
+        User::new(self.machine.memory_mut(), self.order)
+    }
+
+    /// A 64-bit argument, which 32-bit machines pass in two registers: on arm an even one first.
+    pub(super) fn long_argument(&self, call: &Call, index: usize) -> u64 {
+        let at = if self.target == AnyTarget::Arm { index.next_multiple_of(2) } else { index };
+        match self.order.word {
+            8 => call.args[index],
+            _ => call.args[at] | call.args[at + 1] << 32,
+        }
+    }
+
+    /// Hands the program's output to the host.
+    pub(super) fn emit(&mut self, stream: Stream, bytes: &[u8]) {
+        if let Err(error) = self.host.output(stream, bytes) {
+            self.output_error.get_or_insert(error);
+        }
+    }
+
+    /// Times what runs the machine.
+    pub(super) fn timed<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let start = Instant::now();
+        let result = run(self);
+        self.time += start.elapsed();
+        result
+    }
+}
+
+/// Maps the program's segments and fills them; returns the end of the last.
+fn load_segments(memory: &mut GuestMemory, program: &Program<'_>) -> Result<u64, MemoryError> {
+    let mut mapped = 0;
+    for segment in &program.segments {
+        let (first, end) = segment.pages();
+        if first < mapped {
+            // Two segments in one page: it allows what either allows.
+            let before = memory.region_at(first).map_or(Prot::NONE, |r| r.prot());
+            let either = Prot {
+                read: before.read || segment.prot.read,
+                write: before.write || segment.prot.write,
+                exec: before.exec || segment.prot.exec,
+            };
+            memory.protect(first, mapped - first, either)?;
+        }
+        let first = first.max(mapped);
+        if first < end {
+            memory.map("program", first, end - first, segment.prot)?;
+        }
+        mapped = mapped.max(end);
+    }
+    for segment in &program.segments {
+        memory.write(segment.addr, segment.bytes)?;
+    }
+    Ok(mapped)
+}
+
+/// Sets the registers that a program finds.
+fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
+    machine.set_sp(sp);
+    let mut entry = program.entry;
+    if program.target == AnyTarget::Ppc64 {
+        if program.descriptors {
+            let user = User::new(machine.memory_mut(), Order::of(program.target));
+            let missing = |_| MemoryError::NotMapped { addr: program.entry, len: 16, missing: program.entry };
+            let toc = user.u64(entry + 8).map_err(missing)?;
+            entry = user.u64(entry).map_err(missing)?;
+            let _ = machine.set(Register::General(2), toc);
+        }
+        let _ = machine.set(Register::General(12), entry);
+    }
+    machine.set_pc(entry);
+    Ok(())
+}

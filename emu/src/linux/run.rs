@@ -1,0 +1,239 @@
+//! Running a process: whose turn it is, what its system calls answer, and when it stops.
+
+use heapmatrix_writer::AnyTarget;
+
+use super::errno::Errno;
+use super::process::{ExitStatus, Process, RunError};
+use super::syscalls::Stop;
+use super::thread::{Answer, Call, Wait};
+use crate::machine::{Exit, Fault, FaultKind, Limits};
+
+/// Why a process has stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has ended.
+    Ended(ExitStatus),
+    /// A thread is about to execute the instruction at the address that was asked for.
+    Reached {
+        /// The thread's number.
+        tid: u32,
+    },
+}
+
+impl Process {
+    /// Runs the process until it ends, or until one of its threads reaches the address `until`.
+    ///
+    /// A run that begins there passes it.
+    ///
+    /// # Errors
+    /// [`RunError`]. The memory can be read still, and nothing else done.
+    pub fn run(&mut self, until: Option<u64>) -> Result<Outcome, RunError> {
+        if let Some(pc) = until {
+            self.machine.set_breakpoint(pc).map_err(|e| RunError::Engine(e.to_string()))?;
+        }
+        let outcome = self.timed(Process::run_on);
+        if let Some(pc) = until {
+            self.machine.clear_breakpoint(pc);
+        }
+        outcome
+    }
+
+    fn run_on(&mut self) -> Result<Outcome, RunError> {
+        loop {
+            if let Some(error) = self.output_error.take() {
+                return Err(error.into());
+            }
+            if let Some(status) = &self.exit {
+                return Ok(Outcome::Ended(status.clone()));
+            }
+            self.wake_those_due();
+            let Some(tid) = self.threads.next() else {
+                self.idle()?;
+                continue;
+            };
+            self.switch_to(tid)?;
+            if !self.finish_call() {
+                continue;
+            }
+            self.deliver_signals()?;
+            if self.exit.is_some() {
+                continue;
+            }
+            if let Some(outcome) = self.execute()? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Executes the current thread until something happens, and does what is to be done about it.
+    fn execute(&mut self) -> Result<Option<Outcome>, RunError> {
+        let done = self.machine.instructions();
+        if done >= self.max_instructions {
+            return Err(RunError::Instructions(self.max_instructions));
+        }
+        if done >= self.slice_end {
+            self.slice_end = done + self.time_slice;
+        }
+        let limits = Limits::instructions(self.slice_end.min(self.max_instructions) - done);
+        let pc = self.machine.pc();
+        let exit = self.machine.run(pc, limits);
+        self.clock.set_instructions(self.machine.instructions());
+        match exit {
+            Ok(Exit::Trap { .. }) => self.system_call(),
+            Ok(Exit::Limit { .. }) => self.threads.yield_turn(self.current),
+            Ok(Exit::Breakpoint { .. }) => return Ok(Some(Outcome::Reached { tid: self.current })),
+            Err(fault) if self.only_yields(&fault) => self.threads.yield_turn(self.current),
+            Err(fault) => self.fault(&fault)?,
+        }
+        if self.space.exhausted() {
+            return Err(RunError::Memory(self.max_memory));
+        }
+        Ok(None)
+    }
+
+    /// Whether a fault is only the engine's way to say that the guest has executed a hint to let
+    /// others run: arm's `yield`, behind which it reports an illegal instruction, or Power's
+    /// `or 31,31,31`, after which it halts.
+    fn only_yields(&mut self, fault: &Fault) -> bool {
+        /// `yield`, under any condition.
+        const YIELD: u32 = 0x0320_f001;
+        let hint = match fault.kind {
+            FaultKind::Halted => true,
+            FaultKind::Illegal if self.target == AnyTarget::Arm => {
+                let before = self.user().u32(fault.pc.wrapping_sub(4));
+                before.is_ok_and(|word| word & 0x0fff_ffff == YIELD)
+            }
+            _ => false,
+        };
+        // Where nothing has been executed since, the instruction behind the hint is at fault itself.
+        let done = Some(self.machine.instructions());
+        hint && std::mem::replace(&mut self.yielded, done) != done
+    }
+
+    /// Gives the CPU to a thread.
+    fn switch_to(&mut self, tid: u32) -> Result<(), RunError> {
+        if tid == self.current {
+            return Ok(());
+        }
+        let engine = |error: &dyn std::fmt::Display| RunError::Engine(error.to_string());
+        if let Some(old) = self.threads.get(self.current) {
+            match &mut old.context {
+                Some(context) => self.machine.save_to(context).map_err(|e| engine(&e))?,
+                context => *context = Some(self.machine.save().map_err(|e| engine(&e))?),
+            }
+        }
+        let new = self.threads.get(tid).expect("a thread whose turn it is exists");
+        if let Some(context) = &new.context {
+            self.machine.restore(context).map_err(|e| engine(&e))?;
+        }
+        if let Some(segments) = &self.segments {
+            segments.load(&mut self.machine, &new.segments).map_err(|e| engine(&e))?;
+        }
+        self.current = tid;
+        self.slice_end = self.machine.instructions() + self.time_slice;
+        Ok(())
+    }
+
+    /// Tells the current thread what its system call answers, if it waited in one. `false` if it
+    /// goes on waiting.
+    fn finish_call(&mut self) -> bool {
+        match self.thread().answer.take() {
+            None => true,
+            Some(Answer::Result(result)) => {
+                self.set_result(result);
+                true
+            }
+            Some(Answer::Retry(call)) => {
+                self.perform(call);
+                // The thread may wait again, or have ended.
+                let tid = self.current;
+                self.threads.next() == Some(tid) && self.thread().answer.is_none()
+            }
+        }
+    }
+
+    /// The current thread has trapped.
+    fn system_call(&mut self) {
+        let call = Call {
+            number: self.machine.syscall_number(),
+            args: self.machine.syscall_args(),
+            deadline: None,
+            again: false,
+        };
+        self.perform(call);
+    }
+
+    fn perform(&mut self, call: Call) {
+        let tid = self.current;
+        let known = self.table.get(call.number).copied();
+        let answer = match known.and_then(|k| k.handler) {
+            Some(handler) => handler(self, &call),
+            None => {
+                if self.unknown_calls.insert(call.number) {
+                    let name = known.map_or("unknown", |k| k.name);
+                    let number = call.number;
+                    self.host
+                        .note(&format!("system call {name} ({number}) is not emulated: it answers ENOSYS"));
+                }
+                Err(Errno::NoSys.into())
+            }
+        };
+        if self.host.traces() {
+            let name = known.map_or_else(|| format!("call{}", call.number), |k| k.name.to_owned());
+            let args: Vec<String> = call.args.iter().map(|a| format!("{a:#x}")).collect();
+            self.host.trace(&format!("[{tid}] {name}({}) = {}", args.join(", "), describe(&answer)));
+        }
+        match answer {
+            Ok(value) => self.set_result(Ok(value)),
+            Err(Stop::Errno(errno)) => self.set_result(Err(errno)),
+            Err(Stop::Block(wait, deadline)) => self.threads.block(tid, wait, deadline, call),
+            Err(Stop::Resume) => {}
+        }
+    }
+
+    fn set_result(&mut self, result: Result<u64, Errno>) {
+        self.machine.set_syscall_result(result.map_err(Errno::number));
+    }
+
+    /// Something has happened to an open file: those who wait for one look again.
+    pub(super) fn files_changed(&mut self) {
+        for tid in self.threads.waiting_for_files() {
+            self.threads.unblock(tid, None);
+        }
+    }
+
+    /// Wakes the threads that have waited long enough.
+    fn wake_those_due(&mut self) {
+        let now = self.clock.monotonic();
+        if self.threads.next_deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        for (tid, wait) in self.threads.due(now) {
+            let answer = match wait {
+                Wait::Futex(addr) => {
+                    self.futexes.forget(addr, tid);
+                    Some(Err(Errno::TimedOut))
+                }
+                Wait::Time => Some(Ok(0)),
+                Wait::File => None,
+            };
+            self.threads.unblock(tid, answer);
+        }
+    }
+
+    /// No thread can run: time passes until one can.
+    fn idle(&mut self) -> Result<(), RunError> {
+        let deadline = self.threads.next_deadline().ok_or(RunError::Deadlock(self.threads.iter().len()))?;
+        self.clock.sleep_until(deadline);
+        Ok(())
+    }
+}
+
+fn describe(answer: &Result<u64, Stop>) -> String {
+    match answer {
+        Ok(value) => format!("{value:#x}"),
+        Err(Stop::Errno(errno)) => format!("-{errno:?}"),
+        Err(Stop::Block(wait, _)) => format!("waits: {wait:?}"),
+        Err(Stop::Resume) => "?".to_owned(),
+    }
+}

@@ -1,0 +1,309 @@
+//! The address space: what is mapped, what is only reserved, and where the next mapping goes.
+
+use std::collections::BTreeMap;
+
+use heapmatrix_writer::AnyTarget;
+
+use super::errno::Errno;
+use crate::memory::{GuestMemory, PAGE, Prot};
+
+/// The addresses of a process that are not in guest memory, and those that are.
+///
+/// Go reserves its whole heap in advance, hundreds of gigabytes that nobody may touch. A reservation
+/// (`PROT_NONE`, never accessible before) is therefore only an entry here; it becomes memory when it
+/// is made accessible.
+#[derive(Debug)]
+pub struct Space {
+    /// Reserved ranges by their first address: the address behind their last. Disjoint from guest memory.
+    reserved: BTreeMap<u64, u64>,
+    /// Where the search for free addresses begins.
+    base: u64,
+    /// The first address that a process of this machine does not have.
+    limit: u64,
+    /// The first and the current end of the data segment: `brk`.
+    brk: (u64, u64),
+    /// How many bytes may be mapped.
+    max_memory: u64,
+    /// How many bytes are mapped, and were at most.
+    mapped: u64,
+    peak: u64,
+    exhausted: bool,
+}
+
+impl Space {
+    /// The space of a program whose image ends at `image_end`.
+    pub fn new(target: AnyTarget, image_end: u64, max_memory: u64) -> Self {
+        let (base, limit) = match target.ptr_size() {
+            4 => (0xa000_0000, 0xbf00_0000),
+            _ => (0x7f00_0000_0000, 0x7ff0_0000_0000),
+        };
+        let brk = image_end.next_multiple_of(PAGE) + (16 << 20);
+        Space {
+            reserved: BTreeMap::new(),
+            base,
+            limit,
+            brk: (brk, brk),
+            max_memory,
+            mapped: 0,
+            peak: 0,
+            exhausted: false,
+        }
+    }
+
+    /// The highest number of bytes that were mapped at one time.
+    pub fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    /// How many bytes may be mapped.
+    pub fn max_memory(&self) -> u64 {
+        self.max_memory
+    }
+
+    /// Whether a mapping was refused for exceeding the limit.
+    pub fn exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    /// Maps zeroed memory, replacing what is there.
+    pub fn map(
+        &mut self,
+        memory: &mut GuestMemory,
+        name: &'static str,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+    ) -> Result<(), Errno> {
+        self.unmap(memory, addr, len)?;
+        if prot == Prot::NONE {
+            self.reserved.insert(addr, addr + len);
+            return Ok(());
+        }
+        if self.mapped.saturating_add(len) > self.max_memory {
+            self.exhausted = true;
+            return Err(Errno::NoMem);
+        }
+        memory.map(name, addr, len, prot).map_err(|_| Errno::NoMem)?;
+        self.mapped += len;
+        self.peak = self.peak.max(self.mapped);
+        Ok(())
+    }
+
+    /// Unmaps a range, of which any part may be free.
+    pub fn unmap(&mut self, memory: &mut GuestMemory, addr: u64, len: u64) -> Result<(), Errno> {
+        let end = range(addr, len)?;
+        self.unreserve(addr, end);
+        let gone: u64 = overlap(memory, addr, end).map(|(from, to, _)| to - from).sum();
+        if gone > 0 {
+            memory.unmap(addr, len).map_err(|_| Errno::Inval)?;
+            self.mapped -= gone;
+        }
+        Ok(())
+    }
+
+    /// Changes the protection of a range that is mapped or reserved from end to end.
+    pub fn protect(
+        &mut self,
+        memory: &mut GuestMemory,
+        addr: u64,
+        len: u64,
+        prot: Prot,
+    ) -> Result<(), Errno> {
+        let end = range(addr, len)?;
+        let mut parts: Vec<(u64, u64, bool)> =
+            overlap(memory, addr, end).map(|(a, b, _)| (a, b, true)).collect();
+        parts.extend(self.reserved_in(addr, end).map(|(a, b)| (a, b, false)));
+        parts.sort_unstable();
+        let covered = parts.iter().try_fold(addr, |at, &(from, to, _)| (from == at).then_some(to));
+        if covered != Some(end) {
+            return Err(Errno::NoMem);
+        }
+        for (from, to, is_mapped) in parts {
+            if is_mapped {
+                memory.protect(from, to - from, prot).map_err(|_| Errno::NoMem)?;
+            } else if prot != Prot::NONE {
+                self.map(memory, "mmap", from, to - from, prot)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets every mapped byte of a range to zero: what `MADV_DONTNEED` does to anonymous memory.
+    pub fn discard(&self, memory: &mut GuestMemory, addr: u64, len: u64) -> Result<(), Errno> {
+        let end = range(addr, len)?;
+        let parts: Vec<_> = overlap(memory, addr, end).collect();
+        for (from, to, _) in parts {
+            memory.fill(from, to - from, 0).map_err(|_| Errno::NoMem)?;
+        }
+        Ok(())
+    }
+
+    /// A free place for `len` bytes, at `hint` if that is free.
+    pub fn find(&self, memory: &GuestMemory, hint: u64, len: u64) -> Result<u64, Errno> {
+        let hint = hint & !(PAGE - 1);
+        if hint >= PAGE
+            && hint.checked_add(len).is_some_and(|end| end <= self.limit && self.is_free(memory, hint, end))
+        {
+            return Ok(hint);
+        }
+        let mut at = self.base;
+        loop {
+            at = memory.find_gap(at, self.limit, len).ok_or(Errno::NoMem)?;
+            match self.reserved_in(at, at + len).last() {
+                Some((_, to)) => at = self.reserved_end(to),
+                None => return Ok(at),
+            }
+        }
+    }
+
+    /// Moves the end of the data segment and returns it; a request that can't be met changes nothing.
+    pub fn set_brk(&mut self, memory: &mut GuestMemory, end: u64) -> u64 {
+        let (first, current) = self.brk;
+        let (old, new) = (current.next_multiple_of(PAGE), end.checked_next_multiple_of(PAGE).unwrap_or(0));
+        if end < first || new > self.base {
+            return current;
+        }
+        let done = match new.cmp(&old) {
+            std::cmp::Ordering::Less => self.unmap(memory, new, old - new).is_ok(),
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Greater => {
+                self.is_free(memory, old, new)
+                    && self.map(memory, "heap", old, new - old, Prot::READ_WRITE).is_ok()
+            }
+        };
+        if done {
+            self.brk.1 = end;
+        }
+        self.brk.1
+    }
+
+    /// Whether every page of a range is mapped or reserved.
+    pub fn covers(&self, memory: &GuestMemory, addr: u64, len: u64) -> bool {
+        let Ok(end) = range(addr, len) else { return false };
+        let known: u64 = overlap(memory, addr, end).map(|(a, b, _)| b - a).sum::<u64>()
+            + self.reserved_in(addr, end).map(|(a, b)| b - a).sum::<u64>();
+        known == end - addr
+    }
+
+    fn is_free(&self, memory: &GuestMemory, addr: u64, end: u64) -> bool {
+        overlap(memory, addr, end).next().is_none() && self.reserved_in(addr, end).next().is_none()
+    }
+
+    /// The parts of reservations that lie in a range.
+    fn reserved_in(&self, addr: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
+        let before = self.reserved.range(..addr).next_back().filter(|r| *r.1 > addr);
+        before
+            .into_iter()
+            .chain(self.reserved.range(addr..end))
+            .map(move |(&from, &to)| (from.max(addr), to.min(end)))
+    }
+
+    /// The end of the reservation in which, or at whose end, an address lies.
+    fn reserved_end(&self, addr: u64) -> u64 {
+        self.reserved.range(..addr).next_back().map_or(addr, |(_, &to)| to.max(addr))
+    }
+
+    /// Takes a range out of the reservations.
+    fn unreserve(&mut self, addr: u64, end: u64) {
+        let touched: Vec<(u64, u64)> = self
+            .reserved
+            .range(..addr)
+            .next_back()
+            .into_iter()
+            .chain(self.reserved.range(addr..end))
+            .map(|(&a, &b)| (a, b))
+            .filter(|&(_, to)| to > addr)
+            .collect();
+        for (from, to) in touched {
+            self.reserved.remove(&from);
+            if from < addr {
+                self.reserved.insert(from, addr);
+            }
+            if end < to {
+                self.reserved.insert(end, to);
+            }
+        }
+    }
+}
+
+/// The end of a range of whole pages; `len` is rounded up as the kernel does.
+fn range(addr: u64, len: u64) -> Result<u64, Errno> {
+    if len == 0 || !addr.is_multiple_of(PAGE) || !len.is_multiple_of(PAGE) {
+        return Err(Errno::Inval);
+    }
+    addr.checked_add(len).ok_or(Errno::Inval)
+}
+
+/// The parts of mapped regions that lie in a range, with their protections.
+fn overlap(memory: &GuestMemory, addr: u64, end: u64) -> impl Iterator<Item = (u64, u64, Prot)> {
+    memory
+        .regions()
+        .skip_while(move |r| r.end() <= addr)
+        .take_while(move |r| r.addr() < end)
+        .map(move |r| (r.addr().max(addr), r.end().min(end), r.prot()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn space() -> (Space, GuestMemory) {
+        (Space::new(AnyTarget::Amd64, 0x50_0000, 1 << 20), GuestMemory::new())
+    }
+
+    #[test]
+    fn a_reservation_costs_nothing_until_it_is_made_accessible() {
+        let (mut space, mut memory) = space();
+        let (heap, size) = (0xc0_0000_0000, 512 << 30);
+        space.map(&mut memory, "mmap", heap, size, Prot::NONE).unwrap();
+        assert_eq!((memory.regions().len(), space.peak()), (0, 0));
+        assert!(space.covers(&memory, heap, size));
+        space.map(&mut memory, "mmap", heap + PAGE, PAGE, Prot::READ_WRITE).unwrap();
+        space.protect(&mut memory, heap, 3 * PAGE, Prot::READ).unwrap();
+        assert_eq!(memory.regions().map(|r| r.len()).sum::<u64>(), 3 * PAGE);
+        assert!(space.covers(&memory, heap, size));
+        assert_ne!(space.find(&memory, heap + 8 * PAGE, PAGE), Ok(heap + 8 * PAGE));
+        space.unmap(&mut memory, heap, size).unwrap();
+        assert_eq!((memory.regions().len(), space.reserved.len(), space.mapped), (0, 0, 0));
+        assert_eq!(space.find(&memory, heap, PAGE), Ok(heap));
+    }
+
+    #[test]
+    fn free_addresses_avoid_mappings_and_reservations() {
+        let (mut space, mut memory) = space();
+        let first = space.find(&memory, 0, 2 * PAGE).unwrap();
+        space.map(&mut memory, "mmap", first, 2 * PAGE, Prot::NONE).unwrap();
+        let second = space.find(&memory, 0, PAGE).unwrap();
+        assert_eq!(second, first + 2 * PAGE);
+        space.map(&mut memory, "mmap", second, PAGE, Prot::READ).unwrap();
+        assert_eq!(space.find(&memory, first, PAGE), Ok(second + PAGE));
+        assert_eq!(space.find(&memory, 0, u64::MAX), Err(Errno::NoMem));
+        assert_eq!(
+            space.protect(&mut memory, second, 2 * PAGE, Prot::READ),
+            Err(Errno::NoMem),
+            "not there to its end"
+        );
+    }
+
+    #[test]
+    fn the_memory_limit_holds() {
+        let (mut space, mut memory) = space();
+        assert_eq!(space.map(&mut memory, "mmap", 0x10000, 2 << 20, Prot::READ), Err(Errno::NoMem));
+        assert!(space.exhausted());
+        let start = space.set_brk(&mut memory, 0);
+        assert_eq!(space.set_brk(&mut memory, start + 5000), start + 5000);
+        assert_eq!(space.peak(), 2 * PAGE);
+        assert_eq!(space.set_brk(&mut memory, start + (2 << 20)), start + 5000, "refused");
+        assert_eq!(space.set_brk(&mut memory, start + 1), start + 1);
+        assert_eq!(space.mapped, PAGE);
+    }
+
+    #[test]
+    fn discarded_memory_is_zero_again() {
+        let (mut space, mut memory) = space();
+        space.map(&mut memory, "mmap", 0x10000, 2 * PAGE, Prot::READ_WRITE).unwrap();
+        memory.fill(0x10000, 2 * PAGE, 7).unwrap();
+        space.discard(&mut memory, 0x11000, 4 * PAGE).unwrap();
+        assert_eq!(memory.borrow_mut(0x10fff, 2).unwrap(), [7, 0]);
+    }
+}

@@ -1,0 +1,232 @@
+//! System calls: their numbers on each architecture, as data, and what they do, once for all.
+
+mod file;
+mod info;
+mod mem;
+mod path;
+mod poll;
+mod signal;
+mod thread;
+mod time;
+
+use heapmatrix_writer::AnyTarget;
+
+pub use file::standard;
+
+use super::errno::Errno;
+use super::process::Process;
+use super::thread::{Call, Wait};
+
+/// Why a system call does not answer with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It failed.
+    Errno(Errno),
+    /// The thread waits, at the longest until a moment of the monotonic clock.
+    Block(Wait, Option<u64>),
+    /// The registers are as they should be already.
+    Resume,
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Stop::Errno(errno)
+    }
+}
+
+/// What a system call does with a process.
+pub type Handler = fn(&mut Process, &Call) -> Result<u64, Stop>;
+
+/// A system call of one architecture.
+#[derive(Clone, Copy)]
+pub struct Syscall {
+    /// Its name in the kernel.
+    pub name: &'static str,
+    /// What it does, if it is known here.
+    pub handler: Option<Handler>,
+}
+
+/// The system calls of one architecture.
+pub struct Table(Vec<(u64, Syscall)>);
+
+impl Table {
+    /// The table of a target.
+    pub fn of(target: AnyTarget) -> Self {
+        let text = match target {
+            AnyTarget::Amd64 => include_str!("amd64.tbl"),
+            AnyTarget::I386 => include_str!("386.tbl"),
+            AnyTarget::Arm => include_str!("arm.tbl"),
+            _ => include_str!("ppc64.tbl"),
+        };
+        Table(text.lines().filter_map(entry).collect())
+    }
+
+    /// The system call of a number.
+    pub fn get(&self, number: u64) -> Option<&Syscall> {
+        let at = self.0.binary_search_by_key(&number, |entry| entry.0).ok()?;
+        Some(&self.0[at].1)
+    }
+}
+
+fn entry(line: &'static str) -> Option<(u64, Syscall)> {
+    let (number, name) = line.split_once(' ')?;
+    Some((number.parse().ok()?, Syscall { name, handler: handler(name) }))
+}
+
+/// What a system call does, by its name.
+fn handler(name: &str) -> Option<Handler> {
+    let handler: Handler = match name {
+        "read" => file::read,
+        "write" => file::write,
+        "readv" => file::readv,
+        "writev" => file::writev,
+        "pread64" => file::pread64,
+        "pwrite64" => file::pwrite64,
+        "close" => file::close,
+        "lseek" => file::lseek,
+        "_llseek" => file::llseek,
+        "ftruncate" => file::ftruncate,
+        "ftruncate64" => file::ftruncate64,
+        "fsync" | "fdatasync" => file::fsync,
+        "dup" => file::dup,
+        "dup2" | "dup3" => file::dup2,
+        "fcntl" | "fcntl64" => file::fcntl,
+        "ioctl" => file::ioctl,
+        "open" => path::open,
+        "openat" => path::openat,
+        "access" => path::access,
+        "faccessat" | "faccessat2" => path::faccessat,
+        "stat" | "lstat" | "stat64" | "lstat64" => path::stat,
+        "fstat" | "fstat64" => path::fstat,
+        "newfstatat" | "fstatat64" => path::fstatat,
+        "readlink" => path::readlink,
+        "readlinkat" => path::readlinkat,
+        "unlink" => path::unlink,
+        "unlinkat" => path::unlinkat,
+        "mkdir" => path::mkdir,
+        "mkdirat" => path::mkdirat,
+        "rename" => path::rename,
+        "renameat" => path::renameat,
+        "getcwd" => path::getcwd,
+        "pipe" => poll::pipe,
+        "pipe2" => poll::pipe2,
+        "eventfd" => poll::eventfd,
+        "eventfd2" => poll::eventfd2,
+        "epoll_create" => poll::epoll_create,
+        "epoll_create1" => poll::epoll_create1,
+        "epoll_ctl" => poll::epoll_ctl,
+        "epoll_wait" | "epoll_pwait" => poll::epoll_wait,
+        "mmap" => mem::mmap,
+        "mmap2" => mem::mmap2,
+        "munmap" => mem::munmap,
+        "mprotect" => mem::mprotect,
+        "madvise" => mem::madvise,
+        "mincore" => mem::mincore,
+        "brk" => mem::brk,
+        "clone" => thread::clone,
+        "exit" => thread::exit,
+        "exit_group" => thread::exit_group,
+        "futex" => thread::futex,
+        "futex_time64" => thread::futex_time64,
+        "gettid" => thread::gettid,
+        "sched_yield" => thread::sched_yield,
+        "set_tid_address" => thread::set_tid_address,
+        "set_robust_list" => thread::set_robust_list,
+        "arch_prctl" => thread::arch_prctl,
+        "set_tls" => thread::set_tls,
+        "modify_ldt" => thread::modify_ldt,
+        "set_thread_area" => thread::set_thread_area,
+        "cacheflush" => thread::cacheflush,
+        "rt_sigaction" => signal::rt_sigaction,
+        "rt_sigprocmask" => signal::rt_sigprocmask,
+        "rt_sigreturn" => signal::rt_sigreturn,
+        "sigaltstack" => signal::sigaltstack,
+        "kill" => signal::kill,
+        "tkill" => signal::tkill,
+        "tgkill" => signal::tgkill,
+        "clock_gettime" => time::clock_gettime,
+        "clock_gettime64" => time::clock_gettime64,
+        "gettimeofday" => time::gettimeofday,
+        "time" => time::time,
+        "nanosleep" => time::nanosleep,
+        "clock_nanosleep" => time::clock_nanosleep,
+        "select" | "_newselect" => time::select,
+        "getpid" | "getpgrp" => info::getpid,
+        "getppid" => info::getppid,
+        "getuid" | "geteuid" | "getgid" | "getegid" | "getuid32" | "geteuid32" | "getgid32" | "getegid32" => {
+            info::getuid
+        }
+        "uname" => info::uname,
+        "getrandom" => info::getrandom,
+        "getcpu" => info::getcpu,
+        "sched_getaffinity" => info::sched_getaffinity,
+        "getrlimit" | "ugetrlimit" => info::getrlimit,
+        "setrlimit" => info::setrlimit,
+        "prlimit64" => info::prlimit64,
+        "prctl" => info::prctl,
+        _ => return None,
+    };
+    Some(handler)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_sorted_and_name_what_go_calls() {
+        let numbers = [
+            (AnyTarget::Amd64, [(0, "read"), (56, "clone"), (202, "futex"), (231, "exit_group")]),
+            (AnyTarget::I386, [(3, "read"), (120, "clone"), (240, "futex"), (252, "exit_group")]),
+            (AnyTarget::Arm, [(3, "read"), (120, "clone"), (240, "futex"), (248, "exit_group")]),
+            (AnyTarget::Ppc64, [(3, "read"), (120, "clone"), (221, "futex"), (234, "exit_group")]),
+        ];
+        for (target, known) in numbers {
+            let table = Table::of(target);
+            assert!(table.0.windows(2).all(|w| w[0].0 < w[1].0), "{target}");
+            for (number, name) in known {
+                let call = table.get(number).unwrap();
+                assert_eq!(call.name, name, "{target}");
+                assert!(call.handler.is_some(), "{target} {name}");
+            }
+            assert!(table.get(100_000).is_none());
+        }
+    }
+
+    #[test]
+    fn every_architecture_has_the_calls_of_go_programs() {
+        let calls = [
+            "read",
+            "write",
+            "close",
+            "openat",
+            "pipe2",
+            "epoll_create1",
+            "epoll_ctl",
+            "munmap",
+            "madvise",
+            "brk",
+            "rt_sigaction",
+            "rt_sigprocmask",
+            "rt_sigreturn",
+            "sigaltstack",
+            "tgkill",
+            "gettid",
+            "sched_yield",
+            "clock_gettime",
+            "nanosleep",
+            "sched_getaffinity",
+            "getrandom",
+            "uname",
+            "fcntl",
+            "mincore",
+        ];
+        for &target in &[AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+            let table = Table::of(target);
+            for name in calls {
+                let found = table.0.iter().find(|e| e.1.name == name);
+                assert!(found.is_some_and(|e| e.1.handler.is_some()), "{target} {name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! `heapmatrix exec`: run a Linux program on an emulated machine, and dump its heap.
+
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+
+use clap::ValueEnum;
+use heapmatrix_emu::linux::{ExitStatus, Host, Mount, Options, Process, Stats, Stream};
+use heapmatrix_writer::{AnyTarget, Dialect};
+use serde::Serialize;
+
+use super::{Outcome, Verdict};
+use crate::exec::{self, Comparison, DUMP_POINT, Outside, write_file};
+
+/// What `--trace` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Trace {
+    /// Every system call, on standard error
+    Syscalls,
+}
+
+/// Run a statically linked Linux program of amd64, 386, arm or ppc64, and dump its heap from outside
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The architecture that the program must be for
+    #[arg(long, value_name = "ARCH", default_value = "auto")]
+    arch: String,
+    /// A variable of the program's environment; it has no others
+    #[arg(long = "env", value_name = "K=V", value_parser = variable)]
+    env: Vec<String>,
+    /// How many CPUs the program sees
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cpus: u32,
+    /// Keep the files that the program writes in this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Let the program read a file or folder of this machine [at the same path, or at GUEST]
+    #[arg(long, value_name = "HOST[:GUEST]", value_parser = mount)]
+    mount: Vec<Mount>,
+    /// Show what the program does
+    #[arg(long, value_name = "WHAT")]
+    trace: Option<Trace>,
+    /// Stop after so many instructions
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    max_instructions: u64,
+    /// Stop when the program wants more memory, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    max_memory: u64,
+    /// Dump the program's heap from outside into this file (Go 1.5)
+    #[arg(long, value_name = "FILE")]
+    dump: Option<PathBuf>,
+    /// Where to dump: when a thread first comes to this symbol
+    #[arg(long, value_name = "SYMBOL", default_value = DUMP_POINT)]
+    at: String,
+    /// The dialect to dump in: go1.5, or go1.5-exact as the program itself does
+    #[arg(long, value_name = "D", default_value_t = Dialect::Go15, value_parser = clap::value_parser!(Dialect))]
+    dialect: Dialect,
+    /// Compare the dump from outside with the program's own
+    #[arg(long)]
+    compare: bool,
+    /// Keep the last heap dump that the program has written itself in this file
+    #[arg(long, value_name = "FILE")]
+    capture: Option<PathBuf>,
+    /// Print a report as JSON; the program's own output then goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// The program, and its arguments
+    #[arg(required = true, value_name = "PROGRAM", num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    program: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected NAME=value".to_owned()),
+    }
+}
+
+fn mount(text: &str) -> Result<Mount, String> {
+    let (host, guest) = text.split_once(':').unwrap_or((text, text));
+    let host = PathBuf::from(host);
+    let absolute = std::path::absolute(&host).map_err(|e| e.to_string())?;
+    if !host.exists() {
+        return Err(format!("{} is not there", host.display()));
+    }
+    let guest = if guest == text { absolute.display().to_string() } else { guest.to_owned() };
+    if !guest.starts_with('/') {
+        return Err("the path in the program must begin with /".to_owned());
+    }
+    Ok(Mount { guest, host })
+}
+
+/// The program's output, passed through.
+struct Passed {
+    json: bool,
+    trace: bool,
+}
+
+impl Host for Passed {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        if stream == Stream::Out && !self.json {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        } else {
+            io::stderr().lock().write_all(bytes)
+        }
+    }
+
+    fn note(&mut self, message: &str) {
+        eprintln!("heapmatrix: {message}");
+    }
+
+    fn traces(&self) -> bool {
+        self.trace
+    }
+
+    fn trace(&mut self, line: &str) {
+        eprintln!("{line}");
+    }
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    arch: &'static str,
+    status: u8,
+    killed: Option<String>,
+    instructions: u64,
+    seconds: f64,
+    memory: u64,
+    threads: u32,
+    files: Vec<File>,
+    dump: Option<Dumped>,
+    comparison: Option<Compared>,
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    path: String,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Dumped {
+    dialect: String,
+    bytes: u64,
+    lost: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Compared {
+    identical: bool,
+    bytes: u64,
+    difference: Option<exec::difference::Difference>,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn execute(&self) -> Outcome {
+        let path = &self.program[0];
+        let elf = std::fs::read(path).map_err(|e| format!("cannot read {path}: {e}"))?;
+        let host = Passed { json: self.json, trace: self.trace.is_some() };
+        let mut process = Process::load(&elf, self.options(), Box::new(host))
+            .map_err(|e| format!("cannot run {path}: {e}"))?;
+        self.check_arch(path, process.target())?;
+
+        let (outside, comparison) = self.dump(&mut process)?;
+        let status = exec::finish(&mut process)?;
+        self.keep_files(&process, &status)?;
+        self.report(&process, &status, outside.as_ref(), comparison.as_ref())?;
+        Ok(match comparison {
+            Some(Comparison { difference: Some(_), .. }) => Verdict::Failed,
+            _ => Verdict::Status(status.code()),
+        })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            args: self.program.clone(),
+            env: self.env.clone(),
+            cpus: self.cpus,
+            mounts: self.mount.clone(),
+            max_memory: self.max_memory.saturating_mul(1 << 20),
+            max_instructions: self.max_instructions,
+            ..Options::default()
+        }
+    }
+
+    fn check_arch(&self, path: &str, target: AnyTarget) -> Result<(), String> {
+        if self.arch == "auto" || self.arch == target.goarch() {
+            return Ok(());
+        }
+        self.arch.parse::<AnyTarget>().map_err(|e| e.to_string())?;
+        Err(format!("{path} is a program for {target}, not for {}", self.arch))
+    }
+
+    /// Dumps the program from outside, and compares, if that is wanted.
+    fn dump(
+        &self,
+        process: &mut Process,
+    ) -> Result<(Option<Outside>, Option<Comparison>), Box<dyn std::error::Error>> {
+        if self.dump.is_none() && !self.compare {
+            return Ok((None, None));
+        }
+        if self.compare && self.at != DUMP_POINT {
+            return Err(format!("--compare needs the dump at {DUMP_POINT}: leave --at out").into());
+        }
+        exec::run_to(process, &self.at)?;
+        let outside = exec::dump(process, self.dialect)?;
+        if let Some(file) = &self.dump {
+            write_file(file, &outside.bytes)?;
+        }
+        let comparison = if self.compare { Some(exec::compare(process, &outside)?) } else { None };
+        Ok((Some(outside), comparison))
+    }
+
+    /// Writes the program's files where they are wanted.
+    fn keep_files(&self, process: &Process, status: &ExitStatus) -> Result<(), Box<dyn std::error::Error>> {
+        if let Some(dir) = &self.out {
+            for (path, bytes) in process.captured() {
+                write_file(&dir.join(relative(&path)), &bytes)?;
+            }
+        }
+        if let Some(file) = &self.capture {
+            let (_, bytes) =
+                exec::own_dumps(process).last().ok_or_else(|| exec::ExecError::NoDump(status.clone()))?;
+            write_file(file, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        process: &Process,
+        status: &ExitStatus,
+        outside: Option<&Outside>,
+        comparison: Option<&Comparison>,
+    ) -> io::Result<()> {
+        if !self.json {
+            if let ExitStatus::Killed { .. } = status {
+                eprintln!("heapmatrix: {}: {status}", self.program[0]);
+            }
+            return match comparison {
+                Some(Comparison { own, difference: None }) => {
+                    writeln!(io::stdout(), "identical: {own} bytes")
+                }
+                Some(Comparison { difference: Some(difference), .. }) => {
+                    writeln!(io::stdout(), "{difference}")
+                }
+                None => Ok(()),
+            };
+        }
+        let Stats { instructions, time, memory, threads } = process.stats();
+        let report = Report {
+            arch: process.target().goarch(),
+            status: status.code(),
+            killed: matches!(status, ExitStatus::Killed { .. }).then(|| status.to_string()),
+            instructions,
+            seconds: time.as_secs_f64(),
+            memory,
+            threads,
+            files: process
+                .captured()
+                .into_iter()
+                .map(|(path, b)| File { path, bytes: b.len() as u64 })
+                .collect(),
+            dump: outside.map(|outside| Dumped {
+                dialect: self.dialect.to_string(),
+                bytes: outside.summary.bytes,
+                lost: outside.summary.lost,
+            }),
+            comparison: comparison.map(|c| Compared {
+                identical: c.difference.is_none(),
+                bytes: c.own,
+                difference: c.difference.clone(),
+            }),
+        };
+        let mut stdout = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut stdout, &report)?;
+        writeln!(stdout)
+    }
+}
+
+/// A path of the program's below a folder of the host's.
+fn relative(path: &str) -> PathBuf {
+    Path::new(path).components().filter(|c| matches!(c, Component::Normal(_))).collect()
+}

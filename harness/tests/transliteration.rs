@@ -1,0 +1,70 @@
+//! Oracle 3 on the catalogue: the transliteration writes the same bytes as the writer, and at the
+//! reference's capacity in the same sequence of writes.
+
+use std::io::{self, Write};
+
+use heapmatrix::matrix;
+use heapmatrix::oracle::literal::{Fixes, writeheapdump};
+use heapmatrix_emu::world::catalog::catalog;
+use heapmatrix_writer::{AnyTarget, Dialect, Options, write_heap_dump};
+
+/// Takes everything, and remembers in which pieces.
+#[derive(Default)]
+struct Recorder {
+    bytes: Vec<u8>,
+    pieces: Vec<u64>,
+}
+
+impl Write for Recorder {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(data);
+        self.pieces.push(data.len() as u64);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn catalogue(target: AnyTarget, dialect: Dialect, fixes: Fixes) {
+    for case in catalog() {
+        let finished = matrix::build(&case.world, target).unwrap();
+        let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::new(dialect) };
+        let mut out = Recorder::default();
+        write_heap_dump(target, &finished.memory, &finished.symbols, &options, &mut out)
+            .unwrap_or_else(|error| panic!("{} on {target}: {error}", case.name));
+        let literal = writeheapdump(target, &finished.memory, &finished.symbols, fixes, None)
+            .unwrap_or_else(|stop| panic!("{} on {target}: {stop:?}", case.name));
+        let differs = out.bytes.iter().zip(&literal.bytes).position(|(a, b)| a != b);
+        assert!(
+            out.bytes == literal.bytes,
+            "{} on {target}: {} bytes and {} bytes, first difference at {differs:?}",
+            case.name,
+            out.bytes.len(),
+            literal.bytes.len()
+        );
+        let pieces: Vec<u64> = literal.writes.iter().map(|write| write.written).collect();
+        assert_eq!(out.pieces, pieces, "{} on {target}: sequence of writes", case.name);
+    }
+}
+
+macro_rules! on_each_machine {
+    ($($name:ident: $target:ident),*) => {
+        $(mod $name {
+            use super::{AnyTarget, Dialect, Fixes};
+
+            #[test]
+            fn what_the_format_means() {
+                super::catalogue(AnyTarget::$target, Dialect::Go15, Fixes::ALL);
+            }
+
+            #[test]
+            fn what_go_1_5_writes() {
+                super::catalogue(AnyTarget::$target, Dialect::Go15Exact, Fixes::NONE);
+            }
+        })*
+    };
+}
+
+on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);

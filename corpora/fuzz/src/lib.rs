@@ -3,3 +3,5 @@
 mod expect;
 mod memory;
 pub mod reading;
+#[cfg(feature = "writer")]
+pub mod writing;

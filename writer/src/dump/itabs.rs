@@ -12,6 +12,7 @@ use crate::runtime::process::Process;
 use crate::runtime::structs::{Itab, Type, UncommonType};
 use crate::runtime::types::{KIND_DIRECT_IFACE, KIND_NO_POINTERS, TypeName};
 use crate::target::Target;
+use crate::wrong::wrong;
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpitabs`.
@@ -31,7 +32,7 @@ fn itab_callback<T: Target, M: Memory + ?Sized, W: Write>(
     tab: Addr,
 ) -> Result<(), Error> {
     let mut t = process.get(tab, Itab::_type())?;
-    if process.get(t, Type::kind())? & KIND_DIRECT_IFACE == 0 {
+    if process.get(t, Type::kind())? & KIND_DIRECT_IFACE == 0 && !wrong!(PtrtoNotFollowed) {
         // indirect - data slot is a pointer to t.
         t = process.get(t, Type::ptrto())?;
     }
@@ -49,7 +50,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
     by_address: bool,
     t: Addr,
 ) -> Result<(), Error> {
-    if t.is_nil() || typecache.touch(t, process.get(t, Type::hash())?) {
+    if t.is_nil() || typecache.touch(t, process.get(t, Type::hash())?) && !wrong!(TypeCacheIgnored) {
         return Ok(());
     }
     out.tag(Tag::Type)?;
@@ -68,12 +69,15 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
             let len = pkgpath.len.wrapping_add(1).wrapping_add(name.len);
             out.sink.dump_int(uintptr::<T>(len))?;
             out.sink.dwrite_from(process.memory, pkgpath.array, pkgpath.len, TYPE_NAME)?;
-            out.sink.dwritebyte(b'.')?;
+            if !wrong!(TypeNameWithoutDot) {
+                out.sink.dwritebyte(b'.')?;
+            }
             out.sink.dwrite_from(process.memory, name.array, name.len, TYPE_NAME)?;
         }
     }
     let kind = process.get(t, Type::kind())?;
-    out.sink.dump_bool(kind & KIND_DIRECT_IFACE == 0 || kind & KIND_NO_POINTERS == 0)
+    let direct = kind & KIND_DIRECT_IFACE != 0 || wrong!(TypeFlagOfPointersOnly);
+    out.sink.dump_bool(!direct || kind & KIND_NO_POINTERS == 0)
 }
 
 const TYPE_NAME: Place = Place::new("uncommontype", "name");

@@ -11,17 +11,18 @@ use crate::runtime::list::LoopCheck;
 use crate::runtime::structs::M as GoM;
 use crate::runtime::symtab::Text;
 use crate::target::Target;
+use crate::wrong::{truncated, wrong};
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpparams`.
     pub(super) fn dumpparams(&mut self) -> Result<(), Error> {
         let symbols = self.process.symbols;
         self.out.tag(Tag::Params)?;
-        self.out.sink.dump_bool(T::BIG_ENDIAN)?;
-        self.out.sink.dump_int(T::PTR_SIZE)?;
+        self.out.sink.dump_bool(T::BIG_ENDIAN && !wrong!(ParamsLittleEndian))?;
+        self.out.sink.dump_int(if wrong!(PointerSizeOfHost) { 8 } else { T::PTR_SIZE })?;
         self.out.sink.dump_int(self.heap.arena_start)?;
-        self.out.sink.dump_int(self.heap.arena_used)?;
-        self.out.sink.dump_int(u64::from(T::THECHAR))?;
+        self.out.sink.dump_int(self.heap.arena_used - u64::from(wrong!(HeapEndTooLow)))?;
+        self.out.sink.dump_int(u64::from(if wrong!(TheCharOfAmd64) { b'6' } else { T::THECHAR }))?;
         let goexperiment = match symbols.goexperiment {
             Addr::NIL => Text::Literal(""),
             at => self.process.string(at, Field::variable("goexperiment"))?,
@@ -39,7 +40,8 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
             check.visit(mp)?;
             self.out.tag(Tag::OsThread)?;
             self.out.dumpptr(mp)?;
-            self.out.sink.dump_int(self.process.get(mp, GoM::id())? as u64)?;
+            let id = self.process.get(mp, GoM::id())? as u64;
+            self.out.sink.dump_int(truncated(wrong!(ThreadIdUnsigned), id))?;
             self.out.sink.dump_int(self.process.get(mp, GoM::procid())?)?;
             mp = self.process.get(mp, alllink)?;
         }

@@ -2,7 +2,7 @@
 //! `harness/reader/tests/fuzz.rs` with those of the committed corpora.
 
 use heapmatrix_reader::{
-    Dump, Error, Event, Fields, Head, Problem, Record, Stack, Stream, StreamError, Version,
+    Dump, Error, Event, Fields, Head, Index, Problem, Record, Stack, Stream, StreamError, Version,
 };
 
 use crate::expect::Expect;
@@ -161,4 +161,40 @@ pub fn salvage(input: &[u8]) {
 /// The number of records, or why they end early.
 fn count(input: &[u8]) -> Result<u64, Error> {
     Dump::new(input)?.records().try_fold(0, |count, record| record.map(|_| count + 1))
+}
+
+/// The laws and the index take whatever can be read, and the index finds what there is.
+pub fn laws(input: &[u8]) {
+    within_memory(input, |input| {
+        let mut violations = 0;
+        heapmatrix_reader::laws::check(input, |violation| {
+            assert!(violation.offset <= input.len() as u64, "{violation:?}");
+            violations += 1;
+        });
+        // An error breaks a law as well.
+        assert!(violations > 0 || count(input).is_ok());
+    });
+    within_memory(input, |input| {
+        let index = match Dump::new(input).and_then(Index::new) {
+            Ok(index) => index,
+            Err(error) => return assert_eq!(count(input).err(), Some(error)),
+        };
+        for id in 0..index.len() {
+            let object = index.object(id);
+            let inside = |id: usize, address: u64| {
+                let object = index.object(id);
+                address.wrapping_sub(object.address) < object.contents.len() as u64
+            };
+            if let Some(found) = index.find(object.address) {
+                assert!(inside(found, object.address), "object {found} is not at {:#x}", object.address);
+            }
+            for edge in index.edges(id) {
+                let target = index.object(edge.target);
+                assert!(edge.interior < target.contents.len() as u64, "{edge:?}");
+                assert!(edge.offset < object.contents.len() as u64, "{edge:?}");
+                let pointer = index.dump().params().word(object.contents, edge.offset);
+                assert_eq!(pointer, Some(target.address.wrapping_add(edge.interior)), "{edge:?}");
+            }
+        }
+    });
 }

@@ -32,7 +32,8 @@ pub(crate) const RESERVED: &[&str] = &[
     "runtime.systemstack",
 ];
 
-/// Function names to which the runtime gives a meaning: at most one function has each.
+/// Function names to which the runtime gives a meaning: at most one function has each. Behind `sigpanic`
+/// come those that make a system goroutine of one that starts with them.
 pub(crate) const MEANINGFUL: &[&str] = &[
     "runtime.sigpanic",
     "runtime.runfinq",
@@ -306,6 +307,7 @@ impl World {
         for maps in f.indexed_maps() {
             require(index < maps.maps.len(), at, || format!("there is no bitmap {index} in its stack map"))?;
         }
+        require(k > 0 || !f.is_sigpanic(), at, || "nothing has faulted to call sigpanic".into())?;
         if let Some(callee) = g.activations.get(k + 1) {
             let callee = self.functions.get(callee.function);
             let args = callee.map_or(0, Function::argument_words);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
-    /// Name without NUL; without one, the dump says "unknown function".
+    /// Name without NUL; without one, and with an empty one, the dump says "unknown function".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Source file without NUL; without one, the function has no line tables (assembly code).

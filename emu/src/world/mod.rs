@@ -11,6 +11,7 @@
 pub mod catalog;
 pub(crate) mod check;
 mod code;
+mod generate;
 mod goroutine;
 mod heap;
 mod runtime;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use check::Invalid;
 pub(crate) use check::{ITAB_BUCKETS, MEANINGFUL};
 pub use code::{ArgsSize, Bitmaps, Function, LocalsMap, Pc};
+pub use generate::{Size, worlds};
 pub use goroutine::{Activation, Bottom, Defer, Goroutine, Panic, Status, Stop};
 pub use heap::{Contents, Extent, Funcval, Object, Slot, Span, Value};
 pub use runtime::{Bucket, Finalizer, MemStats, Queued, Thread};

@@ -73,6 +73,11 @@ macro_rules! mem_stats {
             pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
                 [$((stringify!($name), self.$name)),*].into_iter()
             }
+
+            /// The same fields, to be set.
+            pub(crate) fn counters_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+                [$(&mut self.$name),*].into_iter()
+            }
         }
     };
 }

@@ -48,3 +48,8 @@ fn roundtrip() {
 fn salvage() {
     replay("salvage", reading::salvage);
 }
+
+#[test]
+fn laws() {
+    replay("laws", reading::laws);
+}

@@ -11,12 +11,15 @@ use crate::runtime::layout::{Field, Slice};
 use crate::runtime::process::Process;
 use crate::target::Target;
 
+/// `cap(tmpbuf)`: the reference slices a `*[1 << 30]byte`, whatever it has allocated.
+const CAPACITY: u64 = 1 << 30;
+
 /// `tmpbuf`, without contents.
 pub(super) struct Tmpbuf<'a> {
     sys_alloc: Option<SysAlloc<'a>>,
     /// `len(tmpbuf)` before the dump; not 0 only where an earlier dump was cut short.
     initial_len: u64,
-    /// `len(tmpbuf)`, which is also its capacity.
+    /// `len(tmpbuf)`.
     len: u64,
     /// Where the system has put it, if that is known.
     array: Option<Addr>,
@@ -52,6 +55,6 @@ impl<'a> Tmpbuf<'a> {
 
     /// The three words of the slice's header, where they have changed and are known.
     pub(super) fn words(&self) -> Option<[u64; 3]> {
-        self.array.map(|array| [array.0, self.len, self.len])
+        self.array.map(|array| [array.0, self.len, CAPACITY])
     }
 }

@@ -6,7 +6,7 @@ mod facts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use heapmatrix_reader::{Dump, Version};
+use heapmatrix_reader::{Dump, Version, laws};
 use serde_json::Value;
 
 /// Each dump of `corpora/real`, unpacked, with its name.
@@ -102,5 +102,12 @@ fn encoding_gives_the_bytes_back() {
             record.write_to(&mut encoded).unwrap();
         }
         assert!(encoded == bytes, "{name}");
+    }
+}
+
+#[test]
+fn every_law_holds() {
+    for (name, bytes) in dumps() {
+        laws::check(&bytes, |violation| panic!("{name}: {violation:?}"));
     }
 }

@@ -1,0 +1,97 @@
+//! Dumps from files and from standard input, compressed or not.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use heapmatrix_reader::{Kind, Stream, StreamError};
+
+/// What a Zstandard frame starts with.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// More than this is not held in memory: a small compressed file can hold any amount of zeros.
+const MOST_IN_MEMORY: u64 = 8 << 30;
+
+/// Where a dump comes from.
+#[derive(Debug, clap::Args)]
+pub struct Input {
+    /// The dump; - is standard input, and Zstandard is recognised
+    #[arg(value_name = "FILE")]
+    path: std::path::PathBuf,
+}
+
+impl Input {
+    /// Opens the dump, to be read from start to end in little memory.
+    pub fn stream(&self) -> Result<Stream<Box<dyn Read>>, String> {
+        Stream::new(self.open()?).map_err(|error| self.explain(error))
+    }
+
+    /// Reads the whole dump.
+    pub fn read(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let read = self.open()?.take(MOST_IN_MEMORY).read_to_end(&mut bytes);
+        match read {
+            Ok(length) if length as u64 == MOST_IN_MEMORY => {
+                Err(format!("{} is too large: {MOST_IN_MEMORY} bytes or more", self.name()))
+            }
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(format!("cannot read {}: {error}", self.name())),
+        }
+    }
+
+    /// What is wrong with the dump, in one line, and what to do if something can be done.
+    pub fn explain(&self, error: StreamError) -> String {
+        let name = self.name();
+        let StreamError::Dump(dump_error) = &error else {
+            // A source's failure, such as damaged compression.
+            let source = std::error::Error::source(&error).map_or(String::new(), |e| format!(": {e}"));
+            return format!("{name}: {error}{source}");
+        };
+        // A dump that breaks off can be repaired, and so can one with type names of impossible length.
+        let in_type_name =
+            dump_error.field() == "name" && matches!(dump_error.record(), Some((Kind::Type, _)));
+        let advice = if dump_error.record().is_some() && (dump_error.is_truncation() || in_type_name) {
+            " (heapmatrix salvage keeps what can be read)"
+        } else {
+            ""
+        };
+        format!("{name}: {error}{advice}")
+    }
+
+    /// How messages name the dump.
+    pub fn name(&self) -> String {
+        if self.is_standard_input() { "standard input".into() } else { self.path.display().to_string() }
+    }
+
+    fn is_standard_input(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    fn open(&self) -> Result<Box<dyn Read>, String> {
+        let explain = |error: io::Error| format!("cannot read {}: {error}", self.name());
+        if self.is_standard_input() {
+            return decompressed(io::stdin()).map_err(explain);
+        }
+        File::open(&self.path).and_then(decompressed).map_err(explain)
+    }
+}
+
+/// Decompresses what starts like compressed data.
+fn decompressed(source: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut source = BufReader::with_capacity(1 << 16, source);
+    // Pipes may give the first bytes one by one; the header of a dump is longer than the magic number.
+    let start = source.fill_buf()?;
+    if start.len() >= ZSTD_MAGIC.len() {
+        let compressed = start.starts_with(&ZSTD_MAGIC);
+        return if compressed { zstd_decoder(source) } else { Ok(Box::new(source)) };
+    }
+    let mut start = Vec::new();
+    (&mut source).take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let compressed = start == ZSTD_MAGIC;
+    let whole = BufReader::new(io::Cursor::new(start).chain(source));
+    if compressed { zstd_decoder(whole) } else { Ok(Box::new(whole)) }
+}
+
+fn zstd_decoder(source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(zstd::stream::read::Decoder::with_buffer(source)?))
+}

@@ -1,0 +1,497 @@
+//! What a person wants to know of a dump first. The JSON form is described in `docs/inspect-json.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+
+use heapmatrix_reader::{Arch, Event, Function, Head, Kind, MemStats, Params, Record, Stream, StreamError};
+use serde::Serialize;
+
+/// How many of the biggest objects are named.
+const BIGGEST: usize = 10;
+
+/// A dump in brief.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    format: &'static str,
+    bytes: u64,
+    params: ParamsSummary,
+    records: BTreeMap<&'static str, u64>,
+    heap: Heap,
+    stack: StackSummary,
+    data: Region,
+    bss: Region,
+    /// Goroutines by status.
+    statuses: BTreeMap<String, u64>,
+    /// Goroutines that do the same.
+    goroutines: Vec<GoroutineGroup>,
+    finalizers: Finalizers,
+    memstats: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct ParamsSummary {
+    big_endian: bool,
+    ptr_size: u64,
+    heap_start: String,
+    heap_end: String,
+    /// GOARCH, or the character if it is none of Go's.
+    arch: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thechar: Option<String>,
+    experiment: String,
+    ncpu: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Heap {
+    objects: u64,
+    bytes: u64,
+    pointers: u64,
+    sizes: Vec<SizeClass>,
+    biggest: Vec<BigObject>,
+    /// While reading: objects by size.
+    #[serde(skip)]
+    by_size: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct SizeClass {
+    size: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BigObject {
+    address: String,
+    size: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct StackSummary {
+    frames: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Region {
+    bytes: u64,
+    pointers: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Finalizers {
+    set: u64,
+    queued: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct GoroutineGroup {
+    count: u64,
+    status: u64,
+    wait_reason: String,
+    /// Functions, innermost first.
+    stack: Vec<String>,
+}
+
+/// A goroutine while its frames are being read: what it has in common with others.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct GoroutineKey {
+    status: u64,
+    wait_reason: String,
+    stack: Vec<String>,
+}
+
+/// Adds up a dump as it is read.
+#[derive(Default)]
+struct Builder {
+    summary: Summary,
+    current: Option<GoroutineKey>,
+    groups: BTreeMap<GoroutineKey, u64>,
+    /// The biggest objects so far: size and address.
+    biggest: Vec<(u64, u64)>,
+    /// The kind of the record that comes in pieces.
+    in_pieces: Option<Kind>,
+}
+
+impl Summary {
+    /// Reads a dump to its end, within the memory of the stream and that of the summary.
+    pub fn read(mut stream: Stream<impl Read>) -> Result<Self, StreamError> {
+        let mut builder = Builder::default();
+        builder.summary.format = stream.version().name();
+        builder.summary.records = Kind::ALL.iter().map(|kind| (kind.name(), 0)).collect();
+        while let Some((_, event)) = stream.next()? {
+            builder.event(event);
+        }
+        builder.summary.bytes = stream.offset();
+        Ok(builder.finish())
+    }
+}
+
+impl Builder {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Record(record) => {
+                self.begin(record.kind());
+                self.record(&record);
+            }
+            Event::Begin(head) => {
+                self.begin(head.kind());
+                self.in_pieces = Some(head.kind());
+                match head {
+                    Head::Object(extent) => self.object(extent.address, extent.length),
+                    Head::StackFrame(frame) => self.summary.stack.bytes += frame.length,
+                    Head::Data(extent) => self.summary.data.bytes += extent.length,
+                    Head::Bss(extent) => self.summary.bss.bytes += extent.length,
+                }
+            }
+            Event::Function(function) => self.function(&function),
+            Event::Fields(fields) => {
+                if let Some(kind) = self.in_pieces {
+                    self.pointers(kind, fields.count() as u64);
+                }
+            }
+            Event::Contents(_) | Event::End => {}
+        }
+    }
+
+    fn begin(&mut self, kind: Kind) {
+        *self.summary.records.entry(kind.name()).or_default() += 1;
+        if !matches!(kind, Kind::StackFrame | Kind::Defer | Kind::Panic) {
+            self.end_goroutine();
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        match record {
+            Record::Params(params) => self.summary.params = ParamsSummary::new(params),
+            Record::Object(object) => {
+                self.object(object.address, object.contents.len() as u64);
+                self.pointers(Kind::Object, object.fields.count() as u64);
+            }
+            Record::StackFrame(frame) => {
+                self.summary.stack.bytes += frame.contents.len() as u64;
+                self.function(&frame.function);
+            }
+            Record::Data(segment) => {
+                self.summary.data.bytes += segment.contents.len() as u64;
+                self.pointers(Kind::Data, segment.fields.count() as u64);
+            }
+            Record::Bss(segment) => {
+                self.summary.bss.bytes += segment.contents.len() as u64;
+                self.pointers(Kind::Bss, segment.fields.count() as u64);
+            }
+            Record::Goroutine(goroutine) => {
+                *self.summary.statuses.entry(goroutine.status.to_string()).or_default() += 1;
+                self.current = Some(GoroutineKey {
+                    status: goroutine.status,
+                    wait_reason: goroutine.wait_reason.to_string(),
+                    stack: Vec::new(),
+                });
+            }
+            Record::Finalizer(_) => self.summary.finalizers.set += 1,
+            Record::QueuedFinalizer(_) => self.summary.finalizers.queued += 1,
+            Record::MemStats(stats) => self.summary.memstats = stats_by_name(stats),
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, address: u64, size: u64) {
+        let heap = &mut self.summary.heap;
+        heap.objects += 1;
+        heap.bytes += size;
+        *heap.by_size.entry(size).or_default() += 1;
+        if self.biggest.len() < BIGGEST || self.biggest.last().is_some_and(|&(least, _)| size > least) {
+            let at = self.biggest.partition_point(|&(other, _)| other >= size);
+            self.biggest.insert(at, (size, address));
+            self.biggest.truncate(BIGGEST);
+        }
+    }
+
+    fn function(&mut self, function: &Function<'_>) {
+        self.summary.stack.frames += 1;
+        if let Some(goroutine) = &mut self.current {
+            goroutine.stack.push(function.name.to_string());
+        }
+    }
+
+    fn pointers(&mut self, kind: Kind, count: u64) {
+        match kind {
+            Kind::Object => self.summary.heap.pointers += count,
+            Kind::Data => self.summary.data.pointers += count,
+            Kind::Bss => self.summary.bss.pointers += count,
+            _ => {}
+        }
+    }
+
+    fn end_goroutine(&mut self) {
+        if let Some(goroutine) = self.current.take() {
+            *self.groups.entry(goroutine).or_default() += 1;
+        }
+    }
+
+    fn finish(mut self) -> Summary {
+        self.end_goroutine();
+        let mut summary = self.summary;
+        let by_size = std::mem::take(&mut summary.heap.by_size);
+        summary.heap.sizes = by_size
+            .into_iter()
+            .map(|(size, objects)| SizeClass { size, objects, bytes: size.saturating_mul(objects) })
+            .collect();
+        summary.heap.biggest = self
+            .biggest
+            .into_iter()
+            .map(|(size, address)| BigObject { address: hex(address), size })
+            .collect();
+        summary.goroutines = self
+            .groups
+            .into_iter()
+            .map(|(GoroutineKey { status, wait_reason, stack }, count)| GoroutineGroup {
+                count,
+                status,
+                wait_reason,
+                stack,
+            })
+            .collect();
+        summary.goroutines.sort_by_key(|group| std::cmp::Reverse(group.count));
+        summary
+    }
+}
+
+impl ParamsSummary {
+    fn new(params: &Params<'_>) -> Self {
+        Self {
+            big_endian: params.big_endian,
+            ptr_size: params.pointer_size.bytes(),
+            heap_start: hex(params.heap_start),
+            heap_end: hex(params.heap_end),
+            arch: params.goarch().map_or_else(|| params.arch.to_string(), |name| name.to_string()),
+            thechar: match params.arch {
+                Arch::Char(number) => Some(match u8::try_from(number) {
+                    Ok(character) if character.is_ascii_graphic() => char::from(character).to_string(),
+                    _ => number.to_string(),
+                }),
+                Arch::Name(_) => None,
+            },
+            experiment: params.experiment.to_string(),
+            ncpu: params.cpus,
+        }
+    }
+}
+
+/// An address in JSON, where numbers are exact to 2^53 only.
+pub fn hex(address: u64) -> String {
+    format!("{address:#x}")
+}
+
+/// The statistics by the names that the Go runtime has for them; the single pauses are left out.
+fn stats_by_name(stats: &MemStats) -> BTreeMap<&'static str, u64> {
+    BTreeMap::from([
+        ("alloc", stats.alloc),
+        ("total_alloc", stats.total_alloc),
+        ("sys", stats.sys),
+        ("nlookup", stats.lookups),
+        ("nmalloc", stats.mallocs),
+        ("nfree", stats.frees),
+        ("heap_alloc", stats.heap_alloc),
+        ("heap_sys", stats.heap_sys),
+        ("heap_idle", stats.heap_idle),
+        ("heap_inuse", stats.heap_inuse),
+        ("heap_released", stats.heap_released),
+        ("heap_objects", stats.heap_objects),
+        ("stacks_inuse", stats.stack_inuse),
+        ("stacks_sys", stats.stack_sys),
+        ("mspan_inuse", stats.mspan_inuse),
+        ("mspan_sys", stats.mspan_sys),
+        ("mcache_inuse", stats.mcache_inuse),
+        ("mcache_sys", stats.mcache_sys),
+        ("buckhash_sys", stats.buckhash_sys),
+        ("gc_sys", stats.gc_sys),
+        ("other_sys", stats.other_sys),
+        ("next_gc", stats.next_gc),
+        ("last_gc", stats.last_gc),
+        ("pause_total_ns", stats.pause_total_ns),
+        ("num_gc", stats.num_gc),
+    ])
+}
+
+/// What the runtime calls a goroutine's status.
+fn status_name(status: u64) -> &'static str {
+    match status {
+        1 => "runnable",
+        2 => "running",
+        3 => "in a system call",
+        4 => "waiting",
+        _ => "in an unknown state",
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { params, heap, stack, data, bss, finalizers, .. } = self;
+        writeln!(f, "{} heap dump, {} bytes", self.format, self.bytes)?;
+        let endian = if params.big_endian { "big" } else { "little" };
+        writeln!(
+            f,
+            "machine     {}, {endian}-endian, {}-byte pointers, {} processors",
+            params.arch, params.ptr_size, params.ncpu
+        )?;
+        if !params.experiment.is_empty() {
+            writeln!(f, "runtime     {:?}", params.experiment)?;
+        }
+        writeln!(f, "heap        {} to {}", params.heap_start, params.heap_end)?;
+        writeln!(f, "objects     {}, {} bytes, {} pointers", heap.objects, heap.bytes, heap.pointers)?;
+        writeln!(f, "stacks      {} frames, {} bytes", stack.frames, stack.bytes)?;
+        writeln!(f, "data        {} bytes, {} pointers", data.bytes, data.pointers)?;
+        writeln!(f, "bss         {} bytes, {} pointers", bss.bytes, bss.pointers)?;
+        writeln!(f, "finalizers  {} set, {} queued", finalizers.set, finalizers.queued)?;
+
+        writeln!(f, "\n{:>16} records", "kind")?;
+        for (kind, count) in self.records.iter().filter(|&(_, &count)| count > 0) {
+            writeln!(f, "{kind:>16} {count:>7}")?;
+        }
+        writeln!(f, "\n{:>16} {:>10} {:>14}", "object size", "objects", "bytes")?;
+        for class in &heap.sizes {
+            writeln!(f, "{:>16} {:>10} {:>14}", class.size, class.objects, class.bytes)?;
+        }
+        writeln!(f, "\n{:>16} biggest objects", "size")?;
+        for object in &heap.biggest {
+            writeln!(f, "{:>16} {}", object.size, object.address)?;
+        }
+        for group in &self.goroutines {
+            let plural = if group.count == 1 { "" } else { "s" };
+            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(group.status))?;
+            // Only of a waiting goroutine is the reason current, and the text is the program's own.
+            if group.status == 4 {
+                write!(f, ": {}", group.wait_reason.escape_debug())?;
+            }
+            writeln!(f)?;
+            group.stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
+        }
+        writeln!(f, "\n{:>16} memstats", "value")?;
+        self.memstats.iter().try_for_each(|(name, value)| writeln!(f, "{value:>16} {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use heapmatrix_reader::{
+        Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version,
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A dump with an object, a large object, a goroutine with a frame, segments and statistics.
+    fn dump() -> Vec<u8> {
+        let contents = &[0; 32][..];
+        let large = vec![0; 3 << 20];
+        let pairs = Fields::encode_list([0, 8, 24].map(heapmatrix_reader::Field::pointer));
+        let fields = Fields::from_encoded(&pairs).unwrap();
+        let function = Function { entry: 1, pc: 2, continuation_pc: 2, name: "main.main".into() };
+        let mut file = Version::Go15.header().to_vec();
+        for record in [
+            Record::Params(Params {
+                big_endian: true,
+                pointer_size: PointerSize::Eight,
+                heap_start: 0xc8_2000_0000,
+                heap_end: 0xc8_2010_0000,
+                arch: Arch::Char(b'9'.into()),
+                experiment: Text::default(),
+                cpus: 2,
+            }),
+            Record::Object(Object { address: 0xc8_2000_0000, contents, fields }),
+            Record::Object(Object { address: 0xc8_2000_1000, contents: &large, fields }),
+            Record::Goroutine(Goroutine {
+                address: 1,
+                sp: 2,
+                id: 3,
+                creation_pc: 4,
+                status: 4,
+                is_system: false,
+                is_background: false,
+                wait_since: 0,
+                wait_reason: "sleep".into(),
+                context: 0,
+                thread: 0,
+                defer: 0,
+                panic: 0,
+            }),
+            Record::StackFrame(StackFrame { sp: 2, depth: 0, child_sp: 0, contents, function, fields }),
+            Record::Data(Segment { address: 1, contents, fields }),
+            Record::Bss(Segment { address: 2, contents: &large, fields: Fields::default() }),
+        ] {
+            record.write_to(&mut file).unwrap();
+        }
+        // memstats: a tag and 281 numbers.
+        file.push(10);
+        file.extend((1..=24).chain([0; 256]).chain([77]));
+        file.push(0);
+        file
+    }
+
+    fn json() -> Value {
+        let file = dump();
+        let summary = Summary::read(Stream::new(&file[..]).unwrap()).unwrap();
+        serde_json::to_value(summary).unwrap()
+    }
+
+    #[test]
+    fn the_summary_adds_up() {
+        let json = json();
+        let size = (3 << 20) + 32;
+        for (pointer, expected) in [
+            ("/format", "go1.5".into()),
+            ("/bytes", dump().len().into()),
+            ("/params/arch", "ppc64".into()),
+            ("/params/thechar", "9".into()),
+            ("/params/heap_start", "0xc820000000".into()),
+            ("/records/object", 2.into()),
+            ("/records/eof", 1.into()),
+            ("/records/panic", 0.into()),
+            ("/heap/objects", 2.into()),
+            ("/heap/bytes", size.into()),
+            ("/heap/pointers", 6.into()),
+            ("/heap/biggest/0/address", "0xc820001000".into()),
+            ("/stack/frames", 1.into()),
+            ("/stack/bytes", 32.into()),
+            ("/data/pointers", 3.into()),
+            ("/bss/bytes", (3 << 20).into()),
+            ("/statuses/4", 1.into()),
+            ("/goroutines/0/stack/0", "main.main".into()),
+            ("/memstats/alloc", 1.into()),
+            ("/memstats/num_gc", 77.into()),
+        ] {
+            let expected: Value = expected;
+            assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
+        }
+    }
+
+    /// The paths of all values, with `[]` for the elements of lists and `*` for statuses.
+    fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(key, value)| {
+                let key = if path == "statuses" { "*" } else { key };
+                let dot = if path.is_empty() { "" } else { "." };
+                paths(value, &format!("{path}{dot}{key}"), all);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{path}[]"), all)),
+            _ => drop(all.insert(path.to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_document_describes_every_value_and_no_other() {
+        let mut printed = BTreeSet::new();
+        paths(&json(), "", &mut printed);
+        let document = include_str!("../../docs/inspect-json.md");
+        let described: BTreeSet<String> = document
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+            .collect();
+        assert_eq!(printed, described);
+    }
+}

@@ -94,8 +94,11 @@ pub struct GoroutineAt {
 pub struct FrameAt {
     /// The entry PC of its function.
     pub entry: Addr,
-    /// The PC at which it stands still: where it goes on when its callee returns.
+    /// The PC at which the unwinder sees it.
     pub pc: Addr,
+    /// The PC at which it goes on when what it called returns. The unwinder sees it there, except that
+    /// with a link register it takes one that called nil for its caller.
+    pub resumes: Addr,
     /// Its lowest address.
     pub sp: Addr,
     /// The address behind it: the caller's SP.
@@ -222,7 +225,7 @@ impl Locations {
             Pc::Zero => 0,
             Pc::Unknown(pc) => pc,
             Pc::Entry(function) => self.functions[function].0,
-            Pc::Return { goroutine, frame } => self.goroutines[goroutine].frames[frame].pc.0,
+            Pc::Return { goroutine, frame } => self.goroutines[goroutine].frames[frame].resumes.0,
         })
     }
 
@@ -250,15 +253,19 @@ impl Locations {
         let depth = g.activations.len();
         let mut frames: Vec<FrameAt> = Vec::with_capacity(depth);
         for (k, (a, frame)) in g.activations.iter().zip(&stack.frames).enumerate() {
+            let resumes = match g.stop {
+                Stop::NotStarted => self.functions[a.function],
+                _ => Addr(program.resumes(assembled, index, k)),
+            };
             let pc = match g.stop {
-                Stop::NotStarted => self.functions[a.function].0,
                 // The walk takes the word at SP for the PC: the return PC, which is the caller's.
-                Stop::NilCall if target.uses_lr() && k + 1 == depth => frames[k - 1].pc.0,
-                _ => program.resumes(assembled, index, k),
+                Stop::NilCall if target.uses_lr() && k + 1 == depth => frames[k - 1].pc,
+                _ => resumes,
             };
             frames.push(FrameAt {
                 entry: self.functions[a.function],
-                pc: Addr(pc),
+                pc,
+                resumes,
                 sp: Addr(frame.sp),
                 fp: Addr(frame.fp),
                 varp: Addr(frame.saved_bp.unwrap_or(frame.fp - return_pc_on_stack)),
@@ -277,6 +284,7 @@ impl Locations {
         let bottom = FrameAt {
             entry: Addr(entry),
             pc: Addr(entry + target.pc_quantum()),
+            resumes: Addr(entry + target.pc_quantum()),
             sp: Addr(top),
             fp: Addr(fp),
             varp: Addr(top),

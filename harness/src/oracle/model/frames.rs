@@ -117,7 +117,8 @@ impl Model<'_> {
         let words = |from: u64| (from..top).step_by(ptr_size as usize).collect();
         match &function.locals_map {
             LocalsMap::Absent => words(args_end.next_multiple_of(ptr_size)),
-            LocalsMap::Size(size) => words(top - u64::from(*size) * ptr_size),
+            // In its prologue a function has no locals yet: the reference wraps below zero, and lists none.
+            LocalsMap::Size(size) => words(top.wrapping_sub(u64::from(*size) * ptr_size)),
             LocalsMap::Bitmaps(map) => {
                 let first = top.wrapping_sub(u64::from(map.bits) * ptr_size);
                 (0..map.bits as usize)
@@ -146,8 +147,12 @@ impl Model<'_> {
         match function.args {
             ArgsSize::Words(words) => u64::from(words) * self.ptr_size(),
             // The stubs of package reflect: a word for each bit of the bit vector that the closure in
-            // their lowest word names. Others have a stack map, and their size does not matter.
-            ArgsSize::Unknown => self.reflected_bits(activation) * self.ptr_size(),
+            // their lowest word names.
+            ArgsSize::Unknown if function.describes_own_args() => {
+                self.reflected_bits(activation) * self.ptr_size()
+            }
+            // Others have a stack map. Their size is a very large number: nothing lies behind it.
+            ArgsSize::Unknown => self.at.truncate(i64::from(i32::MIN) as u64),
         }
     }
 

@@ -1,13 +1,14 @@
 # heapmatrix: `make run` and `make test` do everything on a fresh Debian or Ubuntu machine with Rust.
 CARGO ?= cargo
 
-.PHONY: help run test bench lint fuzz setup
+.PHONY: help run test bench lint fuzz mutants setup
 
 help:
 	@echo "make run    build, then dump and check emulated machines of four architectures"
 	@echo "make test   the whole test suite"
 	@echo "make bench  the benches"
 	@echo "make lint   formatting, clippy, docs"
+	@echo "make mutants SHARD=0/16   mutation testing of the writer and the reader, whole or by shards"
 	@echo "make fuzz TARGET=reader SECONDS=60   one fuzz target for real"
 
 # What Unicorn's C build needs: installed when missing and apt can, else named in one line.
@@ -37,3 +38,9 @@ lint: setup
 SECONDS ?= 60
 fuzz:
 	@corpora/fuzz/run "$(TARGET)" "$(SECONDS)"
+
+# Whole, it takes hours; a shard is every so-many-th mutant.
+SHARD ?= 0/1
+mutants: setup
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	$(CARGO) mutants --shard $(SHARD) $(ARGS)

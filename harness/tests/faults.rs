@@ -11,6 +11,7 @@ mod damage;
 mod hostile;
 
 use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use damage::{Damaged, PAGE, Trace};
 use heapmatrix::matrix;
@@ -78,7 +79,9 @@ impl Process {
 
     /// Dumps damaged memory: there is an error, or a dump that the reader accepts, at a cost in
     /// proportion.
-    fn dump_damaged(&self, memory: &Damaged<'_>) -> Result<(), String> {
+    ///
+    /// Says whether there is a dump.
+    fn dump_damaged(&self, memory: &Damaged<'_>) -> Result<bool, String> {
         let mut out = Vec::new();
         let (result, peak) = alloc::peak(|| self.dump(memory, &mut out));
         let mapped: u64 = self.finished.memory.regions().map(|region| region.len()).sum();
@@ -91,13 +94,14 @@ impl Process {
         }
         match result {
             Err(Error::Write { .. }) => Err("an error of the output, which took everything".to_owned()),
-            Err(_) => Ok(()),
+            Err(_) => Ok(false),
             Ok(bytes) if bytes != out.len() as u64 => {
                 Err(format!("{bytes} bytes, of which {} came", out.len()))
             }
             Ok(_) => {
                 let dump = Dump::new(&out).map_err(|error| error.to_string())?;
-                dump.records().try_for_each(|record| record.map(drop)).map_err(|error| error.to_string())
+                let read = dump.records().try_for_each(|record| record.map(drop));
+                read.map(|()| true).map_err(|error| error.to_string())
             }
         }
     }
@@ -206,18 +210,33 @@ fn bit_flips(target: AnyTarget) {
     let flips = (0..processes.len(), prop::collection::vec(flip, 1..4));
     // What fails is told as a world and its flipped bits; there is nothing else to keep.
     let config = Config { cases: 2048, failure_persistence: None, ..Config::default() };
+    let counts = [AtomicU32::new(0), AtomicU32::new(0)];
     let result = TestRunner::new(config).run(&flips, |(i, flips)| {
         let (process, bytes) = &processes[i];
         let flips: Vec<(u64, u8)> = flips.iter().map(|(index, bit)| (*index.get(bytes), 1 << bit)).collect();
         let mut memory = Damaged::new(&process.finished.memory);
         memory.flips = flips.clone();
-        process
-            .dump_damaged(&memory)
-            .map_err(|what| TestCaseError::fail(format!("{} with {flips:x?} flipped: {what}", process.name)))
+        let dumped = process.dump_damaged(&memory);
+        let told = |what| TestCaseError::fail(format!("{} with {flips:x?} flipped: {what}", process.name));
+        counts[usize::from(dumped.map_err(told)?)].fetch_add(1, Relaxed);
+        Ok(())
     });
     if let Err(failure) = result {
         panic!("{target}: {failure}");
     }
+    // Flips that nothing notices, or that nothing survives, would be flips of the wrong bits.
+    let [errors, dumps] = counts.map(AtomicU32::into_inner);
+    assert!(errors > 200 && dumps > 200, "{errors} errors and {dumps} dumps");
+}
+
+/// What the bound on memory rests on.
+#[test]
+fn allocations_are_counted() {
+    let (kept, peak) = alloc::peak(|| {
+        drop(std::hint::black_box(vec![1u8; 1 << 20]));
+        std::hint::black_box(vec![1u8; 1000])
+    });
+    assert!((1 << 20..2 << 20).contains(&peak), "{peak} bytes, of which {} are left", kept.len());
 }
 
 macro_rules! on_each_machine {

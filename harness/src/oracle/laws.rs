@@ -5,9 +5,9 @@
 //! as well. What it cannot find: values that are wrong without contradicting another value.
 //!
 //! The laws are [those of the reader](heapmatrix_reader::laws), less those about figures that a world
-//! makes up ([`MADE_UP`]), and less those that a world with a call of nil or with a fault breaks by rights.
+//! makes up ([`MADE_UP`]), and less those that some worlds break by rights.
 
-use heapmatrix_emu::world::{Stop, World};
+use heapmatrix_emu::world::{Stop, Value, World};
 use heapmatrix_reader::laws::{self, Law, Violation};
 
 /// The laws that a world may break.
@@ -36,6 +36,10 @@ fn excepted(world: &World, law: Law) -> bool {
         Law::FramesContiguous => faults(),
         // There, a leaf has the SP of its caller, whose defer is taken for its own.
         Law::FramePc => faults() && world.functions.iter().any(|f| f.leaf),
+        // What a queue entry names as its object is the world's choice.
+        Law::FinalizerObject => {
+            world.queued.iter().any(|queued| !matches!(queued.object, Value::Object { .. }))
+        }
         _ => false,
     }
 }

@@ -327,8 +327,8 @@ impl Builder<'_> {
         let contents = usize::try_from(from).ok().and_then(|from| r.contents.get(from..)).unwrap_or(&[]);
         terms.extend(self.words(contents, count));
         // The walk from a call of nil begins with another PC on machines with a link register, and so
-        // may with another stack map.
-        if g.stop != Stop::NilCall || k + 1 != g.activations.len() {
+        // may with another stack map; its arguments are fields of the frame around it.
+        if g.stop != Stop::NilCall || k + 2 < g.activations.len() {
             self.fields(r.fields, &mut terms, from, count);
         }
         terms

@@ -1,31 +1,14 @@
 //! Oracle 3 on the catalogue: the transliteration writes the same bytes as the writer, and at the
 //! reference's capacity in the same sequence of writes.
 
-use std::io::{self, Write};
+#[path = "common/recorder.rs"]
+mod recorder;
 
 use heapmatrix::matrix;
 use heapmatrix::oracle::literal::{Fixes, writeheapdump};
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_writer::{AnyTarget, Dialect, Options, write_heap_dump};
-
-/// Takes everything, and remembers in which pieces.
-#[derive(Default)]
-struct Recorder {
-    bytes: Vec<u8>,
-    pieces: Vec<u64>,
-}
-
-impl Write for Recorder {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(data);
-        self.pieces.push(data.len() as u64);
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use recorder::Recorder;
 
 fn catalogue(target: AnyTarget, dialect: Dialect, fixes: Fixes) {
     for case in catalog() {

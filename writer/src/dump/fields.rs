@@ -9,6 +9,7 @@ use crate::memory::Memory;
 use crate::runtime::layout::uintptr;
 use crate::runtime::symtab::BitVector;
 use crate::target::Target;
+use crate::wrong::wrong;
 
 /// How many bytes of a bit vector are read at once.
 const CHUNK: usize = 256;
@@ -44,7 +45,8 @@ impl<W: Write> Records<W> {
             let at = crate::runtime::layout::offset::<T>(bv.bytedata, first / 8);
             memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
             for i in 0..words {
-                if bytes[i as usize / 8] >> (i % 8) & 1 == 1 {
+                let bit = if wrong!(MaskBitsReversed) { 7 - i % 8 } else { i % 8 };
+                if bytes[i as usize / 8] >> bit & 1 == 1 {
                     let at = uintptr::<T>(offset.wrapping_add((first + i) * T::PTR_SIZE));
                     if keep(at) {
                         self.pointer(at)?;

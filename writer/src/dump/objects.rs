@@ -13,6 +13,7 @@ use crate::runtime::layout::offset;
 use crate::runtime::process::{Process, out_of_range};
 use crate::runtime::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::target::Target;
+use crate::wrong::wrong;
 
 const CONTENTS: Place = Place::new("object", "contents");
 
@@ -30,7 +31,9 @@ impl FreeMarks {
         s: &Span,
         n: u64,
     ) -> Result<(), Error> {
-        self.0[..n as usize].fill(false);
+        if !wrong!(FreeMarksKept) {
+            self.0[..n as usize].fill(false);
+        }
         let mut slot = s.freelist;
         while !slot.is_nil() {
             let bad = |problem| Err(Error::BadFreelist { span: s.addr, slot, problem });
@@ -73,8 +76,10 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
             // object are looked up in the heap bitmap while its fields are written.
             let nptr = s.elemsize / T::PTR_SIZE;
             let limit = bitmap.word::<T>(Addr(end));
-            for j in 0..n {
-                if freemark.0[j as usize] {
+            // From the third word on the mark says whether the object goes on.
+            let first_mark = if wrong!(EndOfObjectEarly) { 1 } else { 2 };
+            for j in 0..n.saturating_sub(u64::from(wrong!(LastSlotForgotten))) {
+                if freemark.0[j as usize] && !wrong!(FreeSlotsDumped) {
                     continue;
                 }
                 let obj = offset::<T>(s.base, j * s.elemsize);
@@ -91,11 +96,11 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
                 let first = bitmap.word::<T>(obj);
                 for i in 0..nptr {
                     let hbits = bitmap.bits::<T>(first + i, limit)?;
-                    if i >= 2 && !hbits.is_marked() {
+                    if i >= first_mark && !hbits.is_marked() && !wrong!(EndOfObjectIgnored) {
                         break; // end of object
                     }
                     if hbits.is_pointer() {
-                        out.pointer(i * T::PTR_SIZE)?;
+                        out.pointer(i * if wrong!(FieldsInWords) { 1 } else { T::PTR_SIZE })?;
                     }
                 }
                 out.end_of_fields()?;

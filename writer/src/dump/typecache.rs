@@ -1,6 +1,7 @@
 //! The cache of types that have been dumped already.
 
 use crate::memory::Addr;
+use crate::wrong::wrong;
 
 /// `typeCacheBuckets`.
 const BUCKETS: usize = 256;
@@ -22,8 +23,11 @@ impl TypeCache {
 
     /// Whether type `t` is in the cache. It then comes first in its bucket, either way.
     pub(super) fn touch(&mut self, t: Addr, hash: u32) -> bool {
-        let bucket = &mut self.buckets[hash as usize % BUCKETS];
+        let bucket = &mut self.buckets[hash as usize % (BUCKETS >> u8::from(wrong!(TypeCacheOf128)))];
         let found = bucket.iter().position(|&cached| cached == t);
+        if found.is_some() && wrong!(TypeCacheWithoutMoveToFront) {
+            return true;
+        }
         // Move to front; or move all back and let the last one fall out.
         bucket[..=found.unwrap_or(ASSOC - 1)].rotate_right(1);
         bucket[0] = t;

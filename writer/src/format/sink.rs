@@ -6,6 +6,7 @@ use super::dialect::Defects;
 use super::uvarint::{MAX_LEN, put_uvarint};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory, Unreadable};
+use crate::wrong::wrong;
 
 /// The reference's `bufSize`, in bytes.
 pub(crate) const BUF_SIZE: usize = 4096;
@@ -144,6 +145,10 @@ impl<W: Write> Sink<W> {
             self.nbuf += n;
             return Ok(());
         }
+        if wrong!(LargeDataOvertake) {
+            self.write_large(memory, addr, len).map_err(unreadable)??;
+            return self.write_buf();
+        }
         self.write_buf()?;
         self.write_large(memory, addr, len).map_err(unreadable)?
     }
@@ -154,7 +159,7 @@ impl<W: Write> Sink<W> {
     }
 
     fn fits(&self, len: usize) -> bool {
-        len <= self.buf.len() - self.nbuf
+        len + usize::from(wrong!(FlushedEarly)) <= self.buf.len() - self.nbuf
     }
 
     /// `write(dumpfd, &buf, nbuf)`.
@@ -231,9 +236,11 @@ impl<W: Write> Sink<W> {
                 Ok(n) => {
                     let n = n.min(data.len());
                     self.written += n as u64;
-                    data = &data[n..];
+                    data = if wrong!(ShortWriteForgotten) { &[] } else { &data[n..] };
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && !wrong!(InterruptionFatal) => {
+                    continue;
+                }
                 Err(source) => return Err(Error::Write { offset: self.written, source }),
             }
             if data.is_empty() {

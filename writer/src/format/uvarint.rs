@@ -1,5 +1,7 @@
 //! Unsigned integers as `encoding/binary.Uvarint` reads them: seven bits a byte, the low ones first.
 
+use crate::wrong::wrong;
+
 /// The most bytes that a 64-bit integer takes.
 pub(crate) const MAX_LEN: usize = 10;
 
@@ -7,7 +9,8 @@ pub(crate) const MAX_LEN: usize = 10;
 #[inline]
 pub(crate) fn put_uvarint(buf: &mut [u8; MAX_LEN], mut v: u64) -> usize {
     let mut n = 0;
-    while v >= 0x80 {
+    let last = if wrong!(UvarintBoundary) { 0x81 } else { 0x80 };
+    while v >= last || wrong!(UvarintPadded) && n == 0 && v >= 0x40 {
         buf[n] = v as u8 | 0x80;
         n += 1;
         v >>= 7;

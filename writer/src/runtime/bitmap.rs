@@ -7,6 +7,7 @@ use super::layout::{offset, uintptr};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
+use crate::wrong::wrong;
 
 const BITMAP: Place = Place::new("mheap", "bitmap");
 
@@ -48,7 +49,8 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
 
     /// Which word of the arena is at `addr`.
     pub(crate) fn word<T: Target>(&self, addr: Addr) -> u64 {
-        uintptr::<T>(addr.0.wrapping_sub(self.arena_start.0)) / T::PTR_SIZE
+        uintptr::<T>(addr.0.wrapping_sub(self.arena_start.0))
+            / if wrong!(BitmapOf64Bits) { 8 } else { T::PTR_SIZE }
     }
 
     /// Port of `heapBitsForAddr`, for the word of this number. Words up to `limit` may be read ahead.
@@ -58,8 +60,9 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
             self.slide::<T>(word, limit)?;
         }
         let bytes = (self.end - self.first) / 4;
-        let byte = self.window[(bytes - 1 - (word - self.first) / 4) as usize];
-        Ok(HeapBits(byte >> (word % 4)))
+        let down = (word - self.first) / 4;
+        let byte = self.window[if wrong!(BitmapUpwards) { down } else { bytes - 1 - down } as usize];
+        Ok(HeapBits(byte >> if wrong!(BitmapBitsReversed) { 3 - word % 4 } else { word % 4 }))
     }
 
     /// Moves the window so that it begins with `word`.

@@ -7,6 +7,7 @@ use super::structs::{G, M as GoM};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
+use crate::wrong::wrong;
 
 /// `_Grunnable` (runtime2.go).
 pub(crate) const G_RUNNABLE: u32 = 1;
@@ -54,7 +55,8 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         let symbols = self.symbols;
         let pc = Addr(self.get(gp, G::startpc())?);
         if pc == symbols.runfinq {
-            return Ok(!self.variable::<Bool>(symbols.fing_running, "fingRunning")?);
+            let running = self.variable::<Bool>(symbols.fing_running, "fingRunning")?;
+            return Ok(!running || wrong!(RunfinqAlwaysSystem));
         }
         Ok([
             symbols.backgroundgc,

@@ -285,9 +285,11 @@ fn many_functions() -> World {
 fn framepointer() -> World {
     let (mut functions, activations) = chain();
     functions.push(function("main.frameless", 0));
+    functions.push(with_locals("main.locals", 4, LocalsMap::Bitmaps(maps(2, &[&[1, 1]]))));
     let mut deeper = activations.clone();
     deeper.insert(2, call(3, 3, &[]));
-    deeper[3].function = 2;
+    deeper.insert(2, call(4, 3, &[]));
+    deeper[4].function = 2;
     World {
         framepointer: true,
         goexperiment: "framepointer".to_owned(),

@@ -123,6 +123,11 @@ pub(super) fn cases() -> Vec<Case> {
             ),
         ),
         case(
+            "type_cache_high_bit",
+            "five types that would share a bucket if there were half as many",
+            in_order((0..5).map(|i| direct("t", 128 * (i % 2) + 1)).collect(), &[0, 1, 2, 3, 4, 0]),
+        ),
+        case(
             "itab_chains",
             "itabs of one bucket: the last added is the first of its chain",
             World {

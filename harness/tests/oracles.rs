@@ -134,7 +134,7 @@ fn by_chance(what: &str, judge: impl Fn(&World) -> Verdict) {
 /// Worlds of one object and of a hundred thousand, and between.
 fn sizes(target: AnyTarget) {
     for objects in [1, 10, 1000, 100_000] {
-        let world = World::generate_sized(15, 4, Size::with_objects(objects));
+        let world = World::generate_sized(15, Size::with_objects(objects));
         if let Err(what) = judge(&world, target) {
             panic!("{objects} objects: {what}");
         }

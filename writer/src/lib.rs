@@ -43,6 +43,8 @@
 //! written.
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod bench;
 mod dump;
 pub mod error;
 pub mod format;

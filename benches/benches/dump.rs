@@ -1,0 +1,51 @@
+//! Whole dumps of flat images, of every emulated machine, into a null sink and a file in memory.
+//!
+//! `HEAPMATRIX_DUMP_MB=1,10,100,1000` chooses the sizes.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::shape::{self, Shape};
+use heapmatrix_benches::{sinks, sizes};
+use heapmatrix_writer::{AnyTarget, Options, Summary, write_heap_dump};
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let quick = std::env::args().any(|arg| arg == "--test");
+    let sizes = if quick { vec![1] } else { sizes("HEAPMATRIX_DUMP_MB", &[1, 10, 100]) };
+    for target in [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+        for shape in [&shape::SMALL, &shape::ALL] {
+            for &mb in &sizes {
+                dumps(&mut criterion, target, shape, mb);
+            }
+        }
+    }
+    criterion.final_summary();
+}
+
+fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
+    let flat = Flat::new(target, shape, mb << 20);
+    let bytes = write(&flat, sinks::Null).bytes;
+    let mut group = criterion.benchmark_group(format!("dump {target} {} {mb} MB", shape.name));
+    group.throughput(Throughput::Bytes(bytes)).sample_size(10).measurement_time(Duration::from_secs(2));
+    group.bench_function("null", |b| b.iter(|| write(&flat, sinks::Null)));
+    group.bench_function("dev-null", |b| {
+        let mut file = sinks::dev_null();
+        b.iter(|| write(&flat, &mut file));
+    });
+    if let Some(mut file) = sinks::tmpfs() {
+        group.bench_function("tmpfs", |b| {
+            let again = file.try_clone().expect("a second handle");
+            b.iter_batched(|| sinks::rewind(&mut file), |()| write(&flat, &again), BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+fn write(flat: &Flat, out: impl Write) -> Summary {
+    let options = Options::default();
+    black_box(write_heap_dump(flat.target, flat, &flat.symbols, &options, out).expect("a sound image"))
+}

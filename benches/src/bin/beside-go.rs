@@ -1,0 +1,124 @@
+//! Whole dumps beside `debug.WriteHeapDump` of a real Go program with a heap of the same shape, in one run.
+//!
+//! Usage: `beside-go [MB]`. The `go` command is the one on the path, or what `GO` says; where there is none,
+//! only this writer is measured. Times are the writing thread's on the CPU, system calls included, so that
+//! other programs on the machine do not count; of several runs the fastest counts.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::shape::{self, Shape};
+use heapmatrix_benches::sinks;
+use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use serde_json::json;
+
+const RUNS: usize = 12;
+
+/// MB/s into /dev/null and into a file in memory.
+type Speeds = [f64; 2];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mb = std::env::args().nth(1).map_or(Ok(100), |mb| mb.parse())?;
+    let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
+    let version = Command::new(&go).arg("version").output().ok().filter(|o| o.status.success());
+    let version = version.map(|o| String::from_utf8_lossy(&o.stdout).trim().replace("go version ", ""));
+    println!("Whole dumps of {mb} MB heaps, MB/s; beside {}\n", version.as_deref().unwrap_or("no Go at all"));
+    println!("| target | objects | bytes an object | /dev/null | Go | ratio | tmpfs | Go | ratio |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for shape in [&shape::SMALL, &shape::ALL] {
+        // Go is measured on this machine's own architectures; the others stand beside the same size of pointer.
+        for (goarch, targets) in
+            [("amd64", [AnyTarget::Amd64, AnyTarget::Ppc64]), ("386", [AnyTarget::I386, AnyTarget::Arm])]
+        {
+            let theirs = match &version {
+                Some(_) => Some(go_program(&go, goarch, targets[0], shape, mb)?),
+                None => None,
+            };
+            for target in targets {
+                let (flat, ours) = writer(target, shape, mb)?;
+                let mut line = format!("| {target} | {} {}", flat.objects, shape.name);
+                line += &format!(" | {:.0}", (mb << 20) as f64 / flat.objects as f64);
+                for (i, speed) in ours.into_iter().enumerate() {
+                    line += &format!(" | {speed:.0}");
+                    line += &theirs
+                        .map_or(" | – | –".into(), |t| format!(" | {:.0} | {:.1}x", t[i], speed / t[i]));
+                }
+                println!("{line} |");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What this writer makes of an image.
+fn writer(target: AnyTarget, shape: &Shape, mb: u64) -> Result<(Flat, Speeds), Box<dyn Error>> {
+    let flat = Flat::new(target, shape, mb << 20);
+    let mut null = sinks::dev_null();
+    let mut file = sinks::tmpfs().ok_or("no /dev/shm")?;
+    let mut best = [0.0f64; 2];
+    for _ in 0..RUNS {
+        sinks::rewind(&mut file);
+        for (best, out) in best.iter_mut().zip([&mut null, &mut file]) {
+            *best = best.max(timed(&flat, out)?);
+        }
+    }
+    Ok((flat, best))
+}
+
+/// One dump, in MB/s.
+fn timed(flat: &Flat, out: &mut File) -> Result<f64, Box<dyn Error>> {
+    let start = on_cpu()?;
+    let summary = write_heap_dump(flat.target, flat, &flat.symbols, &Options::default(), out)?;
+    Ok(summary.bytes as f64 * 1e3 / (on_cpu()? - start))
+}
+
+/// How long this thread has been on a CPU, in nanoseconds.
+fn on_cpu() -> Result<f64, Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(stat.split_whitespace().next().ok_or("an empty schedstat")?.parse()?)
+}
+
+/// What a Go program's own runtime makes of a heap of the same shape.
+fn go_program(
+    go: &str,
+    goarch: &str,
+    target: AnyTarget,
+    shape: &Shape,
+    mb: u64,
+) -> Result<Speeds, Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let binary = dir.path().join("heap");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/heap.go");
+    let built =
+        Command::new(go).args(["build", "-o"]).arg(&binary).arg(source).env("GOARCH", goarch).status()?;
+    if !built.success() {
+        return Err(format!("{go} does not build {source} for {goarch}").into());
+    }
+    let file = tempfile::NamedTempFile::new_in("/dev/shm")?;
+    let classes = shape.classes(target.ptr_size());
+    let request = json!({
+        "bytes": mb << 20,
+        "runs": RUNS,
+        "file": file.path(),
+        "classes": classes.iter().map(|c| [c.size, c.pointers, c.count]).collect::<Vec<_>>(),
+    });
+    let mut child = Command::new(&binary).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().ok_or("no stdin")?.write_all(request.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let runs: Vec<(f64, f64)> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(size, ns)| Ok((size.parse()?, ns.parse()?)))
+        .collect::<Result<_, std::num::ParseFloatError>>()?;
+    if runs.len() != 2 * RUNS {
+        return Err(format!("the Go program made {} dumps and not {}", runs.len(), 2 * RUNS).into());
+    }
+    // /dev/null has no size: the dump is as large as the file's.
+    let bytes = runs[RUNS].0;
+    let best = |runs: &[(f64, f64)]| bytes * 1e3 / runs.iter().map(|r| r.1).fold(f64::INFINITY, f64::min);
+    Ok([best(&runs[..RUNS]), best(&runs[RUNS..])])
+}

@@ -10,7 +10,7 @@ use heapmatrix_emu::world::World;
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_reader::{Dump, Error as ReadError};
 use heapmatrix_writer::{
-    Addr, AnyTarget, Dialect, Error, Memory, Options, Summary, Unreadable, write_heap_dump,
+    Addr, AnyTarget, Defects, Dialect, Error, Memory, Options, Summary, Unreadable, write_heap_dump,
 };
 
 use crate::memory;

@@ -48,7 +48,7 @@ mod tests {
         futexes.forget(0x30, 2);
         assert_eq!(futexes.wake(0x10, 2), [1, 3]);
         assert_eq!(futexes.wake(0x10, usize::MAX), [4]);
-        assert_eq!(futexes.wake(0x10, 1), []);
+        assert!(futexes.wake(0x10, 1).is_empty());
         assert_eq!(futexes.0.len(), 1, "no empty queues stay behind");
     }
 }

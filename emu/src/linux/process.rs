@@ -58,7 +58,7 @@ impl Default for Options {
             mounts: Vec::new(),
             max_memory: 4 << 30,
             max_instructions: u64::MAX,
-            time_slice: 20_000,
+            time_slice: 100_000,
         }
     }
 }

@@ -77,24 +77,20 @@ struct Found<'a> {
     record: Record<'a>,
     index: u64,
     offset: u64,
-    end: u64,
 }
 
 impl Found<'_> {
     /// The address whose byte stands at an offset of the dump, if it belongs to the contents.
     fn address(&self, offset: u64) -> Option<u64> {
-        let (address, contents, behind) = match &self.record {
-            Record::Object(r) => (r.address, r.contents, true),
-            Record::Data(r) | Record::Bss(r) => (r.address, r.contents, true),
-            Record::StackFrame(r) => (r.sp, r.contents, false),
+        let (address, contents) = match &self.record {
+            Record::Object(r) => (r.address, r.contents),
+            Record::Data(r) | Record::Bss(r) => (r.address, r.contents),
             _ => return None,
         };
-        // Contents come right behind their address and length; what follows them has no address. In
-        // a frame's record they are found by looking for their bytes.
-        let head =
-            if behind { uvarint_len(address) + uvarint_len(contents.len() as u64) + 1 } else { return None };
+        // The tag, the address and the length come first.
+        let head = 1 + uvarint_len(address) + uvarint_len(contents.len() as u64);
         let within = offset.checked_sub(self.offset + head)?;
-        (offset < self.end && within < contents.len() as u64).then(|| address + within)
+        (within < contents.len() as u64).then(|| address.wrapping_add(within))
     }
 }
 
@@ -108,9 +104,8 @@ fn record_at(bytes: &[u8], offset: u64) -> Option<Found<'_>> {
     let mut records = dump.records();
     let mut index = 0;
     while let Some(Ok((start, record))) = records.next() {
-        let end = records.offset();
-        if offset < end {
-            return Some(Found { record, index, offset: start, end });
+        if offset < records.offset() {
+            return Some(Found { record, index, offset: start });
         }
         index += 1;
     }
@@ -129,4 +124,37 @@ fn first_lines(a: &Record<'_>, b: &Record<'_>) -> Option<(String, String)> {
     let (a, b) = a.lines().zip(b.lines()).find(|(a, b)| a != b)?;
     let clean = |line: &str| line.trim().trim_end_matches(',').to_owned();
     Some((clean(a), clean(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use heapmatrix_reader::{Fields, Object, Version};
+
+    use super::*;
+
+    /// A dump of one object at 0x1000.
+    fn dump(contents: &[u8]) -> Vec<u8> {
+        let mut file = Version::Go15.header().to_vec();
+        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        let object = Object { address: 0x1000, contents, fields: Fields::default() };
+        Record::Object(object).write_to(&mut file).unwrap();
+        file.push(0);
+        file
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let symbols = SymbolTable::default();
+        assert_eq!(Difference::first(&dump(&[0; 16]), &dump(&[0; 16]), &symbols), None);
+        let found = Difference::first(
+            &dump(&[0; 16]),
+            &dump(&[0, 0, 0, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+            &symbols,
+        );
+        let text = found.unwrap().to_string();
+        assert!(text.contains("record 1 (object, at 0x18), read from 0x1003: "), "{text}");
+        assert!(text.ends_with("from outside byte 0x00, the program's own byte 0x07"), "{text}");
+        let cut = Difference::first(&dump(&[0; 8]), &dump(&[0; 8])[..20], &symbols).unwrap();
+        assert_eq!((cut.offset, cut.own.as_str()), (20, "the end"));
+    }
 }

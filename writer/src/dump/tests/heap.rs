@@ -7,7 +7,7 @@ use crate::format::dialect::{Defects, Dialect};
 use crate::memory::Addr;
 use crate::options::Options;
 use crate::runtime::layout::GoType;
-use crate::runtime::structs::{Mheap, Mspan, PAGE_SIZE, Special};
+use crate::runtime::structs::{G, M, Mheap, Mspan, PAGE_SIZE, Special};
 use crate::target::{Amd64, Arm, I386, Target};
 use crate::testing::{ARENA, ARENA_SIZE, Expected, Image, assert_same, each_target, ints};
 
@@ -353,4 +353,34 @@ fn an_output_that_is_full_is_an_error_at_its_offset() {
         (summary.bytes, summary.lost),
         (100, image.dump(Dialect::Go15Exact).unwrap().len() as u64 - 100)
     );
+}
+
+/// On arm the thread that dumps is changed by its own divisions, and is itself an object.
+#[test]
+fn the_denominator_in_the_dumping_thread() {
+    let divmod_of = |reason: &str, defects: Defects| {
+        let (mut image, _) = two_halves::<Arm>();
+        let m = Addr(ARENA + PAGE_SIZE);
+        let (g0, curg) = (image.alloc(<G as GoType<Arm>>::SIZE), image.alloc(<G as GoType<Arm>>::SIZE));
+        let text = image.data(reason.as_bytes());
+        image.header(Addr(g0.0 + G::waitreason::<Arm>().offset), text, reason.len() as u64);
+        image.set(curg, G::atomicstatus(), 4);
+        image.set(m, M::g0(), g0.0);
+        image.set(m, M::curg(), curg.0);
+        image.set(m, M::divmod(), 77);
+        image.set_pointer(image.symbols.allm, m);
+        let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+        let head = ints(&[1, m.0, PAGE_SIZE / 2]);
+        let start = dump.windows(head.len()).position(|w| w == head).expect("the m's object") + head.len();
+        let at = start + M::divmod::<Arm>().offset as usize;
+        u32::from_le_bytes(dump[at..at + 4].try_into().unwrap())
+    };
+    let exact = Dialect::Go15Exact.defects();
+    assert_eq!(
+        divmod_of("dumping heap", exact),
+        PAGE_SIZE as u32 / 2,
+        "the span's n is computed by division"
+    );
+    assert_eq!(divmod_of("dumping heaps", exact), 77, "another thread");
+    assert_eq!(divmod_of("dumping heap", Defects::NONE), 77, "memory as it is");
 }

@@ -307,7 +307,8 @@ fn the_dumps_own_variables<T: Target>() {
         Addr(0x7000 * asked.borrow().len() as u64)
     };
     let len = 16384 / ptr / 8 + 1;
-    expected[..3].copy_from_slice(&[0xe000, len, len]);
+    // The array that it is sliced from has 1 << 30 bytes.
+    expected[..3].copy_from_slice(&[0xe000, len, 1 << 30]);
     let allocating = Options { sys_alloc: Some(&sys_alloc), ..exact };
     assert_eq!(bss_of(&mut image, &allocating), words(&expected));
     assert_eq!(*asked.borrow(), [4096 / ptr / 8 + 1, len]);

@@ -201,6 +201,33 @@ fn a_name_by_address_is_cut_off_where_memory_ends() {
     assert!(error.starts_with("reading uncommontype.name: cannot read "), "{error}");
 }
 
+each_target!(a_name_by_address_runs_through_the_buffer);
+/// The memory that is taken for a name is the reference's own output buffer: what is waiting in it, and
+/// behind that what was in it before.
+fn a_name_by_address_runs_through_the_buffer<T: Target>() {
+    let mut image = Image::<T>::new();
+    let t = new_type(&mut image, "*main.T", T::PTR_SIZE, 7, DIRECT);
+    let x = image.alloc(<UncommonType as GoType<T>>::SIZE);
+    image.set(t, Type::x(), x.0);
+    image.memory.map(0x300, 0x100);
+    let buf = image.alloc(4096);
+    image.memory.write(buf.add(0x2ff), b"old");
+    image.symbols.buf = buf;
+    image.set(x, UncommonType::pkgpath(), 0x300);
+    image.set(x, UncommonType::name(), buf.0);
+    image.set_slice(x, UncommonType::mhdr(), Addr(2), 0);
+    new_itab(&mut image, 0, t);
+    let dump = image.dump(Dialect::Go15Exact).unwrap();
+
+    let mut record = ints(&[3, t.0, T::PTR_SIZE, 2 + 1 + 0x300]);
+    record.extend(b"\0\0.");
+    let start = dump.windows(record.len()).position(|w| w == record).expect("a type record") + record.len();
+    let mut expected = dump[..start].to_vec();
+    expected.resize(0x2ff, 0);
+    expected.push(b'o');
+    assert_same(&dump[start..][..0x300], &expected);
+}
+
 fn image_bytes<T: Target>(image: &Image<T>, at: Addr) -> [u8; 8] {
     let mut bytes = [0; 8];
     image.memory.read(at, &mut bytes).unwrap();

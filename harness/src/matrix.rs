@@ -1,7 +1,7 @@
 //! The matrix: worlds on one axis, architectures on the other.
 //!
 //! In each cell a machine builds the world by executing code, the writer dumps its memory, the reader
-//! parses the dump back, and the [model](crate::oracle::model) says whether it holds the world. Cells do
+//! parses the dump back, and the [model] says whether it holds the world. Cells do
 //! not depend on each other, so that the order in which workers take them changes nothing.
 
 use std::fs;

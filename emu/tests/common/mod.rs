@@ -17,8 +17,8 @@ use heapmatrix_writer::memory::{Addr, Memory};
 pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
 pub const VREGS: [Reg; 6] = [Reg::V0, Reg::V1, Reg::V2, Reg::V3, Reg::V4, Reg::V5];
 
-/// Bytes of data and of stack: twice what the largest offsets and frames need.
-pub const DATA_LEN: u64 = 0x2_4000;
+/// Bytes of data and of stack: twice what the largest offsets, and calls as deep as programs make them, need.
+pub const DATA_LEN: u64 = 1 << 19;
 const CODE_LEN: u64 = 0x4_0000;
 
 /// Where things lie, which is where Go 1.5 puts them.

@@ -28,7 +28,7 @@ test: setup
 	fi
 
 bench: setup
-	$(CARGO) bench --locked --workspace --benches
+	$(CARGO) bench --locked -p heapmatrix-benches
 
 lint: setup
 	$(CARGO) fmt --all --check

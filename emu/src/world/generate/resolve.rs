@@ -225,7 +225,8 @@ impl<'a> Resolver<'a> {
             stack: stack.iter().map(|&pc| self.pc(pc)).collect(),
             size: *size,
             allocs: *allocs,
-            frees: *frees,
+            // No more than allocated, on machines that keep the low half of each as well.
+            frees: *frees & *allocs,
         };
         self.sketch.buckets.iter().map(bucket).collect()
     }
@@ -358,6 +359,13 @@ fn memstats(seed: u64, pauses: u64, numgc: u64) -> MemStats {
     };
     let mut stats = MemStats { numgc: numgc as u32, ..MemStats::default() };
     stats.counters_mut().for_each(|counter| *counter = next());
+    // What is the sum of others is so here, too.
+    stats.nfree >>= 1;
+    stats.heap_objects >>= 1;
+    stats.nmalloc = stats.nfree + stats.heap_objects;
+    stats.heap_idle >>= 1;
+    stats.heap_inuse >>= 1;
+    stats.heap_sys = stats.heap_idle + stats.heap_inuse;
     stats.pause_ns = (0..pauses % 257).map(|i| pauses.rotate_left(i as u32) >> 20).collect();
     stats
 }

@@ -229,6 +229,41 @@ fn each_law_is_broken_on_its_own() {
 }
 
 #[test]
+fn a_nil_call_has_pushed_one_return_pc() {
+    let with_sp = |sp| {
+        let mut records = sound();
+        change!(records, Goroutine, sp = sp);
+        broken(&records)
+    };
+    assert_eq!(with_sp(0x4ff8), []);
+    assert_eq!(with_sp(0x4ff0), [Law::GoroutineSp]);
+    assert_eq!(with_sp(0x5008), [Law::GoroutineSp]);
+}
+
+/// Its first goroutine's outermost frame, moved up by some bytes, continues before its function.
+fn with_gap(innermost: &'static str, gap: u64, machine: Params<'static>) -> Vec<Law> {
+    let mut records = sound();
+    records[0] = Record::Params(machine);
+    let frames = at(&records, Kind::StackFrame);
+    let mut faulting = frame(1, "main.leaf");
+    faulting.sp += gap;
+    faulting.function.continuation_pc = 0x300;
+    records[frames] = Record::StackFrame(frame(0, innermost));
+    records[frames + 1] = Record::StackFrame(faulting);
+    broken(&records)
+}
+
+#[test]
+fn a_fault_leaves_the_link_register_between_frames() {
+    let amd64 = params(VERSION);
+    let ppc64 = Params { big_endian: true, arch: Arch::Char(b'9'.into()), ..amd64 };
+    assert_eq!(with_gap("runtime.sigpanic", 8, ppc64), []);
+    assert_eq!(with_gap("runtime.sigpanic", 40, ppc64), [Law::FramesContiguous]);
+    assert_eq!(with_gap("runtime.sigpanic", 8, amd64), [Law::FramesContiguous]);
+    assert_eq!(with_gap("main.main", 8, ppc64), [Law::FramesContiguous, Law::FramePc]);
+}
+
+#[test]
 fn laws_say_what_they_are() {
     let names: BTreeSet<&str> = Law::ALL.iter().map(|law| law.name()).collect();
     assert_eq!(names.len(), Law::ALL.len(), "a name is taken twice");

@@ -77,15 +77,19 @@ laws! {
     GoroutineStatus = "goroutine-status",
     /// A goroutine's thread is among the threads, or 0.
     GoroutineThread = "goroutine-thread",
-    /// A goroutine with frames has the stack pointer of the innermost.
+    /// A goroutine with frames has the stack pointer of the innermost; or, on amd64 and 386, one return PC
+    /// below it: a call of a nil function has pushed that, and the frames start with the caller.
     GoroutineSp = "goroutine-sp",
     /// The depths of a goroutine's frames count from 0.
     FrameDepth = "frame-depth",
     /// A frame names the `sp` of the frame before it, the innermost 0.
     ChildSp = "child-sp",
-    /// A frame starts where the frame before it ends.
+    /// A frame starts where the frame before it ends; but on machines with a link register, the signal handler
+    /// has pushed that and at most some words more between `runtime.sigpanic` and the frame that faulted.
     FramesContiguous = "frames-contiguous",
-    /// A frame's program counter, and the one it continues at unless that is 0, are not before its function.
+    /// A frame's program counter, and the one it continues at unless that is 0, are not before its function. But
+    /// a frame that faulted may continue in its caller: a leaf has that one's stack pointer on machines with a
+    /// link register, and so is taken for the one that deferred.
     FramePc = "frame-pc",
     /// The fields of frames lie inside their contents, but for a goroutine's outermost frame: Go 1.5 dumps the
     /// arguments that `runtime.goexit` is said to pass, which are not part of its frame.

@@ -28,7 +28,8 @@ test: setup
 	fi
 
 bench: setup
-	$(CARGO) bench --locked -p heapmatrix-benches
+	$(CARGO) bench --locked -p heapmatrix-benches --benches
+	$(CARGO) run --locked --release -p heapmatrix-benches --bin summary
 
 lint: setup
 	$(CARGO) fmt --all --check

@@ -39,12 +39,6 @@ fn encoders(group: &mut BenchmarkGroup<'_, WallTime>, integers: &[u64]) {
     group.bench_function("heapmatrix", |b| {
         let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
         b.iter(|| {
-            black_box(integers).iter().try_for_each(|&v| encoder.dump_int(v)).expect("takes everything")
-        });
-    });
-    group.bench_function("heapmatrix one by one", |b| {
-        let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
-        b.iter(|| {
             for &v in black_box(integers) {
                 encoder.dump_int(v).expect("takes everything");
             }

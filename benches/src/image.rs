@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::shape::{Class, Shape};
 
-const LAYOUTS: &str = include_str!("../../emu/facts/go1.5.4-runtime-layouts.json");
+const LAYOUTS: &str = include_str!("../../writer/facts/go1.5.4-runtime-layouts.json");
 
 /// Where the runtime's variables are, one each so many bytes.
 const META: u64 = 0x0100_0000;

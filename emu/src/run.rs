@@ -35,14 +35,6 @@ pub enum RunError {
     /// There is no such machine.
     #[error(transparent)]
     Machine(#[from] NewError),
-    /// The machine runs programs of another architecture.
-    #[error("an image of {image} cannot run on a machine of {machine}")]
-    Target {
-        /// The image's architecture.
-        image: AnyTarget,
-        /// The machine's.
-        machine: AnyTarget,
-    },
     /// The CPU met something that it cannot execute.
     #[error("the guest program failed: {0}")]
     Fault(#[from] Fault),
@@ -67,28 +59,16 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`].
 pub fn run_on_cpu(image: Image) -> Result<Finished, RunError> {
-    run_on(&mut Machine::new(image.target)?, image)
-}
-
-/// Runs the program of an image on a machine of the same architecture, which can run further ones later:
-/// making a machine takes longer than most programs do.
-///
-/// # Errors
-/// [`RunError`]. The machine's memory is empty afterwards in any case.
-pub fn run_on(machine: &mut Machine, image: Image) -> Result<Finished, RunError> {
-    if machine.target() != image.target {
-        return Err(RunError::Target { image: image.target, machine: machine.target() });
-    }
-    let before = machine.instructions();
+    let mut machine = Machine::new(image.target)?;
     *machine.memory_mut() = image.memory;
     let exit = machine.run(image.entry, Limits::instructions(LIMIT));
     let code = machine.trap_code();
-    let memory = std::mem::take(machine.memory_mut());
     match exit? {
         Exit::Trap { .. } if code == Some(DONE) => {}
         exit => return Err(RunError::Stopped { pc: exit.pc(), code }),
     }
-    finish(image.target, memory, image.symbols, image.locations, machine.instructions() - before)
+    let instructions = machine.instructions();
+    finish(image.target, machine.into_memory(), image.symbols, image.locations, instructions)
 }
 
 /// Runs the program of an image without a CPU. The memory that it leaves is the same.

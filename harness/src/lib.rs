@@ -6,3 +6,8 @@ pub mod matrix;
 pub mod oracle;
 pub mod report;
 pub mod tally;
+
+/// Holds the README's example to the interface.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

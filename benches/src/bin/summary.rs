@@ -1,4 +1,4 @@
-//! The results of `cargo bench` as tables, with ratios: what `make bench` prints and `RESULTS.md` keeps.
+//! The results of `cargo bench` as tables, with ratios: what `make bench` prints at its end.
 //!
 //! Of each bench the fastest sample counts: what else the machine does can only add to the time.
 

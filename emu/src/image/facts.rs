@@ -10,7 +10,7 @@ use heapmatrix_writer::AnyTarget;
 use serde::Deserialize;
 
 /// The facts as JSON, for those who need them in another form.
-pub const JSON: &str = include_str!("../../facts/go1.5.4-runtime-layouts.json");
+pub const JSON: &str = include_str!("../../../writer/facts/go1.5.4-runtime-layouts.json");
 
 static FACTS: LazyLock<File> =
     LazyLock::new(|| serde_json::from_str(JSON).expect("the embedded facts are well-formed"));

@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use heapmatrix_emu::image::facts::JSON as FACTS;
 use heapmatrix_writer::AnyTarget;
 use serde::Deserialize;
-
-const FACTS: &str = include_str!("../../../../emu/facts/go1.5.4-runtime-layouts.json");
 
 /// One field: where it is in its structure, and how many bytes a load of it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,11 +46,6 @@ fn sigreturn(target: AnyTarget) -> Vec<u8> {
     }
 }
 
-/// Where programs call it.
-const VSYSCALL: u64 = 0xffff_ffff_ff60_0000;
-/// The engine cuts addresses down to the 52 bits that amd64 has for physical memory.
-const PHYSICAL: u64 = (1 << 52) - 1;
-
 /// amd64's first fast system calls, at fixed addresses. Go 1.5 calls `gettimeofday` there when it
 /// finds no vDSO.
 fn vsyscall() -> KernelPage {
@@ -58,7 +53,7 @@ fn vsyscall() -> KernelPage {
     let call = |number: u32| [&[0xb8][..], &number.to_le_bytes(), &[0x0f, 0x05, 0xc3]].concat();
     KernelPage {
         name: "[vsyscall]",
-        addr: VSYSCALL & PHYSICAL,
+        addr: 0xffff_ffff_ff60_0000,
         code: vec![(0, call(96)), (0x400, call(201)), (0x800, call(309))],
     }
 }

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::memory::{Addr, Memory};
-use unicorn_engine::{UcHookId, Unicorn, uc_error};
+use unicorn_engine::{TlbType, UcHookId, Unicorn, uc_error};
 
 use crate::memory::GuestMemory;
 use arch::{Arch, TRAP_BYTES};
@@ -410,6 +410,10 @@ impl fmt::Debug for Machine {
 fn new_engine(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> {
     let (uc_arch, mode) = arch.engine;
     let mut engine = Unicorn::new_with_data(uc_arch, mode, State::new(arch))?;
+    // The CPU's own address translation needs page tables in guest memory on ppc64; elsewhere its misses
+    // cost three times as much, and amd64's physical addresses lack the upper bits.
+    engine.ctl_set_tlb_type(TlbType::VIRTUAL)?;
+    hooks::on_tlb_miss(&mut engine)?;
     (arch.start)(&mut engine)?;
     // No address ends a run, not even zero: a guest that goes there has gone astray.
     engine.ctl_exits_enable()?;

@@ -2,10 +2,10 @@
 
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterPPC as Ppc;
-use unicorn_engine::{Arch as UcArch, Mode, TlbType, Unicorn, uc_error};
+use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
 use super::arch::{Arch, Interrupt, Syscall};
-use super::hooks::{self, State};
+use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Ppc64,
@@ -90,9 +90,6 @@ const EXCP_INVALID: u32 = 96;
 const MSR_UNITS: u64 = 1 << 25 | 1 << 23 | 1 << 13;
 
 fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
-    // The CPU's own address translation needs page tables in guest memory.
-    engine.ctl_set_tlb_type(TlbType::VIRTUAL)?;
-    hooks::on_tlb_miss(engine)?;
     let msr = engine.reg_read(Ppc::MSR)?;
     engine.reg_write(Ppc::MSR, msr | MSR_UNITS)
 }

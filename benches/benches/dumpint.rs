@@ -38,6 +38,10 @@ fn encoders(group: &mut BenchmarkGroup<'_, WallTime>, integers: &[u64]) {
 
     group.bench_function("heapmatrix", |b| {
         let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
+        b.iter(|| encoder.dump_ints(black_box(integers)).expect("takes everything"));
+    });
+    group.bench_function("heapmatrix one by one", |b| {
+        let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
         b.iter(|| {
             for &v in black_box(integers) {
                 encoder.dump_int(v).expect("takes everything");

@@ -21,6 +21,11 @@ impl<W: Write> Encoder<W> {
     }
 
     #[inline]
+    pub fn dump_ints(&mut self, values: &[u64]) -> Result<(), Error> {
+        self.0.dump_ints(values)
+    }
+
+    #[inline]
     pub fn dwrite(&mut self, data: &[u8]) -> Result<(), Error> {
         self.0.dwrite(data)
     }

@@ -41,7 +41,7 @@
 //!
 //! Where the reference's output is not what its format means, a [`Dialect`] decides which of the two is
 //! written.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[doc(hidden)]
 pub mod bench;

@@ -118,8 +118,14 @@ impl<W: Write> Records<W> {
     /// Begins a record.
     #[inline]
     fn tag(&mut self, tag: Tag) -> Result<(), Error> {
-        self.summary.records[tag as usize] += 1;
+        self.count(tag);
         self.sink.dump_int(tag as u64)
+    }
+
+    /// Counts a record.
+    #[inline(always)]
+    fn count(&mut self, tag: Tag) {
+        self.summary.records[tag as usize] += 1;
     }
 
     /// `dumpint(uint64(uintptr(unsafe.Pointer(p))))`.

@@ -5,34 +5,40 @@ use std::io::Write;
 use super::Dumper;
 use super::own::Patched;
 use crate::error::{Error, Place};
-use crate::format::tags::Tag;
+use crate::format::room::{Encoded, MAX_FIELD, Room};
+use crate::format::tags::{FIELD_KIND_EOL, Tag};
+use crate::format::uvarint::MAX_LEN;
 use crate::memory::{Addr, Memory};
-use crate::runtime::bitmap::HeapBitmap;
+use crate::runtime::bitmap::{HeapBitmap, HeapBits};
 use crate::runtime::heap::Span;
-use crate::runtime::layout::offset;
+use crate::runtime::layout::{Load, Ptr, offset};
 use crate::runtime::process::{Process, out_of_range};
 use crate::runtime::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::target::Target;
-use crate::wrong::wrong;
+use crate::wrong::{truncated, wrong};
 
 const CONTENTS: Place = Place::new("object", "contents");
 
-/// `freemark`: of a span's objects, those that are free.
-struct FreeMarks([bool; MAX_OBJECTS]);
+/// How many words' bits are looked at together.
+const GROUP: u64 = 64;
+
+/// `freemark`: of a span's objects, those that are free; a bit each.
+struct FreeMarks([u64; MAX_OBJECTS / GROUP as usize]);
 
 /// `len(freemark)`.
 const MAX_OBJECTS: usize = PAGE_SIZE as usize / 8;
 
 impl FreeMarks {
-    /// Marks what is on a span's freelist.
+    /// Marks what is on a span's freelist. `lent` are the span's objects, if memory lends them.
     fn mark<T: Target, M: Memory + ?Sized>(
         &mut self,
         process: &Process<'_, T, M>,
         s: &Span,
         n: u64,
+        lent: Option<&[u8]>,
     ) -> Result<(), Error> {
         if !wrong!(FreeMarksKept) {
-            self.0[..n as usize].fill(false);
+            self.0.fill(0);
         }
         let mut slot = s.freelist;
         while !slot.is_nil() {
@@ -46,12 +52,28 @@ impl FreeMarks {
                 return bad("is not the beginning of an object");
             }
             // Every element is marked once, so that the list cannot be longer than the span.
-            if std::mem::replace(&mut self.0[index as usize], true) {
+            let (group, bit) = (&mut self.0[(index / GROUP) as usize], 1 << (index % GROUP));
+            if *group & bit != 0 {
                 return bad("is on the list twice: the list loops");
             }
-            slot = process.get(slot, Gclink::next())?;
+            *group |= bit;
+            let next = lent.and_then(|lent| lent.get(distance as usize..)?.get(..T::PTR_SIZE as usize));
+            slot = match next {
+                Some(next) => <Ptr as Load<T>>::load(next),
+                None => process.get(slot, Gclink::next())?,
+            };
         }
         Ok(())
+    }
+
+    /// Of the `n` objects those that are not free, as sets of up to 64: the number of the first, and
+    /// a bit for each.
+    fn in_use(&self, n: u64) -> impl Iterator<Item = (u64, u64)> {
+        let n = n.saturating_sub(u64::from(wrong!(LastSlotForgotten)));
+        (0..n).step_by(GROUP as usize).zip(&self.0).map(move |(first, &free)| {
+            let free = if wrong!(FreeSlotsDumped) { 0 } else { free };
+            (first, !free & low_bits((n - first).min(GROUP)))
+        })
     }
 }
 
@@ -61,7 +83,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         let Dumper { process, heap, out, tmpbuf, divmod, .. } = self;
         let memory = process.memory;
         let mut bitmap = HeapBitmap::new(memory, Addr(heap.arena_start));
-        let mut freemark = FreeMarks([false; MAX_OBJECTS]);
+        let mut freemark = FreeMarks([0; MAX_OBJECTS / GROUP as usize]);
         heap.spans_in_use(process, |s| {
             let n = s.objects::<T>()?;
             divmod.divides(s.elemsize);
@@ -71,41 +93,104 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
                 let place = Mspan::start::<T>().place;
                 return Err(out_of_range(place, s.addr, s.base.0, "that span is not within the arena"));
             }
-            freemark.mark(process, &s, n)?;
+            let lent = memory.borrow(s.base, n * s.elemsize);
+            freemark.mark(process, &s, n, lent)?;
             // What `makeheapobjbv` and `dumpobj` do, in one pass and without a buffer: the words of the
             // object are looked up in the heap bitmap while its fields are written.
             let nptr = s.elemsize / T::PTR_SIZE;
             let limit = bitmap.word::<T>(Addr(end));
-            // From the third word on the mark says whether the object goes on.
-            let first_mark = if wrong!(EndOfObjectEarly) { 1 } else { 2 };
-            for j in 0..n.saturating_sub(u64::from(wrong!(LastSlotForgotten))) {
-                if freemark.0[j as usize] && !wrong!(FreeSlotsDumped) {
-                    continue;
-                }
-                let obj = offset::<T>(s.base, j * s.elemsize);
-                tmpbuf.extend(nptr);
-                out.tag(Tag::Object)?;
-                out.dumpptr(obj)?;
-                match divmod.patch_in::<T>(obj, s.elemsize) {
-                    None => out.dumpmemrange(memory, obj, s.elemsize, CONTENTS)?,
-                    Some(own) => {
-                        let patched = Patched::new(memory, vec![own]);
-                        out.dumpmemrange(&patched, obj, s.elemsize, CONTENTS)?;
+            let own = divmod.patch_in::<T>(s.base, n * s.elemsize);
+            let in_place = lent.filter(|_| own.is_none()).and_then(|_| InPlace::new(s.elemsize, nptr));
+            let patched = Patched::new(memory, own.into_iter().collect());
+            for (first, mut used) in freemark.in_use(n) {
+                while used != 0 {
+                    let j = first + u64::from(used.trailing_zeros());
+                    used &= used - 1;
+                    tmpbuf.extend(nptr);
+                    let obj = offset::<T>(s.base, j * s.elemsize);
+                    let word = bitmap.word::<T>(obj);
+                    if let (Some(span), Some(lent)) = (&in_place, lent)
+                        && let Some(mut room) = out.sink.room(span.most_bytes)
+                    {
+                        let hbits = bitmap.bits::<T>(word, nptr, limit)?;
+                        span.put::<T>(&mut room, obj, &lent[(j * s.elemsize) as usize..], hbits);
+                        let bytes = room.used();
+                        out.sink.put(bytes);
+                        out.count(Tag::Object);
+                        continue;
                     }
-                }
-                let first = bitmap.word::<T>(obj);
-                for i in 0..nptr {
-                    let hbits = bitmap.bits::<T>(first + i, limit)?;
-                    if i >= first_mark && !hbits.is_marked() && !wrong!(EndOfObjectIgnored) {
-                        break; // end of object
+                    out.tag(Tag::Object)?;
+                    out.dumpptr(obj)?;
+                    out.dumpmemrange(&patched, obj, s.elemsize, CONTENTS)?;
+                    for i in (0..nptr).step_by(GROUP as usize) {
+                        let hbits = bitmap.bits::<T>(word + i, (nptr - i).min(GROUP), limit)?;
+                        let words = described(hbits, i, nptr);
+                        let pointers = hbits.pointers & low_bits(words);
+                        out.sink.dump_pointers(pointers, i * step::<T>(), step::<T>())?;
+                        if words < GROUP {
+                            break; // end of object
+                        }
                     }
-                    if hbits.is_pointer() {
-                        out.pointer(i * if wrong!(FieldsInWords) { 1 } else { T::PTR_SIZE })?;
-                    }
+                    out.end_of_fields()?;
                 }
-                out.end_of_fields()?;
             }
             Ok(())
         })
     }
+}
+
+/// How the objects of a span are encoded, each whole and in place.
+struct InPlace {
+    /// In bytes.
+    elemsize: usize,
+    /// In pointers.
+    nptr: u64,
+    /// `elemsize`, as each record has it.
+    length: Encoded,
+    /// The most bytes of a record.
+    most_bytes: usize,
+}
+
+impl InPlace {
+    /// Nothing for objects that are too large for it.
+    fn new(elemsize: u64, nptr: u64) -> Option<InPlace> {
+        let length = Encoded::new(if wrong!(LengthTruncated) { elemsize & 0xffff } else { elemsize });
+        let elemsize = usize::try_from(elemsize).ok().filter(|_| nptr <= GROUP)?;
+        // The tag and the end take one byte each; the two integers and what is between them, all that they can.
+        let most_bytes = 2 + 2 * MAX_LEN + elemsize + GROUP as usize * MAX_FIELD;
+        Some(InPlace { elemsize, nptr, length, most_bytes })
+    }
+
+    /// Port of `dumpobj`.
+    #[inline(always)]
+    fn put<T: Target>(&self, room: &mut Room<'_>, obj: Addr, contents: &[u8], hbits: HeapBits) {
+        room.int(Tag::Object as u64);
+        room.int(truncated(wrong!(PointerTruncated), obj.0));
+        room.encoded(self.length);
+        room.bytes(contents, self.elemsize);
+        room.pointers(hbits.pointers & low_bits(described(hbits, 0, self.nptr)), 0, step::<T>());
+        room.int(FIELD_KIND_EOL);
+    }
+}
+
+/// By how much the offsets of neighbouring words differ.
+#[inline(always)]
+fn step<T: Target>() -> u64 {
+    if wrong!(FieldsInWords) { 1 } else { T::PTR_SIZE }
+}
+
+/// How many words from word `i` of an object on are described, of the up to 64 words of `hbits`.
+#[inline(always)]
+fn described(hbits: HeapBits, i: u64, nptr: u64) -> u64 {
+    // From the third word on the mark says whether the object goes on.
+    let unmarked = if wrong!(EndOfObjectEarly) { 0b1 } else { 0b11 };
+    let marks = if i == 0 { hbits.marks | unmarked } else { hbits.marks };
+    let marks = if wrong!(EndOfObjectIgnored) { u64::MAX } else { marks };
+    u64::from(marks.trailing_ones()).min(nptr - i)
+}
+
+/// A number whose lowest `n` bits are set, of 64 at most.
+#[inline(always)]
+fn low_bits(n: u64) -> u64 {
+    if n == 0 { 0 } else { u64::MAX >> (GROUP - n) }
 }

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use super::dialect::Defects;
-use super::uvarint::{MAX_LEN, put_uvarint};
+use super::room::{MAX_FIELD, Room};
+use super::tags::FIELD_KIND_PTR;
+use super::uvarint::{MAX_LEN, put_uvarint, put_uvarints};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory, Unreadable};
 use crate::wrong::wrong;
@@ -27,6 +29,8 @@ pub(crate) struct Sink<W> {
     buf: Box<[u8]>,
     /// `nbuf`: how many bytes of `buf` are waiting.
     nbuf: usize,
+    /// Whether what lies behind `nbuf` in the buffer matters: see [`preload`](Self::preload).
+    tidy: bool,
     defects: Defects,
     /// Whether a length with bit 31 set reaches the kernel as an unsigned one.
     unsigned_count: bool,
@@ -38,11 +42,13 @@ impl<W: Write> Sink<W> {
     /// A sink of the given capacity in bytes.
     pub(crate) fn new(out: W, capacity: usize, defects: Defects, unsigned_count: bool) -> Self {
         let buf = vec![0; capacity].into_boxed_slice();
-        Sink { out, buf, nbuf: 0, defects, unsigned_count, written: 0, lost: 0 }
+        Sink { out, buf, nbuf: 0, tidy: false, defects, unsigned_count, written: 0, lost: 0 }
     }
 
-    /// Fills the buffer behind what is waiting in it, that is, with what nobody will write.
+    /// Fills the buffer behind what is waiting in it, that is, with what nobody will write. From then on
+    /// nothing but the data themselves goes into the buffer, so that it holds what the reference's does.
     pub(crate) fn preload(&mut self, bytes: &[u8]) {
+        self.tidy = true;
         let n = bytes.len().min(self.buf.len());
         self.buf[self.nbuf..n].copy_from_slice(&bytes[self.nbuf..n]);
     }
@@ -65,9 +71,72 @@ impl<W: Write> Sink<W> {
     /// Port of `dumpint`.
     #[inline]
     pub(crate) fn dump_int(&mut self, v: u64) -> Result<(), Error> {
+        match self.free(MAX_LEN) {
+            Some(free) => {
+                self.nbuf += put_uvarint(free.first_chunk_mut().expect("so many are free"), v);
+                Ok(())
+            }
+            None => self.dump_int_at_edge(v),
+        }
+    }
+
+    /// `dumpint` of each.
+    #[inline]
+    pub(crate) fn dump_ints(&mut self, values: &[u64]) -> Result<(), Error> {
+        for values in values.chunks(256) {
+            match self.free(values.len() * MAX_LEN) {
+                Some(free) => self.nbuf += put_uvarints(free, values),
+                None => values.iter().try_for_each(|&v| self.dump_int(v))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `dumpint` and `dwrite` literally, close to the end of the buffer.
+    #[cold]
+    fn dump_int_at_edge(&mut self, v: u64) -> Result<(), Error> {
         let mut buf = [0; MAX_LEN];
         let n = put_uvarint(&mut buf, v);
         self.dwrite(&buf[..n])
+    }
+
+    /// A field for each bit of `words` that is set; see [`Room::pointers`].
+    #[inline]
+    pub(crate) fn dump_pointers(&mut self, mut words: u64, offset: u64, step: u64) -> Result<(), Error> {
+        if let Some(mut room) = self.room(64 * MAX_FIELD) {
+            room.pointers(words, offset, step);
+            let used = room.used();
+            self.put(used);
+            return Ok(());
+        }
+        while words != 0 {
+            self.dump_int(FIELD_KIND_PTR)?;
+            self.dump_int(offset + u64::from(words.trailing_zeros()) * step)?;
+            words &= words - 1;
+        }
+        Ok(())
+    }
+
+    /// Room to encode up to `most` bytes in the buffer itself, if it has so many free. What was
+    /// put there counts from [`put`](Self::put) on.
+    ///
+    /// The reference does not write its buffer either where that much is free: whether things are put one by
+    /// one or in place, the boundaries of writes remain the same.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, most: usize) -> Option<Room<'_>> {
+        self.free(most).map(Room::new)
+    }
+
+    /// So many bytes have been put into the [`room`](Self::room).
+    #[inline(always)]
+    pub(crate) fn put(&mut self, bytes: usize) {
+        self.nbuf += bytes;
+    }
+
+    /// The free part of the buffer, if it has `len` bytes and may be scribbled on.
+    #[inline(always)]
+    fn free(&mut self, len: usize) -> Option<&mut [u8]> {
+        self.buf.get_mut(self.nbuf..).filter(|free| free.len() >= len && !self.tidy)
     }
 
     /// Port of `dumpbool`.

@@ -1,0 +1,118 @@
+//! Instructions executed by the hot paths, which no other program on the machine can change.
+//!
+//! Counted by valgrind's callgrind, set beside `instructions.json`; more than 5 % above it is a failure. Another
+//! compiler or another CPU may count differently: `UPDATE_BASELINE=1` takes the counts of this machine.
+
+use std::collections::BTreeMap;
+use std::process::{Command, ExitCode};
+
+use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::{mix, shape, sinks::Null};
+use heapmatrix_writer::bench::Encoder;
+use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
+const TOLERANCE: f64 = 1.05;
+const N: usize = 1 << 16;
+
+/// What is counted: a name, and how often what it does is done.
+type Case = (&'static str, u64);
+
+const CASES: [Case; 6] = [
+    ("an integer of the real mix", N as u64),
+    ("an integer of the real mix, one by one", N as u64),
+    ("a heap pointer of amd64", N as u64),
+    ("an object of amd64", 0),
+    ("an object of 386", 0),
+    ("an object of ppc64", 0),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, flag, case, times] = &args[..]
+        && flag == "--run"
+    {
+        println!("{}", run(case.parse().expect("a number"), times.parse().expect("a number")));
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("instructions: skipped, there is no valgrind on this machine");
+        return ExitCode::SUCCESS;
+    }
+    let counts: BTreeMap<&str, f64> = (0..CASES.len()).map(|case| (CASES[case].0, each(case))).collect();
+    if std::env::var_os("UPDATE_BASELINE").is_some() {
+        let text = serde_json::to_string_pretty(&counts).expect("names and numbers") + "\n";
+        std::fs::write(BASELINE, text).expect("the baseline can be written");
+    }
+    let text = std::fs::read_to_string(BASELINE).expect("the baseline is there");
+    let baseline: BTreeMap<String, f64> = serde_json::from_str(&text).expect("names and numbers");
+    let mut failed = false;
+    for (name, count) in counts {
+        let Some(&before) = baseline.get(name) else {
+            println!("{name}: {count:.1} instructions, and no baseline");
+            failed = true;
+            continue;
+        };
+        let worse = count > before * TOLERANCE;
+        println!(
+            "{name}: {count:.1} instructions, baseline {before:.1}{}",
+            if worse { ": TOO MANY" } else { "" }
+        );
+        failed |= worse;
+    }
+    if failed {
+        println!(
+            "more instructions than {BASELINE} allows: if that is as it should be, run with UPDATE_BASELINE=1"
+        );
+    }
+    ExitCode::from(u8::from(failed))
+}
+
+/// Does a case some times over; gives how often what it names was done each time.
+fn run(case: usize, times: usize) -> u64 {
+    let integers = match case {
+        2 => mix::heap_pointers(AnyTarget::Amd64, N),
+        _ => mix::real(N),
+    };
+    let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
+    let target = match case {
+        0 | 2 => {
+            (0..times).for_each(|_| encoder.dump_ints(&integers).expect("takes everything"));
+            return CASES[case].1;
+        }
+        1 => {
+            for _ in 0..times {
+                integers.iter().for_each(|&v| encoder.dump_int(v).expect("takes everything"));
+            }
+            return CASES[case].1;
+        }
+        3 => AnyTarget::Amd64,
+        4 => AnyTarget::I386,
+        _ => AnyTarget::Ppc64,
+    };
+    let flat = Flat::new(target, &shape::SMALL, 1 << 20);
+    for _ in 0..times {
+        write_heap_dump(target, &flat, &flat.symbols, &Options::default(), Null).expect("a sound image");
+    }
+    flat.objects
+}
+
+/// Instructions for one: what doing it all once more adds, divided.
+fn each(case: usize) -> f64 {
+    let [(once, _), (twice, done)] = [1, 2].map(|times| count(case, times));
+    (twice - once) / done
+}
+
+fn count(case: usize, times: usize) -> (f64, f64) {
+    let this = std::env::current_exe().expect("this program has a path");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(this)
+        .args(["--run", &case.to_string(), &times.to_string()])
+        .output()
+        .expect("valgrind runs");
+    let log = String::from_utf8_lossy(&output.stderr);
+    let collected = log.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    let done = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+    collected.zip(done).unwrap_or_else(|| panic!("callgrind has counted nothing:\n{log}"))
+}

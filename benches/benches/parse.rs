@@ -1,0 +1,64 @@
+//! Reading dumps: walking every record, indexing the objects, and streaming within a fixed buffer.
+//!
+//! `HEAPMATRIX_PARSE_MB=500` chooses the size of the heap that was dumped.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::{shape, sizes};
+use heapmatrix_reader::{Dump, Index, Record, Stream};
+use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let quick = std::env::args().any(|arg| arg == "--test");
+    let sizes = if quick { vec![1] } else { sizes("HEAPMATRIX_PARSE_MB", &[50]) };
+    for mb in sizes {
+        for shape in [&shape::SMALL, &shape::ALL] {
+            let flat = Flat::new(AnyTarget::Amd64, shape, mb << 20);
+            let mut dump = Vec::new();
+            write_heap_dump(flat.target, &flat, &flat.symbols, &Options::default(), &mut dump)
+                .expect("a sound image");
+            let objects = flat.objects;
+            drop(flat);
+            let mut group = criterion.benchmark_group(format!("parse {} {mb} MB", shape.name));
+            group.throughput(Throughput::Bytes(dump.len() as u64));
+            group.sample_size(10).measurement_time(Duration::from_secs(2));
+            group.bench_function("walk", |b| b.iter(|| assert_eq!(walk(black_box(&dump)), objects)));
+            group.bench_function("index", |b| {
+                b.iter(|| {
+                    let dump = Dump::new(black_box(&dump)).expect("sound");
+                    assert_eq!(Index::new(dump).expect("sound").len() as u64, objects);
+                });
+            });
+            group.bench_function("stream", |b| b.iter(|| stream(black_box(&dump))));
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+}
+
+/// Every record and every field of every object; gives the number of objects.
+fn walk(dump: &[u8]) -> u64 {
+    let mut objects = 0;
+    for record in Dump::new(dump).expect("sound").records() {
+        if let (_, Record::Object(object)) = record.expect("sound") {
+            objects += 1;
+            black_box(object.fields.fold(0, |sum, field| sum ^ field.offset));
+        }
+    }
+    objects
+}
+
+/// Every event.
+fn stream(dump: &[u8]) -> u64 {
+    let mut stream = Stream::new(dump).expect("sound");
+    let mut events = 0;
+    while let Some(event) = stream.next().expect("sound") {
+        black_box(event);
+        events += 1;
+    }
+    events
+}

@@ -1,0 +1,222 @@
+//! Encoding in place: free space of the sink's buffer that is known to suffice.
+
+use super::tags::FIELD_KIND_PTR;
+use super::uvarint::{MAX_LEN, len, more, put_uvarint, spread};
+
+/// The most bytes of a pointer field: the kind takes one.
+pub(crate) const MAX_FIELD: usize = 1 + MAX_LEN;
+
+/// How many bytes are copied at once.
+const BLOCK: usize = 32;
+
+/// Free space, and how much of it is used.
+///
+/// Who makes one has checked that all that is put into it fits; that it does is checked again, as always in
+/// Rust, but no longer decides anything. What lies behind the used part is scratch: everything is written in
+/// a few large steps, which may go beyond its end.
+pub(crate) struct Room<'b> {
+    free: &'b mut [u8],
+    used: usize,
+}
+
+impl<'b> Room<'b> {
+    #[inline(always)]
+    pub(crate) fn new(free: &'b mut [u8]) -> Self {
+        Room { free, used: 0 }
+    }
+
+    /// How many bytes have been put.
+    #[inline(always)]
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// An integer.
+    #[inline(always)]
+    pub(crate) fn int(&mut self, v: u64) {
+        self.used += put_uvarint(self.next(), v);
+    }
+
+    /// An integer that has been encoded before.
+    #[inline(always)]
+    pub(crate) fn encoded(&mut self, v: Encoded) {
+        *self.next() = v.bytes;
+        self.used += v.len;
+    }
+
+    /// A field for each bit of `words` that is set: `fieldKindPtr`, and the offset of the word in bytes. The
+    /// lowest bit stands for `offset`, each further one for `step` bytes more, the size of a pointer.
+    #[inline(always)]
+    pub(crate) fn pointers(&mut self, mut words: u64, mut offset: u64, step: u64) {
+        // Offsets of one byte: eight words at a time, whose fields have been encoded once and for all.
+        let Some(fields) = Fields::of(step) else { return self.each_pointer(words, offset, step) };
+        while offset + 7 * step < 0x80 {
+            let [low, high] = fields.bytes[usize::from(words as u8)];
+            let from = offset * 0x0100_0100_0100_0100;
+            let [first, second] =
+                [low.wrapping_add(from).to_le_bytes(), high.wrapping_add(from).to_le_bytes()];
+            let next: &mut [u8; 16] = self.next();
+            next[..8].copy_from_slice(&first);
+            next[8..].copy_from_slice(&second);
+            self.used += usize::from(fields.lens[usize::from(words as u8)]);
+            words >>= 8;
+            if words == 0 {
+                return;
+            }
+            offset += 8 * step;
+        }
+        self.each_pointer(words, offset, step);
+    }
+
+    #[inline(always)]
+    fn each_pointer(&mut self, mut words: u64, offset: u64, step: u64) {
+        let n = len(offset);
+        let same_length = n < 8 && n == len(offset + 63 * step);
+        while words != 0 {
+            let field = offset + u64::from(words.trailing_zeros()) * step;
+            if same_length {
+                *self.next() = ((spread(field) | more(n)) << 8 | FIELD_KIND_PTR).to_le_bytes();
+                self.used += 1 + n;
+            } else {
+                self.int(FIELD_KIND_PTR);
+                self.int(field);
+            }
+            words &= words - 1;
+        }
+    }
+
+    /// The `len` bytes that `from` begins with. What lies behind them may be copied, too.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, from: &[u8], len: usize) {
+        let whole = len.next_multiple_of(BLOCK);
+        let to = &mut self.free[self.used..];
+        if len <= 8 * BLOCK && from.len() >= whole && to.len() >= whole {
+            for (to, from) in to.chunks_exact_mut(BLOCK).zip(from[..whole].chunks_exact(BLOCK)) {
+                to.copy_from_slice(from);
+            }
+        } else {
+            to[..len].copy_from_slice(&from[..len]);
+        }
+        self.used += len;
+    }
+
+    #[inline(always)]
+    fn next<const N: usize>(&mut self) -> &mut [u8; N] {
+        self.free[self.used..].first_chunk_mut().expect("whoever made the room has checked that this fits")
+    }
+}
+
+/// An encoded integer.
+#[derive(Clone, Copy)]
+pub(crate) struct Encoded {
+    bytes: [u8; MAX_LEN],
+    len: usize,
+}
+
+impl Encoded {
+    pub(crate) fn new(v: u64) -> Self {
+        let mut bytes = [0; MAX_LEN];
+        let len = put_uvarint(&mut bytes, v);
+        Encoded { bytes, len }
+    }
+}
+
+/// For each set of eight words the fields of those that are in it, at offsets from 0 on.
+struct Fields {
+    bytes: [[u64; 2]; 256],
+    lens: [u8; 256],
+}
+
+static FIELDS_4: Fields = Fields::new(4);
+static FIELDS_8: Fields = Fields::new(8);
+
+impl Fields {
+    /// Those of words of so many bytes.
+    #[inline(always)]
+    fn of(step: u64) -> Option<&'static Fields> {
+        match step {
+            4 => Some(&FIELDS_4),
+            8 => Some(&FIELDS_8),
+            _ => None,
+        }
+    }
+
+    const fn new(step: u64) -> Fields {
+        let mut fields = Fields { bytes: [[0; 2]; 256], lens: [0; 256] };
+        let mut words = 0;
+        while words < 256 {
+            let (mut word, mut n) = (0, 0);
+            while word < 8 {
+                if words >> word & 1 == 1 {
+                    let field = FIELD_KIND_PTR | (word * step) << 8;
+                    fields.bytes[words][n / 4] |= field << (16 * (n % 4));
+                    n += 1;
+                }
+                word += 1;
+            }
+            fields.lens[words] = 2 * n as u8;
+            words += 1;
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Fields as the reference writes them: integer by integer.
+    fn one_by_one(words: u64, offset: u64, step: u64) -> Vec<u8> {
+        let mut bytes = vec![0; 64 * MAX_FIELD];
+        let mut room = Room::new(&mut bytes);
+        for i in (0..64).filter(|i| words >> i & 1 == 1) {
+            room.int(FIELD_KIND_PTR);
+            room.int(offset + i * step);
+        }
+        let used = room.used();
+        bytes.truncate(used);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_of_the_words(
+            words: u64, fewer: u64, sparse: bool, offset in 0u64..1 << 24, near: bool, step in 3u32..=4
+        ) {
+            let words = if sparse { words & fewer & fewer.rotate_left(7) } else { words };
+            let step = 1u64 << (step - 1);
+            let offset = if near { offset % 0x200 / 8 * 8 } else { offset };
+            let mut bytes = vec![0; 64 * MAX_FIELD];
+            let mut room = Room::new(&mut bytes);
+            room.pointers(words, offset, step);
+            let used = room.used();
+            prop_assert_eq!(&bytes[..used], one_by_one(words, offset, step));
+        }
+
+        #[test]
+        fn bytes_are_copied(from in proptest::collection::vec(any::<u8>(), 0..600), len: prop::sample::Index, spare in 0usize..80) {
+            let len = len.index(from.len() + 1);
+            let mut to = vec![0; MAX_LEN + len + spare];
+            let mut room = Room::new(&mut to);
+            room.int(0x4000);
+            room.bytes(&from, len);
+            prop_assert_eq!(room.used(), 3 + len);
+            prop_assert_eq!(&to[3..3 + len], &from[..len]);
+        }
+    }
+
+    #[test]
+    fn what_was_encoded_before_is_the_integer() {
+        for v in [0, 0x7f, 0x80, 1 << 20, u64::MAX] {
+            let (mut before, mut now) = ([0; 3 * MAX_LEN], [0; 3 * MAX_LEN]);
+            let mut room = Room::new(&mut before);
+            (0..2).for_each(|_| room.encoded(Encoded::new(v)));
+            let used = room.used();
+            let mut room = Room::new(&mut now);
+            (0..2).for_each(|_| room.int(v));
+            let same = room.used();
+            assert_eq!(before[..used], now[..same]);
+        }
+    }
+}

@@ -118,14 +118,14 @@ impl<W: Write> Records<W> {
     /// Begins a record.
     #[inline]
     fn tag(&mut self, tag: Tag) -> Result<(), Error> {
-        self.count(tag);
+        self.count(tag, 1);
         self.sink.dump_int(tag as u64)
     }
 
-    /// Counts a record.
+    /// Counts records.
     #[inline(always)]
-    fn count(&mut self, tag: Tag) {
-        self.summary.records[tag as usize] += 1;
+    fn count(&mut self, tag: Tag, n: u32) {
+        self.summary.records[tag as usize] += u64::from(n);
     }
 
     /// `dumpint(uint64(uintptr(unsafe.Pointer(p))))`.

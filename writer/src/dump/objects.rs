@@ -7,9 +7,9 @@ use super::own::Patched;
 use crate::error::{Error, Place};
 use crate::format::room::{Encoded, MAX_FIELD, Room};
 use crate::format::tags::{FIELD_KIND_EOL, Tag};
-use crate::format::uvarint::MAX_LEN;
+use crate::format::uvarint::{MAX_LEN, Width};
 use crate::memory::{Addr, Memory};
-use crate::runtime::bitmap::{HeapBitmap, HeapBits};
+use crate::runtime::bitmap::{HeapBitmap, HeapBits, MOST_WORDS, WINDOW_WORDS, Words};
 use crate::runtime::heap::Span;
 use crate::runtime::layout::{Load, Ptr, offset};
 use crate::runtime::process::{Process, out_of_range};
@@ -19,8 +19,11 @@ use crate::wrong::{truncated, wrong};
 
 const CONTENTS: Place = Place::new("object", "contents");
 
-/// How many words' bits are looked at together.
+/// How many objects' marks are looked at together.
 const GROUP: u64 = 64;
+
+// The bits of a group of objects are all in the window at once, if each has those of its words in one load.
+const _: () = assert!(GROUP * MOST_WORDS <= WINDOW_WORDS);
 
 /// `freemark`: of a span's objects, those that are free; a bit each.
 struct FreeMarks([u64; MAX_OBJECTS / GROUP as usize]);
@@ -100,34 +103,38 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
             let nptr = s.elemsize / T::PTR_SIZE;
             let limit = bitmap.word::<T>(Addr(end));
             let own = divmod.patch_in::<T>(s.base, n * s.elemsize);
-            let in_place = lent.filter(|_| own.is_none()).and_then(|_| InPlace::new(s.elemsize, nptr));
+            let in_place = lent.filter(|_| own.is_none()).and_then(|lent| InPlace::new::<T>(&s, lent));
             let patched = Patched::new(memory, own.into_iter().collect());
             for (first, mut used) in freemark.in_use(n) {
-                while used != 0 {
-                    let j = first + u64::from(used.trailing_zeros());
-                    used &= used - 1;
+                if used != 0 {
                     tmpbuf.extend(nptr);
-                    let obj = offset::<T>(s.base, j * s.elemsize);
-                    let word = bitmap.word::<T>(obj);
-                    if let (Some(span), Some(lent)) = (&in_place, lent)
+                }
+                let object = offset::<T>(s.base, first * s.elemsize);
+                while used != 0 {
+                    if let Some(span) = &in_place
                         && let Some(mut room) = out.sink.room(span.most_bytes)
                     {
-                        let hbits = bitmap.bits::<T>(word, nptr, limit)?;
-                        span.put::<T>(&mut room, obj, &lent[(j * s.elemsize) as usize..], hbits);
+                        let word = bitmap.word::<T>(object);
+                        let (words, word) = bitmap.words::<T>(word, span.words(used), limit)?;
+                        let left = span.put::<T>(&mut room, first, used, words, word);
                         let bytes = room.used();
                         out.sink.put(bytes);
-                        out.count(Tag::Object);
+                        out.count(Tag::Object, (used ^ left).count_ones());
+                        used = left;
                         continue;
                     }
+                    let obj = offset::<T>(object, u64::from(used.trailing_zeros()) * s.elemsize);
+                    used &= used - 1;
                     out.tag(Tag::Object)?;
                     out.dumpptr(obj)?;
                     out.dumpmemrange(&patched, obj, s.elemsize, CONTENTS)?;
-                    for i in (0..nptr).step_by(GROUP as usize) {
-                        let hbits = bitmap.bits::<T>(word + i, (nptr - i).min(GROUP), limit)?;
-                        let words = described(hbits, i, nptr);
-                        let pointers = hbits.pointers & low_bits(words);
-                        out.sink.dump_pointers(pointers, i * step::<T>(), step::<T>())?;
-                        if words < GROUP {
+                    for i in (0..nptr).step_by(MOST_WORDS as usize) {
+                        let n = (nptr - i).min(MOST_WORDS);
+                        let word = bitmap.word::<T>(obj) + i;
+                        let (words, word) = bitmap.words::<T>(word, n, limit)?;
+                        let hbits = described(words.bits(word), i == 0);
+                        out.sink.dump_pointers(hbits.pointers & low_bits(n), i * step::<T>(), step::<T>())?;
+                        if hbits.marks & low_bits(n) != low_bits(n) {
                             break; // end of object
                         }
                     }
@@ -140,36 +147,70 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
 }
 
 /// How the objects of a span are encoded, each whole and in place.
-struct InPlace {
+struct InPlace<'m> {
+    /// The memory of all of them.
+    objects: &'m [u8],
+    /// Where that is.
+    base: Addr,
     /// In bytes.
     elemsize: usize,
-    /// In pointers.
+    /// In words.
     nptr: u64,
     /// `elemsize`, as each record has it.
     length: Encoded,
+    /// That of the objects' addresses.
+    address: Width,
     /// The most bytes of a record.
     most_bytes: usize,
 }
 
-impl InPlace {
+impl<'m> InPlace<'m> {
     /// Nothing for objects that are too large for it.
-    fn new(elemsize: u64, nptr: u64) -> Option<InPlace> {
-        let length = Encoded::new(if wrong!(LengthTruncated) { elemsize & 0xffff } else { elemsize });
-        let elemsize = usize::try_from(elemsize).ok().filter(|_| nptr <= GROUP)?;
+    fn new<T: Target>(s: &Span, objects: &'m [u8]) -> Option<Self> {
+        let nptr = s.elemsize / T::PTR_SIZE;
+        let elemsize = usize::try_from(s.elemsize).ok().filter(|_| nptr <= MOST_WORDS)?;
+        let length = Encoded::new(if wrong!(LengthTruncated) { s.elemsize & 0xffff } else { s.elemsize })?;
+        let pointer = |p| truncated(wrong!(PointerTruncated), p);
+        let address =
+            Width::of(pointer(s.base.0), pointer(s.base.0 + s.size)).filter(|width| width.len < 8)?;
         // The tag and the end take one byte each; the two integers and what is between them, all that they can.
-        let most_bytes = 2 + 2 * MAX_LEN + elemsize + GROUP as usize * MAX_FIELD;
-        Some(InPlace { elemsize, nptr, length, most_bytes })
+        let most_bytes = 2 + 2 * MAX_LEN + elemsize + 64 * MAX_FIELD;
+        Some(InPlace { objects, base: s.base, elemsize, nptr, length, address, most_bytes })
     }
 
-    /// Port of `dumpobj`.
-    #[inline(always)]
-    fn put<T: Target>(&self, room: &mut Room<'_>, obj: Addr, contents: &[u8], hbits: HeapBits) {
-        room.int(Tag::Object as u64);
-        room.int(truncated(wrong!(PointerTruncated), obj.0));
-        room.encoded(self.length);
-        room.bytes(contents, self.elemsize);
-        room.pointers(hbits.pointers & low_bits(described(hbits, 0, self.nptr)), 0, step::<T>());
-        room.int(FIELD_KIND_EOL);
+    /// How many words some of 64 objects take together with those that are before them.
+    fn words(&self, used: u64) -> u64 {
+        u64::from(GROUP as u32 - used.leading_zeros()) * self.nptr
+    }
+
+    /// Port of `dumpobj`, for as many of the `used` objects as there is room for; gives those that are left. The lowest
+    /// bit of `used` stands for the object of number `first`, whose bits begin with `word` of `words`.
+    #[inline(never)]
+    fn put<T: Target>(
+        &self,
+        room: &mut Room<'_>,
+        first: u64,
+        mut used: u64,
+        words: &Words,
+        word: u64,
+    ) -> u64 {
+        let from = first as usize * self.elemsize;
+        let (objects, base) = (&self.objects[from..], offset::<T>(self.base, from as u64).0);
+        while used != 0 && room.left() >= self.most_bytes {
+            let at = used.trailing_zeros() as usize * self.elemsize;
+            let hbits = described(words.bits(word + at as u64 / T::PTR_SIZE), true);
+            room.prefixed(
+                Tag::Object as u8,
+                truncated(wrong!(PointerTruncated), base + at as u64),
+                self.address,
+            );
+            room.encoded(self.length);
+            room.bytes(&objects[at..], self.elemsize);
+            room.pointers(hbits.pointers & low_bits(self.nptr), 0, step::<T>());
+            room.int(FIELD_KIND_EOL);
+            used &= used - 1;
+        }
+        used
     }
 }
 
@@ -179,18 +220,21 @@ fn step<T: Target>() -> u64 {
     if wrong!(FieldsInWords) { 1 } else { T::PTR_SIZE }
 }
 
-/// How many words from word `i` of an object on are described, of the up to 64 words of `hbits`.
+/// Of some words of an object, its first ones or later ones, those that are described: the marks of all others are
+/// taken away, and their pointers.
 #[inline(always)]
-fn described(hbits: HeapBits, i: u64, nptr: u64) -> u64 {
+fn described(hbits: HeapBits, first: bool) -> HeapBits {
     // From the third word on the mark says whether the object goes on.
     let unmarked = if wrong!(EndOfObjectEarly) { 0b1 } else { 0b11 };
-    let marks = if i == 0 { hbits.marks | unmarked } else { hbits.marks };
+    let marks = if first { hbits.marks | unmarked } else { hbits.marks };
     let marks = if wrong!(EndOfObjectIgnored) { u64::MAX } else { marks };
-    u64::from(marks.trailing_ones()).min(nptr - i)
+    // The ones below the lowest zero: adding one makes zeros of them.
+    let marks = marks & !marks.wrapping_add(1);
+    HeapBits { pointers: hbits.pointers & marks, marks }
 }
 
 /// A number whose lowest `n` bits are set, of 64 at most.
 #[inline(always)]
 fn low_bits(n: u64) -> u64 {
-    if n == 0 { 0 } else { u64::MAX >> (GROUP - n) }
+    if n == 0 { 0 } else { u64::MAX >> (64 - n) }
 }

@@ -1,7 +1,7 @@
 //! Encoding in place: free space of the sink's buffer that is known to suffice.
 
 use super::tags::FIELD_KIND_PTR;
-use super::uvarint::{MAX_LEN, len, more, put_uvarint, spread};
+use super::uvarint::{MAX_LEN, Width, put_uvarint};
 
 /// The most bytes of a pointer field: the kind takes one.
 pub(crate) const MAX_FIELD: usize = 1 + MAX_LEN;
@@ -37,11 +37,25 @@ impl<'b> Room<'b> {
         self.used += put_uvarint(self.next(), v);
     }
 
+    /// A byte, and behind it an integer of this width.     /// The two are put as one word: the width must be less than 8 bytes.
+    #[inline(always)]
+    pub(crate) fn prefixed(&mut self, byte: u8, v: u64, width: Width) {
+        debug_assert!(width.len < 8);
+        *self.next() = (width.encode(v) << 8 | u64::from(byte)).to_le_bytes();
+        self.used += 1 + width.len;
+    }
+
     /// An integer that has been encoded before.
     #[inline(always)]
     pub(crate) fn encoded(&mut self, v: Encoded) {
         *self.next() = v.bytes;
         self.used += v.len;
+    }
+
+    /// How many bytes are left.
+    #[inline(always)]
+    pub(crate) fn left(&self) -> usize {
+        self.free.len() - self.used
     }
 
     /// A field for each bit of `words` that is set: `fieldKindPtr`, and the offset of the word in bytes. The
@@ -70,16 +84,15 @@ impl<'b> Room<'b> {
 
     #[inline(always)]
     fn each_pointer(&mut self, mut words: u64, offset: u64, step: u64) {
-        let n = len(offset);
-        let same_length = n < 8 && n == len(offset + 63 * step);
+        let width = Width::of(offset, offset + 63 * step).filter(|width| width.len < 8);
         while words != 0 {
             let field = offset + u64::from(words.trailing_zeros()) * step;
-            if same_length {
-                *self.next() = ((spread(field) | more(n)) << 8 | FIELD_KIND_PTR).to_le_bytes();
-                self.used += 1 + n;
-            } else {
-                self.int(FIELD_KIND_PTR);
-                self.int(field);
+            match width {
+                Some(width) => self.prefixed(FIELD_KIND_PTR as u8, field, width),
+                None => {
+                    self.int(FIELD_KIND_PTR);
+                    self.int(field);
+                }
             }
             words &= words - 1;
         }
@@ -106,18 +119,17 @@ impl<'b> Room<'b> {
     }
 }
 
-/// An encoded integer.
+/// An encoded integer of up to 8 bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoded {
-    bytes: [u8; MAX_LEN],
+    bytes: [u8; 8],
     len: usize,
 }
 
 impl Encoded {
-    pub(crate) fn new(v: u64) -> Self {
-        let mut bytes = [0; MAX_LEN];
-        let len = put_uvarint(&mut bytes, v);
-        Encoded { bytes, len }
+    /// Nothing for an integer that takes more.
+    pub(crate) fn new(v: u64) -> Option<Self> {
+        Width::of(v, v).map(|width| Encoded { bytes: width.encode(v).to_le_bytes(), len: width.len })
     }
 }
 
@@ -208,15 +220,16 @@ mod tests {
 
     #[test]
     fn what_was_encoded_before_is_the_integer() {
-        for v in [0, 0x7f, 0x80, 1 << 20, u64::MAX] {
+        for v in [0, 0x7f, 0x80, 1 << 20, (1 << 56) - 1] {
             let (mut before, mut now) = ([0; 3 * MAX_LEN], [0; 3 * MAX_LEN]);
             let mut room = Room::new(&mut before);
-            (0..2).for_each(|_| room.encoded(Encoded::new(v)));
+            (0..2).for_each(|_| room.encoded(Encoded::new(v).unwrap()));
             let used = room.used();
             let mut room = Room::new(&mut now);
             (0..2).for_each(|_| room.int(v));
             let same = room.used();
             assert_eq!(before[..used], now[..same]);
         }
+        assert!(Encoded::new(1 << 56).is_none());
     }
 }

@@ -57,20 +57,43 @@ pub(crate) fn put_uvarints(room: &mut [u8], values: &[u64]) -> usize {
 
 /// The bytes that `v` takes: its bits by seven, rounded up; 9/64 is close enough to 1/7 for up to 64 bits.
 #[inline(always)]
-pub(crate) fn len(v: u64) -> usize {
+fn len(v: u64) -> usize {
     let bits = 64 - (v | 1).leading_zeros() as usize;
     (9 * bits + 64) / 64
 }
 
 /// The bits that say "more follows" in all but the last of `n` bytes, at least 1 and at most 8.
 #[inline(always)]
-pub(crate) fn more(n: usize) -> u64 {
+fn more(n: usize) -> u64 {
     (MORE >> 8) >> (64 - 8 * n)
+}
+
+/// What integers have in common that take the same number of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Width {
+    /// So many bytes, 8 at most.
+    pub len: usize,
+    more: u64,
+}
+
+impl Width {
+    /// That of all integers from `low` to `high`, if there is one.
+    #[inline(always)]
+    pub(crate) fn of(low: u64, high: u64) -> Option<Width> {
+        let len = len(low);
+        (len == self::len(high) && len <= 8).then(|| Width { len, more: more(len) })
+    }
+
+    /// Encodes one of them. Its first byte is the lowest.
+    #[inline(always)]
+    pub(crate) fn encode(self, v: u64) -> u64 {
+        spread(v) | self.more
+    }
 }
 
 /// Moves the low 56 bits of `v` apart: seven to a byte. Halves first, then quarters, then eighths.
 #[inline(always)]
-pub(crate) fn spread(v: u64) -> u64 {
+fn spread(v: u64) -> u64 {
     let v = v & 0x0000_0000_0fff_ffff | (v & 0x00ff_ffff_f000_0000) << 4;
     let v = v & 0x0000_3fff_0000_3fff | (v & 0x0fff_c000_0fff_c000) << 2;
     v & 0x007f_007f_007f_007f | (v & 0x3f80_3f80_3f80_3f80) << 1
@@ -119,6 +142,26 @@ mod tests {
             (u64::MAX, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
         ] {
             assert_eq!(encoded(v), bytes, "{v:#x}");
+        }
+    }
+
+    #[test]
+    fn integers_of_one_width_are_encoded_alike() {
+        for (low, high, len) in [
+            (0, 0x7f, Some(1)),
+            (0x7f, 0x80, None),
+            (0x80, 0x3fff, Some(2)),
+            (1 << 35, (1 << 42) - 1, Some(6)),
+            (1 << 49, (1 << 56) - 1, Some(8)),
+            (1 << 56, 1 << 57, None),
+        ] {
+            let width = Width::of(low, high);
+            assert_eq!(width.map(|width| width.len), len, "{low:#x} to {high:#x}");
+            for v in [low, high, low + (high - low) / 3] {
+                if let Some(width) = width {
+                    assert_eq!(width.encode(v).to_le_bytes()[..width.len], encoded(v), "{v:#x}");
+                }
+            }
         }
     }
 

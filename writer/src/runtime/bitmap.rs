@@ -15,10 +15,13 @@ const BITMAP: Place = Place::new("mheap", "bitmap");
 /// How many bytes of the bitmap are read at once.
 const WINDOW: usize = 1024;
 
-/// How many groups of 64 words that makes.
-const GROUPS: usize = WINDOW / 16;
+/// How many words' bits are certainly in the window that begins with the first of them.
+pub(crate) const WINDOW_WORDS: u64 = 4 * WINDOW as u64 - 3;
 
-/// `heapBits` of up to 64 words; the lowest bit belongs to the first.
+/// How many words' bits are had at once, at most: as many as one unaligned load has of, wherever they begin.
+pub(crate) const MOST_WORDS: u64 = 56;
+
+/// `heapBits` of up to [`MOST_WORDS`] words; the lowest bit belongs to the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeapBits {
     /// `isPointer`.
@@ -27,12 +30,35 @@ pub(crate) struct HeapBits {
     pub marks: u64,
 }
 
+/// A bit for each word, and bytes to be loaded along with the last ones.
+type Bits = [u8; WINDOW / 2 + 8];
+
+/// The bits of some words.
+pub(crate) struct Words {
+    pointers: Bits,
+    marks: Bits,
+}
+
+impl Words {
+    /// `heapBits` of the words from this number on: of [`MOST_WORDS`], if there are so many.
+    #[inline(always)]
+    pub(crate) fn bits(&self, word: u64) -> HeapBits {
+        let (byte, shift) = ((word / 8) as usize, word % 8);
+        let load = |bits: &Bits| {
+            let eight = bits[byte..].first_chunk().expect("there are eight behind the last");
+            u64::from_le_bytes(*eight) >> shift
+        };
+        HeapBits { pointers: load(&self.pointers), marks: load(&self.marks) }
+    }
+}
+
 /// The bitmap, of which it holds a window.
 pub(crate) struct HeapBitmap<'m, M: ?Sized> {
     memory: &'m M,
     arena_start: Addr,
-    /// The bits of the window's words. The last group is there to be shifted in, and stays zero.
-    groups: Box<[HeapBits; GROUPS + 1]>,
+    window: Box<Words>,
+    /// The window as it is in memory: the bytes before its end.
+    bytes: Box<[u8; WINDOW]>,
     /// The words that the window describes: from `first`, a multiple of 4, up to `end`.
     first: u64,
     end: u64,
@@ -41,8 +67,8 @@ pub(crate) struct HeapBitmap<'m, M: ?Sized> {
 impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
     /// The bitmap of the arena that begins at `arena_start`.
     pub(crate) fn new(memory: &'m M, arena_start: Addr) -> Self {
-        let groups = Box::new([HeapBits { pointers: 0, marks: 0 }; GROUPS + 1]);
-        HeapBitmap { memory, arena_start, groups, first: 0, end: 0 }
+        let window = Box::new(Words { pointers: [0; WINDOW / 2 + 8], marks: [0; WINDOW / 2 + 8] });
+        HeapBitmap { memory, arena_start, window, bytes: Box::new([0; WINDOW]), first: 0, end: 0 }
     }
 
     /// Which word of the arena is at `addr`.
@@ -51,18 +77,13 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
             / if wrong!(BitmapOf64Bits) { 8 } else { T::PTR_SIZE }
     }
 
-    /// Port of `heapBitsForAddr`, for the `n` words from this number on, at most 64. Words up to `limit`
-    /// may be read ahead. The bits above the lowest `n` mean nothing.
-    #[inline(always)]
-    pub(crate) fn bits<T: Target>(&mut self, word: u64, n: u64, limit: u64) -> Result<HeapBits, Error> {
+    /// Port of `heapBitsForAddr`, for the `n` words from this number on, at most [`WINDOW_WORDS`]: the bits of
+    /// many words, and which of these `word` is. Words up to `limit` may be read ahead.
+    pub(crate) fn words<T: Target>(&mut self, word: u64, n: u64, limit: u64) -> Result<(&Words, u64), Error> {
         if word < self.first || word + n > self.end {
             self.slide::<T>(word, n, limit)?;
         }
-        let (group, shift) = ((word - self.first) / 64, (word - self.first) % 64);
-        let [low, high] = [self.groups[group as usize], self.groups[group as usize + 1]];
-        // Two shifts, because one of 64 would be one of 0.
-        let join = |low: u64, high: u64| low >> shift | high << 1 << (63 - shift);
-        Ok(HeapBits { pointers: join(low.pointers, high.pointers), marks: join(low.marks, high.marks) })
+        Ok((&self.window, word - self.first))
     }
 
     /// Moves the window so that it begins with `word`, and has at least `n` words.
@@ -71,8 +92,7 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
         let first = word / 4;
         let end = limit.max(word + n).div_ceil(4).min(first + WINDOW as u64);
         let bytes = (end - first) as usize;
-        let mut window = [0; WINDOW];
-        let (_, described) = window.split_at_mut(WINDOW - bytes);
+        let described = &mut self.bytes[WINDOW - bytes..];
         self.end = self.first;
         self.memory
             .read(offset::<T>(self.arena_start, end.wrapping_neg()), described)
@@ -82,30 +102,30 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
             described.reverse();
         }
         // The last byte in memory is the first one in the order of words.
-        for (group, bytes) in self.groups.iter_mut().zip(window.rchunks_exact(16)).take(bytes.div_ceil(16)) {
-            let bits = u128::from_be_bytes(bytes.try_into().expect("16 bytes"));
+        let groups = self.window.pointers.chunks_exact_mut(4).zip(self.window.marks.chunks_exact_mut(4));
+        for ((pointers, marks), bytes) in groups.zip(self.bytes.rchunks_exact(8)).take(bytes.div_ceil(8)) {
+            let bits = u64::from_be_bytes(bytes.try_into().expect("8 bytes"));
             let bits = if wrong!(BitmapBitsReversed) { reversed(bits) } else { bits };
-            let [low, high] = [bits as u64, (bits >> 64) as u64];
-            group.pointers = low_halves(low) | low_halves(high) << 32;
-            group.marks = low_halves(low >> 4) | low_halves(high >> 4) << 32;
+            pointers.copy_from_slice(&low_halves(bits).to_le_bytes());
+            marks.copy_from_slice(&low_halves(bits >> 4).to_le_bytes());
         }
         Ok(())
     }
 }
 
 /// The low halves of the bytes of `bits`, side by side.
-fn low_halves(bits: u64) -> u64 {
+fn low_halves(bits: u64) -> u32 {
     let bits = bits & 0x0f0f_0f0f_0f0f_0f0f;
     let bits = (bits | bits >> 4) & 0x00ff_00ff_00ff_00ff;
     let bits = (bits | bits >> 8) & 0x0000_ffff_0000_ffff;
-    (bits | bits >> 16) & 0xffff_ffff
+    (bits | bits >> 16) as u32
 }
 
 /// The bits of four words in each half of a byte, in reverse.
 #[cold]
-fn reversed(bits: u128) -> u128 {
+fn reversed(bits: u64) -> u64 {
     let bytes = bits.to_be_bytes().map(|byte| byte.reverse_bits().rotate_left(4));
-    u128::from_be_bytes(bytes)
+    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]
@@ -128,7 +148,8 @@ mod tests {
         // Forwards in steps of all lengths, across the window's end, and far back again.
         let (mut word, mut n) = (0, 1);
         while word + n <= WORDS {
-            let bits = bitmap.bits::<Amd64>(word, n, WORDS).unwrap();
+            let (words, first) = bitmap.words::<Amd64>(word, n, WORDS).unwrap();
+            let bits = words.bits(first);
             for i in 0..n {
                 let expected = byte((word + i) / 4) >> ((word + i) % 4);
                 assert_eq!(
@@ -140,10 +161,10 @@ mod tests {
                 assert_eq!(bits.marks >> i & 1, u64::from(expected >> 4 & 1), "mark of word {}", word + i);
             }
             word += n - n / 3;
-            n = n % 64 + 1;
+            n = n % MOST_WORDS + 1;
         }
-        assert!(bitmap.bits::<Amd64>(0, 64, WORDS).is_ok());
-        let error = bitmap.bits::<Amd64>(WORDS - 1, 2, WORDS + 1).unwrap_err();
+        assert!(bitmap.words::<Amd64>(0, MOST_WORDS, WORDS).is_ok());
+        let error = bitmap.words::<Amd64>(WORDS - 1, 2, WORDS + 1).err().unwrap();
         assert!(matches!(error, Error::Unreadable { place: BITMAP, .. }), "{error}");
     }
 }

@@ -88,11 +88,16 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// That of the first pair, if the run is empty.
+    #[inline]
     pub(crate) fn decode_run(cursor: &mut Cursor<'a>) -> Result<(Self, bool)> {
         let start = cursor.consumed();
         loop {
             skip_pairs(cursor);
             let run = Self { pairs: cursor.since(start) };
+            if cursor.rest().first() == Some(&0) {
+                cursor.skip(1);
+                return Ok((run, true));
+            }
             match scan_pair(cursor) {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok((run, true)),
@@ -132,9 +137,12 @@ fn skip_pairs(cursor: &mut Cursor<'_>) {
     let mut at = 0;
     while let Some(&bytes) = rest[at..].first_chunk() {
         let word = u64::from_le_bytes(bytes);
-        if word & 0x80ff_80ff_80ff_80ff == 0x0001_0001_0001_0001 {
-            // Four offsets below 128.
+        // Up to four offsets below 128, which is what most lists are: whatever is not one of them stands out.
+        let other = (word & 0x80ff_80ff_80ff_80ff) ^ 0x0001_0001_0001_0001;
+        if other == 0 {
             at += 8;
+        } else if other.trailing_zeros() >= 16 {
+            at += other.trailing_zeros() as usize / 16 * 2;
         } else if word & 0x8080_ff80_80ff == 0x0080_0100_8001
             && word & 0x7f_0000 != 0
             && word & 0x7f00_0000_0000 != 0
@@ -162,6 +170,14 @@ impl Iterator for Fields<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Field> {
+        match *self.pairs {
+            [] => return None,
+            [1, offset @ 0..0x80, ref rest @ ..] => {
+                self.pairs = rest;
+                return Some(Field::pointer(offset.into()));
+            }
+            _ => {}
+        }
         let mut cursor = Cursor::new(self.pairs, 0, Version::Go17);
         let kind = FieldKind::from_number(cursor.uvarint(FIELD).ok()?)?;
         let offset = cursor.uvarint(FIELD).ok()?;

@@ -50,6 +50,10 @@ struct Entry {
 /// The length of an object of 4 GiB or more: the dump has the true one.
 const LONG: u32 = u32::MAX;
 
+fn length_of(object: &Object<'_>) -> u32 {
+    u32::try_from(object.contents.len()).unwrap_or(LONG)
+}
+
 /// A pointer to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -68,20 +72,23 @@ impl<'a> Index<'a> {
     /// Those of reading its records.
     pub fn new(dump: Dump<'a>) -> Result<Self> {
         let mut entries = Vec::new();
+        let mut lengths = Vec::new();
         for record in dump.records() {
             if let (offset, Record::Object(object)) = record? {
                 entries.push(Entry { address: object.address, offset });
+                lengths.push(length_of(&object));
             }
         }
         entries.shrink_to_fit();
+        lengths.shrink_to_fit();
+        let mut index = Self { dump, entries, lengths, parts: Vec::new(), shift: 0 };
         // Objects are in the order of their spans, which is mostly that of their addresses.
-        if !entries.is_sorted() {
-            entries.sort_unstable();
+        if !index.entries.is_sorted() {
+            index.entries.sort_unstable();
+            for id in 0..index.len() {
+                index.lengths[id] = length_of(&index.object(id));
+            }
         }
-        let mut index = Self { dump, entries, lengths: Vec::new(), parts: Vec::new(), shift: 0 };
-        index.lengths = (0..index.len())
-            .map(|id| u32::try_from(index.object(id).contents.len()).unwrap_or(LONG))
-            .collect();
         index.divide();
         Ok(index)
     }

@@ -190,6 +190,20 @@ impl<'a> Record<'a> {
     /// Reads the record at the cursor. Errors name it.
     #[inline]
     pub(crate) fn decode(cursor: &mut Cursor<'a>) -> Result<Self> {
+        // Nearly all records are objects. They are read right here, and the others elsewhere.
+        if cursor.rest().first() != Some(&(Kind::Object as u8)) {
+            return Self::decode_any(cursor);
+        }
+        let start = cursor.offset();
+        cursor.skip(1);
+        match Object::decode(cursor, "") {
+            Ok(object) => Ok(Self::Object(object)),
+            Err(error) => Err(error.within(Kind::Object, start)),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_any(cursor: &mut Cursor<'a>) -> Result<Self> {
         let start = cursor.offset();
         let kind = Kind::decode(cursor)?;
         Self::decode_body(cursor, kind).map_err(|error| error.within(kind, start))

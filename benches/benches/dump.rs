@@ -10,7 +10,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use heapmatrix_benches::image::Flat;
 use heapmatrix_benches::shape::{self, Shape};
 use heapmatrix_benches::{sinks, sizes};
-use heapmatrix_writer::{AnyTarget, Options, Summary, write_heap_dump};
+use heapmatrix_writer::{AnyTarget, Options, Summary, write_heap_dump, write_heap_dump_pipelined};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -40,6 +40,15 @@ fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
         group.bench_function("tmpfs", |b| {
             let again = file.try_clone().expect("a second handle");
             b.iter_batched(|| sinks::rewind(&mut file), |()| write(&flat, &again), BatchSize::PerIteration);
+        });
+        group.bench_function("tmpfs pipelined", |b| {
+            let again = file.try_clone().expect("a second handle");
+            let pipelined = || {
+                let (symbols, options) = (&flat.symbols, Options::default());
+                black_box(write_heap_dump_pipelined(flat.target, &flat, symbols, &options, &again))
+                    .expect("a sound image")
+            };
+            b.iter_batched(|| sinks::rewind(&mut file), |()| pipelined(), BatchSize::PerIteration);
         });
     }
     group.finish();

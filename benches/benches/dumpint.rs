@@ -10,7 +10,8 @@ use heapmatrix_benches::{mix, reference::Reference, sinks::Null};
 use heapmatrix_writer::{AnyTarget, Options, bench::Encoder};
 use integer_encoding::VarInt;
 
-const N: usize = 1 << 14;
+/// So many that no branch predictor learns them by heart: a dump does not come twice.
+const N: usize = 1 << 18;
 const MAX_LEN: usize = 10;
 
 fn main() {

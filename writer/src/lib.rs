@@ -50,6 +50,7 @@ pub mod error;
 pub mod format;
 pub mod memory;
 pub mod options;
+mod pipelined;
 mod runtime;
 pub mod symbols;
 pub mod target;
@@ -67,6 +68,7 @@ pub use format::dialect::{Defects, Dialect, UnknownDialect};
 pub use format::tags::Tag;
 pub use memory::{Addr, Memory, Unreadable};
 pub use options::{Options, Summary, SysAlloc};
+pub use pipelined::write_heap_dump_pipelined;
 pub use symbols::{MissingSymbol, Symbols};
 pub use target::{AnyTarget, Target};
 

@@ -286,7 +286,7 @@ impl<W: Write> Sink<W> {
     }
 
     /// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
-    fn write(&mut self, mut data: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         if data.is_empty() && !self.defects.empty_writes {
             return Ok(());
         }
@@ -296,25 +296,33 @@ impl<W: Write> Sink<W> {
             self.lost = self.lost.saturating_add((data.len() - taken) as u64);
             return Ok(());
         }
-        loop {
-            match self.out.write(data) {
-                Ok(0) if !data.is_empty() => {
-                    let source = io::Error::from(io::ErrorKind::WriteZero);
-                    return Err(Error::Write { offset: self.written, source });
-                }
-                Ok(n) => {
-                    let n = n.min(data.len());
-                    self.written += n as u64;
-                    data = if wrong!(ShortWriteForgotten) { &[] } else { &data[n..] };
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted && !wrong!(InterruptionFatal) => {
-                    continue;
-                }
-                Err(source) => return Err(Error::Write { offset: self.written, source }),
+        write_all(&mut self.out, data, &mut self.written)
+    }
+}
+
+/// Writes all of `data`, in as many pieces as `out` takes it, and counts what has been taken.
+///
+/// # Errors
+/// [`Error::Write`] at the count. Interruptions are none.
+pub(crate) fn write_all(out: &mut impl Write, mut data: &[u8], written: &mut u64) -> Result<(), Error> {
+    loop {
+        match out.write(data) {
+            Ok(0) if !data.is_empty() => {
+                let source = io::Error::from(io::ErrorKind::WriteZero);
+                return Err(Error::Write { offset: *written, source });
             }
-            if data.is_empty() {
-                return Ok(());
+            Ok(n) => {
+                let n = n.min(data.len());
+                *written += n as u64;
+                data = if wrong!(ShortWriteForgotten) { &[] } else { &data[n..] };
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && !wrong!(InterruptionFatal) => {
+                continue;
+            }
+            Err(source) => return Err(Error::Write { offset: *written, source }),
+        }
+        if data.is_empty() {
+            return Ok(());
         }
     }
 }

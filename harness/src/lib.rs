@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod exec;
+pub mod golden;
 pub mod matrix;
 pub mod oracle;
 pub mod report;

@@ -4,6 +4,7 @@
 //! error and only when that is a terminal, one-line errors that say what to do, and three exit
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
+mod corpus;
 mod dump;
 mod exec;
 mod input;
@@ -56,6 +57,7 @@ enum Command {
     Verify(verify::Args),
     Salvage(salvage::Args),
     Exec(exec::Args),
+    Corpus(corpus::Args),
 }
 
 impl Command {
@@ -68,6 +70,7 @@ impl Command {
             Self::Verify(args) => args.execute(),
             Self::Salvage(args) => args.execute(),
             Self::Exec(args) => args.execute(),
+            Self::Corpus(args) => args.execute(),
         }
     }
 }

@@ -94,12 +94,12 @@ impl Model<'_> {
             function.pc = at.pc.0,
             function.continuation_pc = continuation,
         );
-        self.same("function.name", name.as_bytes(), record.function.name.0)
+        self.text("function.name", name, record.function.name)
     }
 
     /// First the callee's arguments, of those that lie in the frame; then local variables.
     fn frame_fields(
-        &self,
+        &mut self,
         record: &heapmatrix_reader::StackFrame<'_>,
         args: &Args,
         locals: Vec<u64>,

@@ -45,7 +45,7 @@ impl Model<'_> {
             defer = at.defers.first().map_or(0, |defer| defer.addr.0),
             panic = at.panics.last().map_or(0, |panic| panic.0),
         );
-        self.same("wait_reason", g.wait_reason.as_bytes(), record.wait_reason.0)
+        self.text("wait_reason", &g.wait_reason, record.wait_reason)
     }
 
     fn is_system(&self, g: &Goroutine) -> bool {

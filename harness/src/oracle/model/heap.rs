@@ -54,7 +54,12 @@ impl Model<'_> {
         Ok(())
     }
 
-    fn finalizer(&self, object: u64, finalizer: Finalizer, record: heapmatrix_reader::Finalizer) -> Checked {
+    fn finalizer(
+        &mut self,
+        object: u64,
+        finalizer: Finalizer,
+        record: heapmatrix_reader::Finalizer,
+    ) -> Checked {
         let (closure, entry) = self.funcval(finalizer.fun);
         let typ = |t: Option<usize>| t.map_or(0, |t| self.at.types[t].0);
         compare!(self, record:

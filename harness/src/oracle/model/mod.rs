@@ -11,15 +11,18 @@ mod frames;
 mod goroutines;
 mod heap;
 mod profile;
+mod truth;
 mod types;
 
 use std::fmt::{self, Debug};
 
 use heapmatrix_emu::image::Locations;
 use heapmatrix_emu::world::{Contents, Funcval, Slot, Value, World};
-use heapmatrix_reader::{Arch, Dump, Field, Fields, Kind, Record, Records};
+use heapmatrix_reader::{Arch, Dump, Field, Fields, Kind, Record, Records, Text};
+use serde_json::Value as Json;
 
 use crate::tally::Tally;
+pub use truth::Truth;
 
 /// The first field of a dump that is not what the world says, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,24 @@ type Checked<T = ()> = Result<T, Box<Mismatch>>;
 /// # Errors
 /// The first [`Mismatch`].
 pub fn check(world: &World, at: &Locations, dump: &[u8]) -> Checked<Tally> {
+    Ok(walk(world, at, dump, None)?.tally)
+}
+
+/// What the world says that its dump must hold, record by record, for others to check a reader with. The dump is
+/// checked on the way, and gives no value.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn truth(world: &World, at: &Locations, dump: &[u8]) -> Checked<Vec<Truth>> {
+    Ok(walk(world, at, dump, Some(Vec::new()))?.truth.unwrap_or_default())
+}
+
+fn walk<'a>(
+    world: &'a World,
+    at: &'a Locations,
+    dump: &'a [u8],
+    truth: Option<Vec<Truth>>,
+) -> Checked<Model<'a>> {
     let unreadable = |error: heapmatrix_reader::Error| {
         Box::new(Mismatch {
             offset: error.offset(),
@@ -63,7 +84,8 @@ pub fn check(world: &World, at: &Locations, dump: &[u8]) -> Checked<Tally> {
     };
     let parsed = Dump::new(dump).map_err(unreadable)?;
     let tally = Tally { bytes: dump.len() as u64, ..Tally::default() };
-    let mut model = Model { world, at, records: parsed.records(), offset: 0, what: String::new(), tally };
+    let mut model =
+        Model { world, at, records: parsed.records(), offset: 0, what: String::new(), tally, truth };
     model.params()?;
     model.itabs()?;
     let heap = model.heap_order();
@@ -76,7 +98,7 @@ pub fn check(world: &World, at: &Locations, dump: &[u8]) -> Checked<Tally> {
     model.memprof()?;
     model.samples(&heap)?;
     model.eof()?;
-    Ok(model.tally)
+    Ok(model)
 }
 
 /// The comparison, as far as it has come.
@@ -89,6 +111,8 @@ struct Model<'a> {
     /// The current record, in the world's terms.
     what: String,
     tally: Tally,
+    /// What the world says of the records so far, if that is wanted.
+    truth: Option<Vec<Truth>>,
 }
 
 /// The fields of a record that are compared: `(name, expected, found)`.
@@ -102,7 +126,7 @@ use compare;
 /// The next record, which must be of the kind named.
 macro_rules! next {
     ($model:ident, $kind:ident, $what:expr) => {
-        match $model.next($what)? {
+        match $model.next(Kind::$kind, $what)? {
             Record::$kind(record) => record,
             other => return Err($model.unexpected(Kind::$kind, other.kind())),
         }
@@ -111,8 +135,11 @@ macro_rules! next {
 use next;
 
 impl<'a> Model<'a> {
-    fn next(&mut self, what: impl FnOnce() -> String) -> Checked<Record<'a>> {
+    fn next(&mut self, kind: Kind, what: impl FnOnce() -> String) -> Checked<Record<'a>> {
         self.what = what();
+        if let Some(truth) = &mut self.truth {
+            truth.push(Truth::new(kind, &self.what));
+        }
         self.offset = self.records.offset();
         match self.records.next() {
             Some(Ok((_, record))) => {
@@ -135,7 +162,29 @@ impl<'a> Model<'a> {
         self.mismatch("kind of record", expected.to_string(), found.to_string())
     }
 
-    fn same<T: PartialEq<U> + Debug, U: Debug>(&self, field: &str, expected: T, found: U) -> Checked {
+    /// Compares a number or a truth value.
+    fn same<T, U: Debug>(&mut self, field: &str, expected: T, found: U) -> Checked
+    where
+        T: PartialEq<U> + Debug + Copy + Into<Json>,
+    {
+        self.tell(field, || expected.into());
+        self.equal(field, expected, found)
+    }
+
+    /// Compares a string.
+    fn text(&mut self, field: &str, expected: &str, found: Text<'_>) -> Checked {
+        self.tell(field, || expected.into());
+        self.equal(field, Text::from(expected), found)
+    }
+
+    /// Notes what the world says of a field, if that is wanted.
+    fn tell(&mut self, field: &str, value: impl FnOnce() -> Json) {
+        if let Some(record) = self.truth.as_mut().and_then(|truth| truth.last_mut()) {
+            record.tell(field, value());
+        }
+    }
+
+    fn equal<T: PartialEq<U> + Debug, U: Debug>(&self, field: &str, expected: T, found: U) -> Checked {
         if expected == found {
             return Ok(());
         }
@@ -143,8 +192,11 @@ impl<'a> Model<'a> {
     }
 
     /// Compares contents, and names the first byte that differs.
-    fn contents(&self, expected: &[u8], found: &[u8]) -> Checked {
-        self.same("length of contents", expected.len(), found.len())?;
+    fn contents(&mut self, expected: &[u8], found: &[u8]) -> Checked {
+        if let Some(record) = self.truth.as_mut().and_then(|truth| truth.last_mut()) {
+            record.tell_contents(expected);
+        }
+        self.equal("length of contents", expected.len(), found.len())?;
         match expected.iter().zip(found).position(|(e, f)| e != f) {
             None => Ok(()),
             Some(i) => {
@@ -158,11 +210,16 @@ impl<'a> Model<'a> {
     }
 
     /// Compares a list of pointer fields by their offsets, and names the first that differs.
-    fn fields(&self, expected: impl IntoIterator<Item = u64>, mut found: Fields<'_>) -> Checked {
+    fn fields(
+        &mut self,
+        expected: impl IntoIterator<Item = u64, IntoIter: Clone>,
+        mut found: Fields<'_>,
+    ) -> Checked {
         let mut expected = expected.into_iter();
+        self.tell("fields", || expected.clone().collect());
         for i in 0.. {
             let (e, f) = (expected.next().map(Field::pointer), found.next());
-            self.same(&format!("fields[{i}]"), e, f)?;
+            self.equal(&format!("fields[{i}]"), e, f)?;
             if e.is_none() {
                 break;
             }
@@ -171,7 +228,7 @@ impl<'a> Model<'a> {
     }
 
     /// The offsets of the words that the mask says are pointers.
-    fn pointer_slots(&self, slots: &[Slot]) -> impl Iterator<Item = u64> + use<> {
+    fn pointer_slots(&self, slots: &[Slot]) -> impl Iterator<Item = u64> + Clone + use<> {
         let ptr_size = self.ptr_size();
         let pointers: Vec<u64> =
             (0..).zip(slots).filter(|(_, slot)| slot.is_pointer()).map(|(i, _)| i * ptr_size).collect();
@@ -207,11 +264,12 @@ impl<'a> Model<'a> {
             big_endian = target.big_endian(),
             heap_start = at.arena_start.0,
             heap_end = at.arena_used.0,
-            arch = Arch::Char(target.thechar().into()),
             cpus = self.world.ncpu as i64 as u64,
         );
         self.same("pointer_size", target.ptr_size(), params.pointer_size.bytes())?;
-        self.same("experiment", self.world.goexperiment.as_bytes(), params.experiment.0)
+        self.tell("arch", || target.thechar().into());
+        self.equal("arch", Arch::Char(target.thechar().into()), params.arch)?;
+        self.text("experiment", &self.world.goexperiment, params.experiment)
     }
 
     fn threads(&mut self) -> Checked {
@@ -237,14 +295,15 @@ impl<'a> Model<'a> {
         self.contents(&self.at.bss_contents(self.world), bss.contents)?;
         // Behind the world's words may lie the dump writer's own: typecache, and tmpbuf of which the
         // first of three words is a pointer.
-        let tail_words = self.at.bss.tail / self.ptr_size();
-        let first = self.world.bss.len() as u64 * self.ptr_size();
-        let tail = (0..tail_words.saturating_sub(2)).map(|word| first + word * self.ptr_size());
+        let ptr_size = self.ptr_size();
+        let tail_words = self.at.bss.tail / ptr_size;
+        let first = self.world.bss.len() as u64 * ptr_size;
+        let tail = (0..tail_words.saturating_sub(2)).map(move |word| first + word * ptr_size);
         self.fields(self.pointer_slots(&self.world.bss).chain(tail), bss.fields)
     }
 
     fn eof(&mut self) -> Checked {
-        match self.next(|| "the end".into())? {
+        match self.next(Kind::Eof, || "the end".into())? {
             Record::Eof => match self.records.next() {
                 None => Ok(()),
                 Some(more) => Err(self.mismatch("what follows it", "nothing".into(), format!("{more:?}"))),

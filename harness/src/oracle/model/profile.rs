@@ -1,11 +1,11 @@
 //! Statistics and the memory profile.
 
 use heapmatrix_emu::world::Pc;
-use heapmatrix_reader::Record;
+use heapmatrix_reader::{Record, Text};
 
 use super::{Checked, Kind, Model, compare, next};
 
-impl Model<'_> {
+impl<'a> Model<'a> {
     pub(super) fn memstats(&mut self) -> Checked {
         let record = next!(self, MemStats, || "the memory statistics".into());
         let found = [
@@ -38,9 +38,10 @@ impl Model<'_> {
         for ((name, expected), found) in stats.counters().zip(found) {
             self.same(name, expected, found)?;
         }
-        for (i, &found) in record.pause_ns.iter().enumerate() {
-            let expected = stats.pause_ns.get(i).copied().unwrap_or(0);
-            self.same(&format!("pause_ns[{i}]"), expected, found)?;
+        let pauses: [u64; 256] = std::array::from_fn(|i| stats.pause_ns.get(i).copied().unwrap_or(0));
+        self.tell("pause_ns", || pauses.as_slice().into());
+        for (i, (expected, found)) in pauses.into_iter().zip(record.pause_ns).enumerate() {
+            self.equal(&format!("pause_ns[{i}]"), expected, found)?;
         }
         self.same("num_gc", u64::from(stats.numgc), record.num_gc)
     }
@@ -54,19 +55,21 @@ impl Model<'_> {
                 allocs = self.at.truncate(bucket.allocs),
                 frees = self.at.truncate(bucket.frees),
             );
-            self.same("stack.depth", bucket.stack.len() as u64, record.stack.depth())?;
-            for (n, (pc, call)) in bucket.stack.iter().zip(record.stack).enumerate() {
-                let (function, file, line) = self.call(pc, n == 0);
-                self.same(&format!("stack[{n}].function"), function.as_bytes(), call.function.0)?;
-                self.same(&format!("stack[{n}].file"), file.as_bytes(), call.file.0)?;
-                self.same(&format!("stack[{n}].line"), line, call.line)?;
+            let stack: Vec<(String, &str, u64)> =
+                bucket.stack.iter().enumerate().map(|(n, pc)| self.call(pc, n == 0)).collect();
+            self.tell("stack", || serde_json::json!(stack));
+            self.equal("stack.depth", stack.len() as u64, record.stack.depth())?;
+            for (n, ((function, file, line), call)) in stack.into_iter().zip(record.stack).enumerate() {
+                self.equal(&format!("stack[{n}].function"), Text::from(&*function), call.function)?;
+                self.equal(&format!("stack[{n}].file"), Text::from(file), call.file)?;
+                self.equal(&format!("stack[{n}].line"), line, call.line)?;
             }
         }
         Ok(())
     }
 
     /// What the profile says of a PC: function, file and line.
-    fn call(&self, pc: &Pc, innermost: bool) -> (String, &str, u64) {
+    fn call(&self, pc: &Pc, innermost: bool) -> (String, &'a str, u64) {
         let world = self.world;
         let (function, line) = match *pc {
             Pc::Zero | Pc::Unknown(_) => return (format!("({:#x})", self.at.pc(pc)), "?", 0),

@@ -54,6 +54,9 @@ impl Model<'_> {
             Some((package, name)) => format!("{package}.{name}"),
             None => t.string.clone(),
         };
-        self.same("name", name.as_bytes(), record.name.0)
+        self.text("name", &name, record.name)?;
+        // Go 1.5 itself writes memory in place of these names.
+        self.tell("struck", || t.qualified_name().is_some().into());
+        Ok(())
     }
 }

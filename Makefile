@@ -20,7 +20,8 @@ run: setup
 	@target/release/heapmatrix run $(ARGS)
 
 # nextest runs tests in parallel processes but no doctests; plain `cargo test` runs everything.
-test: setup
+test:
+	@.ci/setup test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
 	else \

@@ -54,7 +54,7 @@ pub struct Args {
     /// The dialect to dump in: go1.5, or go1.5-exact as the program itself does
     #[arg(long, value_name = "D", default_value_t = Dialect::Go15, value_parser = clap::value_parser!(Dialect))]
     dialect: Dialect,
-    /// Compare the dump from outside with the program's own
+    /// Compare every heap dump that the program writes itself with one from outside
     #[arg(long)]
     compare: bool,
     /// Keep the last heap dump that the program has written itself in this file
@@ -130,7 +130,7 @@ struct Report {
     threads: u32,
     files: Vec<File>,
     dump: Option<Dumped>,
-    comparison: Option<Compared>,
+    comparisons: Vec<Compared>,
 }
 
 #[derive(Debug, Serialize)]
@@ -163,14 +163,12 @@ impl Args {
             .map_err(|e| format!("cannot run {path}: {e}"))?;
         self.check_arch(path, process.target())?;
 
-        let (outside, comparison) = self.dump(&mut process)?;
+        let (outside, comparisons) = self.dump(&mut process)?;
         let status = exec::finish(&mut process)?;
         self.keep_files(&process, &status)?;
-        self.report(&process, &status, outside.as_ref(), comparison.as_ref())?;
-        Ok(match comparison {
-            Some(Comparison { difference: Some(_), .. }) => Verdict::Failed,
-            _ => Verdict::Status(status.code()),
-        })
+        self.report(&process, &status, outside.as_ref(), &comparisons)?;
+        let differs = comparisons.iter().any(|c| c.difference.is_some());
+        Ok(if differs { Verdict::Failed } else { Verdict::Status(status.code()) })
     }
 
     fn options(&self) -> Options {
@@ -193,13 +191,14 @@ impl Args {
         Err(format!("{path} is a program for {target}, not for {}", self.arch))
     }
 
-    /// Dumps the program from outside, and compares, if that is wanted.
+    /// Dumps the program from outside when it first comes to where it is to be dumped, and compares that
+    /// and all further dumps of its own, if that is wanted.
     fn dump(
         &self,
         process: &mut Process,
-    ) -> Result<(Option<Outside>, Option<Comparison>), Box<dyn std::error::Error>> {
+    ) -> Result<(Option<Outside>, Vec<Comparison>), Box<dyn std::error::Error>> {
         if self.dump.is_none() && !self.compare {
-            return Ok((None, None));
+            return Ok((None, Vec::new()));
         }
         if self.compare && self.at != DUMP_POINT {
             return Err(format!("--compare needs the dump at {DUMP_POINT}: leave --at out").into());
@@ -209,8 +208,12 @@ impl Args {
         if let Some(file) = &self.dump {
             write_file(file, &outside.bytes)?;
         }
-        let comparison = if self.compare { Some(exec::compare(process, &outside)?) } else { None };
-        Ok((Some(outside), comparison))
+        let mut comparisons = Vec::new();
+        if self.compare {
+            comparisons.push(exec::compare(process, &outside)?);
+            comparisons.extend(exec::compare_rest(process, self.dialect)?);
+        }
+        Ok((Some(outside), comparisons))
     }
 
     /// Writes the program's files where they are wanted.
@@ -233,21 +236,19 @@ impl Args {
         process: &Process,
         status: &ExitStatus,
         outside: Option<&Outside>,
-        comparison: Option<&Comparison>,
+        comparisons: &[Comparison],
     ) -> io::Result<()> {
         if !self.json {
             if let ExitStatus::Killed { .. } = status {
                 eprintln!("heapmatrix: {}: {status}", self.program[0]);
             }
-            return match comparison {
-                Some(Comparison { own, difference: None }) => {
-                    writeln!(io::stdout(), "identical: {own} bytes")
+            for (number, Comparison { own, difference }) in (1..).zip(comparisons) {
+                match difference {
+                    None => writeln!(io::stdout(), "dump {number}: identical, {own} bytes")?,
+                    Some(difference) => writeln!(io::stdout(), "dump {number}: {difference}")?,
                 }
-                Some(Comparison { difference: Some(difference), .. }) => {
-                    writeln!(io::stdout(), "{difference}")
-                }
-                None => Ok(()),
-            };
+            }
+            return Ok(());
         }
         let Stats { instructions, time, memory, threads } = process.stats();
         let report = Report {
@@ -268,11 +269,14 @@ impl Args {
                 bytes: outside.summary.bytes,
                 lost: outside.summary.lost,
             }),
-            comparison: comparison.map(|c| Compared {
-                identical: c.difference.is_none(),
-                bytes: c.own,
-                difference: c.difference.clone(),
-            }),
+            comparisons: comparisons
+                .iter()
+                .map(|c| Compared {
+                    identical: c.difference.is_none(),
+                    bytes: c.own,
+                    difference: c.difference.clone(),
+                })
+                .collect(),
         };
         let mut stdout = io::stdout().lock();
         serde_json::to_writer_pretty(&mut stdout, &report)?;

@@ -128,6 +128,24 @@ pub fn compare(process: &mut Process, outside: &Outside) -> Result<Comparison, E
     Ok(Comparison { own: own.len() as u64, difference })
 }
 
+/// Runs a program to its end, and compares each of the dumps that it writes with one from outside.
+///
+/// # Errors
+/// Those of [`dump`] and [`compare`].
+pub fn compare_rest(process: &mut Process, dialect: Dialect) -> Result<Vec<Comparison>, ExecError> {
+    let mut comparisons = Vec::new();
+    loop {
+        match run_to(process, DUMP_POINT) {
+            Ok(()) => {
+                let outside = dump(process, dialect)?;
+                comparisons.push(compare(process, &outside)?);
+            }
+            Err(ExecError::NotReached { .. }) => return Ok(comparisons),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Runs a program to its end.
 ///
 /// # Errors

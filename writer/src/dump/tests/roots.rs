@@ -13,7 +13,7 @@ use crate::testing::{
 };
 
 /// Makes `words` the data segment, with a pointer mask.
-fn data_segment<T: Target>(image: &mut Image<T>, words: &[u64], nbit: u64, mask: &[u8]) -> Addr {
+pub(super) fn data_segment<T: Target>(image: &mut Image<T>, words: &[u64], nbit: u64, mask: &[u8]) -> Addr {
     let data = image.alloc(words.len() as u64 * T::PTR_SIZE);
     for (i, &word) in words.iter().enumerate() {
         image.word(data.add(i as u64 * T::PTR_SIZE), word);
@@ -171,7 +171,13 @@ fn other_roots_follow_the_segments<T: Target>() {
 }
 
 /// A bucket of the memory profile.
-fn new_bucket<T: Target>(image: &mut Image<T>, size: u64, stk: &[u64], allocs: u64, frees: u64) -> Addr {
+pub(super) fn new_bucket<T: Target>(
+    image: &mut Image<T>,
+    size: u64,
+    stk: &[u64],
+    allocs: u64,
+    frees: u64,
+) -> Addr {
     let header = <Bucket as GoType<T>>::SIZE;
     let b = image.alloc(header + stk.len() as u64 * T::PTR_SIZE + <MemRecord as GoType<T>>::SIZE);
     image.set(b, Bucket::typ(), 1);

@@ -129,12 +129,12 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             return Err(bad("findfunctab leads to a function behind it"));
         }
         loop {
-            let (entry, next) = entry_of(idx + 1)?;
+            idx += 1;
+            let (entry, next) = entry_of(idx)?;
             if entry > pc {
                 break;
             }
             functab = next;
-            idx += 1;
         }
         let funcoff = self.get(functab, Functab::funcoff())?;
         if funcoff >= module.pclntable.len {

@@ -254,6 +254,9 @@ fn buckets_that_cannot_be() {
         error_of(&|image, b| image.set(b, Bucket::typ(), 2)),
         "bucket.typ at BUCKET is 0x2: the memory profile has only buckets of type memProfile (1)"
     );
+    let (mut image, ..) = with_lines::<Amd64>();
+    new_bucket(&mut image, 8, &[0xdead; 32], 0, 0);
+    image.dump(Dialect::Go15).expect("a bucket may be full");
     assert_eq!(
         error_of(&|image, b| image.set(b, Bucket::nstk(), 33)),
         "bucket.nstk at BUCKET is 0x21: no bucket has more than 32 PCs"

@@ -286,8 +286,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         if header.len != expected.len() as u64 {
             return Ok(false);
         }
-        let table = Header { array: header.array, len: header.len };
-        let mut bytes = Bytes::new(self, table, 0);
+        let mut bytes = Bytes::new(self, header, 0);
         for want in expected.bytes() {
             if bytes.next()? != Some(want) {
                 return Ok(false);

@@ -161,8 +161,27 @@ fn stack_maps<T: Target>() {
     for i in 0..3 {
         assert_eq!(data(i), Ok(BitVector { n: 33, bytedata: stkmap.add(8 + 8 * i as u64) }));
     }
+    let of_no_bits = image.stackmap(1, 0, &[]);
+    let process = process_of(&image);
+    let expected = BitVector { n: 0, bytedata: of_no_bits.add(8) };
+    assert_eq!(process.stackmapdata(of_no_bits, 0, TEXT).unwrap(), Ok(expected));
+    let data = |i| process.stackmapdata(stkmap, i, TEXT).unwrap();
     for index in [-1, 3] {
         assert_eq!(data(index), Err(TracebackError::StackMapIndex { entry: Addr(TEXT), index, n: 3 }));
+    }
+}
+
+#[test]
+fn strings_of_the_target_and_of_the_reference_are_compared() {
+    let mut image = Image::<Arm>::new();
+    let bytes = image.data(b"dumping heap");
+    let process = process_of(&image);
+    let target = |len| Text::Target(Header { array: bytes, len });
+    for (text, is) in
+        [(target(12), true), (target(11), false), (target(13), false), (Text::Literal("dumping heap"), true)]
+    {
+        assert_eq!(process.text_is(text, "dumping heap").unwrap(), is, "{text:?}");
+        assert!(!process.text_is(text, "dumping heaq").unwrap(), "{text:?}");
     }
 }
 

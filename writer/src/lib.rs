@@ -22,8 +22,8 @@
 //!
 //!     fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
 //!         self.0.iter().find_map(|(start, bytes)| {
-//!             let from = addr.0.checked_sub(*start)?;
-//!             bytes.get(from as usize..from.checked_add(len)? as usize)
+//!             let from = usize::try_from(addr.0.checked_sub(*start)?).ok()?;
+//!             bytes.get(from..from.checked_add(usize::try_from(len).ok()?)?)
 //!         })
 //!     }
 //! }

@@ -72,3 +72,38 @@ impl<M: Memory + ?Sized> Memory for &M {
         (**self).borrow(addr, len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Segments;
+
+    /// What need not lend.
+    struct Copied(Segments);
+
+    impl Memory for Copied {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+            self.0.read(addr, buf)
+        }
+    }
+
+    /// The sum of the two bytes that it lends and that it copies.
+    fn two_bytes<M: Memory>(memory: M, addr: Addr) -> (Option<u8>, Result<u8, Unreadable>) {
+        let mut bytes = [0; 2];
+        let copied = memory.read(addr, &mut bytes).map(|()| bytes.iter().sum());
+        (memory.borrow(addr, 2).map(|loan| loan.iter().sum()), copied)
+    }
+
+    #[test]
+    fn a_reference_to_a_memory_is_that_memory() {
+        let mut segments = Segments::new(true);
+        segments.map(10, 4);
+        segments.write(Addr(10), &[1, 2, 3, 4]);
+        let unreadable = Err(Unreadable { addr: Addr(13), len: 2 });
+        assert_eq!(two_bytes(&segments, Addr(11)), (Some(5), Ok(5)));
+        assert_eq!(two_bytes(&segments, Addr(13)), (None, unreadable));
+        let copied = Copied(segments);
+        assert_eq!(two_bytes(&copied, Addr(11)), (None, Ok(5)));
+        assert_eq!(two_bytes(&copied, Addr(13)), (None, unreadable));
+    }
+}

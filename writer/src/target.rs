@@ -178,3 +178,17 @@ impl FromStr for AnyTarget {
         Self::ALL.iter().copied().find(|t| t.goarch() == s).ok_or_else(|| UnknownTarget(s.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_go_by_their_goarch() {
+        for &target in AnyTarget::ALL {
+            assert_eq!(target.to_string().parse(), Ok(target));
+        }
+        assert_eq!(format!("[{:>5}]", AnyTarget::I386), "[  386]", "columns can be aligned");
+        assert_eq!("i386".parse::<AnyTarget>(), Err(UnknownTarget("i386".to_owned())), "Go calls it 386");
+    }
+}

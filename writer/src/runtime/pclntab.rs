@@ -110,3 +110,38 @@ pub(crate) fn step<T: Target, M: Memory + ?Sized>(
     to.val = to.val.wrapping_add(vdelta as i32);
     Ok(Some(true))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Segments;
+
+    /// The bytes of a table of `len` bytes, of which so many are there, each its own offset.
+    fn bytes(memory: &mut Segments, there: u8, len: u64) -> Bytes<'_, Segments> {
+        memory.map(0x1000, there.into());
+        memory.write(Addr(0x1000), &(0..there).collect::<Vec<_>>());
+        Bytes { memory, at: Addr(0x1000), left: len, chunk: [0; 64], used: 0, filled: 0 }
+    }
+
+    #[test]
+    fn a_table_is_read_to_its_end_or_to_that_of_memory() {
+        for there in [0, 1, 63, 64, 65, 100, 200] {
+            let mut memory = Segments::default();
+            let mut p = bytes(&mut memory, there, 150);
+            for offset in 0..there.min(150) {
+                assert_eq!(p.next().unwrap(), Some(offset));
+            }
+            if there >= 150 {
+                assert_eq!(p.next().unwrap(), None);
+                continue;
+            }
+            let end = Addr(0x1000 + u64::from(there));
+            match p.next().unwrap_err() {
+                Error::Unreadable { place, source } => {
+                    assert_eq!((place, source.addr, source.len), (PCLNTABLE, end, 1))
+                }
+                error => panic!("{error}"),
+            }
+        }
+    }
+}

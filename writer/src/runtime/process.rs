@@ -92,3 +92,21 @@ pub(crate) fn check_range<T: Target>(start: Addr, len: u64, place: Place, at: Ad
 pub(crate) fn out_of_range(place: Place, at: Addr, value: u64, problem: &'static str) -> Error {
     Error::OutOfRange { place, at, value, problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Amd64, Arm};
+
+    #[test]
+    fn ranges_end_with_the_address_space() {
+        let fits = |start, len| check_range::<Arm>(Addr(start), len, Place::new("", ""), Addr::NIL).is_ok();
+        assert!(fits(0, 0) && fits(0, 1 << 32) && fits(0xffff_f000, 0x1000) && fits(0xffff_ffff, 1));
+        assert!(
+            !fits(0, (1 << 32) + 1) && !fits(0xffff_f000, 0x1001) && !fits(1 << 32, 1) && !fits(1, u64::MAX)
+        );
+        let fits = |start, len| check_range::<Amd64>(Addr(start), len, Place::new("", ""), Addr::NIL).is_ok();
+        assert!(fits(0, u64::MAX) && fits(u64::MAX - 7, 7));
+        assert!(!fits(u64::MAX - 7, 8));
+    }
+}

@@ -440,7 +440,7 @@ go_structs! {
 
 /// `len(finblock.fin)`.
 pub(crate) const fn finalizers_per_block<T: Target>() -> u64 {
-    (FIN_BLOCK_SIZE - 2 * T::PTR_SIZE - 2 * 4) / <Finalizer as GoType<T>>::SIZE
+    (FIN_BLOCK_SIZE - Finblock::fin::<T>().offset) / <Finalizer as GoType<T>>::SIZE
 }
 
 #[cfg(test)]

@@ -129,12 +129,12 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             return Err(bad("findfunctab leads to a function behind it"));
         }
         loop {
-            let (entry, next) = entry_of(idx + 1)?;
+            idx += 1;
+            let (entry, next) = entry_of(idx)?;
             if entry > pc {
                 break;
             }
             functab = next;
-            idx += 1;
         }
         let funcoff = self.get(functab, Functab::funcoff())?;
         if funcoff >= module.pclntable.len {
@@ -286,8 +286,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         if header.len != expected.len() as u64 {
             return Ok(false);
         }
-        let table = Header { array: header.array, len: header.len };
-        let mut bytes = Bytes::new(self, table, 0);
+        let mut bytes = Bytes::new(self, header, 0);
         for want in expected.bytes() {
             if bytes.next()? != Some(want) {
                 return Ok(false);

@@ -18,15 +18,15 @@ const FRAME: u64 = 64;
 /// A process with one goroutine, in which `inner` was called by `outer`, and that by `goexit`.
 ///
 /// Each of the two functions has a frame of [`FRAME`] bytes, the return PC included where a call pushes it.
-struct TwoFrames<T> {
-    image: Image<T>,
-    g: Addr,
+pub(super) struct TwoFrames<T> {
+    pub image: Image<T>,
+    pub g: Addr,
     inner: u64,
     outer: u64,
 }
 
 impl<T: Target> TwoFrames<T> {
-    fn new(inner: Function, outer: Function) -> Self {
+    pub(super) fn new(inner: Function, outer: Function) -> Self {
         let mut image = Image::<T>::new();
         let delta = (FRAME - if T::USES_LR { 0 } else { T::REG_SIZE }) as i32;
         let [inner, outer] = [inner, outer].map(|f| {
@@ -85,7 +85,7 @@ impl<T: Target> TwoFrames<T> {
     }
 }
 
-fn named(name: &'static str) -> Function {
+pub(super) fn named(name: &'static str) -> Function {
     Function { name, ..Function::default() }
 }
 

@@ -12,7 +12,7 @@ use crate::target::{Amd64, Arm, I386, Target};
 use crate::testing::{ARENA, ARENA_SIZE, Expected, Image, assert_same, each_target, ints};
 
 /// Sets the bits of the arena's word `word`: pointer and mark.
-fn set_bits<T: Target>(image: &mut Image<T>, bits: &[(u64, bool, bool)]) {
+pub(super) fn set_bits<T: Target>(image: &mut Image<T>, bits: &[(u64, bool, bool)]) {
     let mut bytes = std::collections::BTreeMap::<u64, u8>::new();
     for &(word, pointer, marked) in bits {
         let byte = bytes.entry(ARENA - 1 - word / 4).or_default();

@@ -2,6 +2,7 @@
 
 mod frames;
 mod heap;
+mod hosts;
 mod roots;
 mod types;
 

@@ -13,7 +13,7 @@ use crate::testing::{
 };
 
 /// Makes `words` the data segment, with a pointer mask.
-fn data_segment<T: Target>(image: &mut Image<T>, words: &[u64], nbit: u64, mask: &[u8]) -> Addr {
+pub(super) fn data_segment<T: Target>(image: &mut Image<T>, words: &[u64], nbit: u64, mask: &[u8]) -> Addr {
     let data = image.alloc(words.len() as u64 * T::PTR_SIZE);
     for (i, &word) in words.iter().enumerate() {
         image.word(data.add(i as u64 * T::PTR_SIZE), word);
@@ -171,7 +171,13 @@ fn other_roots_follow_the_segments<T: Target>() {
 }
 
 /// A bucket of the memory profile.
-fn new_bucket<T: Target>(image: &mut Image<T>, size: u64, stk: &[u64], allocs: u64, frees: u64) -> Addr {
+pub(super) fn new_bucket<T: Target>(
+    image: &mut Image<T>,
+    size: u64,
+    stk: &[u64],
+    allocs: u64,
+    frees: u64,
+) -> Addr {
     let header = <Bucket as GoType<T>>::SIZE;
     let b = image.alloc(header + stk.len() as u64 * T::PTR_SIZE + <MemRecord as GoType<T>>::SIZE);
     image.set(b, Bucket::typ(), 1);
@@ -248,6 +254,9 @@ fn buckets_that_cannot_be() {
         error_of(&|image, b| image.set(b, Bucket::typ(), 2)),
         "bucket.typ at BUCKET is 0x2: the memory profile has only buckets of type memProfile (1)"
     );
+    let (mut image, ..) = with_lines::<Amd64>();
+    new_bucket(&mut image, 8, &[0xdead; 32], 0, 0);
+    image.dump(Dialect::Go15).expect("a bucket may be full");
     assert_eq!(
         error_of(&|image, b| image.set(b, Bucket::nstk(), 33)),
         "bucket.nstk at BUCKET is 0x21: no bucket has more than 32 PCs"

@@ -8,10 +8,10 @@ use crate::runtime::structs::{Itab, Type, UncommonType};
 use crate::target::{Amd64, Ppc64, Target};
 use crate::testing::{Expected, Image, META, META_END, assert_same, counted, each_target, ints};
 
-const DIRECT: u64 = 1 << 5;
+pub(super) const DIRECT: u64 = 1 << 5;
 const NO_POINTERS: u64 = 1 << 7;
 
-fn new_type<T: Target>(image: &mut Image<T>, name: &str, size: u64, hash: u64, kind: u64) -> Addr {
+pub(super) fn new_type<T: Target>(image: &mut Image<T>, name: &str, size: u64, hash: u64, kind: u64) -> Addr {
     let t = image.alloc(<Type as GoType<T>>::SIZE);
     let string = image.string(name);
     image.set(t, Type::size(), size);
@@ -33,7 +33,7 @@ fn qualify<T: Target>(image: &mut Image<T>, t: Addr, pkgpath: &str, name: &str) 
 }
 
 /// Makes an itab the last of a bucket of the hash table.
-fn new_itab<T: Target>(image: &mut Image<T>, bucket: u64, t: Addr) -> Addr {
+pub(super) fn new_itab<T: Target>(image: &mut Image<T>, bucket: u64, t: Addr) -> Addr {
     let tab = image.alloc(<Itab as GoType<T>>::SIZE);
     image.set(tab, Itab::_type(), t.0);
     image.set_pointer(image.symbols.itab_hash.add(bucket * T::PTR_SIZE), tab);

@@ -102,6 +102,12 @@ fn a_finblock_has_room_for_as_many_finalizers_as_in_go() {
 }
 
 #[test]
+fn no_args_is_all_ones() {
+    assert_eq!(no_args::<Arm>(), 0xffff_ffff);
+    assert_eq!(no_args::<Ppc64>(), u64::MAX);
+}
+
+#[test]
 fn places_are_spelled_as_in_go() {
     let sp = G::sched::<Arm>().then(Gobuf::sp());
     assert_eq!(sp.place.to_string(), "g.sched.sp");

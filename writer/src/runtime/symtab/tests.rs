@@ -53,6 +53,32 @@ fn every_pc_finds_its_function<T: Target>() {
     }
 }
 
+each_target!(a_pc_has_its_own_place_in_findfunctab);
+fn a_pc_has_its_own_place_in_findfunctab<T: Target>() {
+    let (mut image, entries) = many_functions::<T>();
+    let table = image.alloc(20 * entries.len() as u64);
+    image.set(image.symbols.firstmoduledata, Moduledata::findfunctab(), table.0);
+    // A table of zeros has every search begin with the first function.
+    let process = process_of(&image);
+    for (i, &entry) in entries.iter().enumerate() {
+        for pc in [entry, entry + FUNCTION_SIZE - 1] {
+            assert_eq!(process.findfunc(pc).unwrap().map(|f| f.args), Some(i as i32), "pc {pc:#x}");
+        }
+    }
+    for (i, &entry) in entries.iter().enumerate() {
+        let number = (entry - TEXT) / FUNCTION_SIZE;
+        let (bucket, subbucket) = (number / 16, number % 16);
+        image.memory.write(table, &vec![0xff; 20 * entries.len()]);
+        image.memory.write(table.add(20 * bucket), &Image::<T>::bytes(4, number - 1));
+        image.memory.write(table.add(20 * bucket + 4 + subbucket), &[1]);
+        let process = process_of(&image);
+        for pc in [entry, entry + FUNCTION_SIZE - 1] {
+            assert_eq!(process.findfunc(pc).unwrap().map(|f| f.args), Some(i as i32), "pc {pc:#x}");
+        }
+        assert!(process.findfunc(entry - 1).is_err(), "another place, which is wrong");
+    }
+}
+
 each_target!(functions_of_a_second_module);
 fn functions_of_a_second_module<T: Target>() {
     let (mut image, entries) = many_functions::<T>();
@@ -135,8 +161,27 @@ fn stack_maps<T: Target>() {
     for i in 0..3 {
         assert_eq!(data(i), Ok(BitVector { n: 33, bytedata: stkmap.add(8 + 8 * i as u64) }));
     }
+    let of_no_bits = image.stackmap(1, 0, &[]);
+    let process = process_of(&image);
+    let expected = BitVector { n: 0, bytedata: of_no_bits.add(8) };
+    assert_eq!(process.stackmapdata(of_no_bits, 0, TEXT).unwrap(), Ok(expected));
+    let data = |i| process.stackmapdata(stkmap, i, TEXT).unwrap();
     for index in [-1, 3] {
         assert_eq!(data(index), Err(TracebackError::StackMapIndex { entry: Addr(TEXT), index, n: 3 }));
+    }
+}
+
+#[test]
+fn strings_of_the_target_and_of_the_reference_are_compared() {
+    let mut image = Image::<Arm>::new();
+    let bytes = image.data(b"dumping heap");
+    let process = process_of(&image);
+    let target = |len| Text::Target(Header { array: bytes, len });
+    for (text, is) in
+        [(target(12), true), (target(11), false), (target(13), false), (Text::Literal("dumping heap"), true)]
+    {
+        assert_eq!(process.text_is(text, "dumping heap").unwrap(), is, "{text:?}");
+        assert!(!process.text_is(text, "dumping heaq").unwrap(), "{text:?}");
     }
 }
 

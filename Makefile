@@ -7,7 +7,7 @@ help:
 	@echo "make run    build, then dump and check emulated machines of four architectures"
 	@echo "make test   the whole test suite"
 	@echo "make hosts  the tests of the writer and the reader on a 32-bit and on big-endian hosts"
-	@echo "make bench  the benches"
+	@echo "make bench  the benches; their tables are printed and kept in benches/RESULTS.md"
 	@echo "make lint   formatting, clippy, docs"
 	@echo "make mutants   mutation testing of the writer and the reader"
 	@echo "make fuzz TARGET=reader SECONDS=60   one fuzz target for real"
@@ -35,7 +35,8 @@ hosts:
 
 bench: setup
 	$(CARGO) bench --locked -p heapmatrix-benches --benches
-	$(CARGO) run --locked --release -p heapmatrix-benches --bin summary
+	$(CARGO) build --locked --release -p heapmatrix-benches --bins
+	@(target/release/summary && target/release/growth && target/release/beside-go 50) | tee benches/RESULTS.md
 
 lint: setup
 	$(CARGO) fmt --all --check

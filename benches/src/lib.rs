@@ -1,5 +1,7 @@
 //! What the benches share: flat images of processes with a large heap, and figures of real dumps.
 
+use std::io;
+
 pub mod image;
 pub mod mix;
 pub mod reference;
@@ -13,4 +15,15 @@ pub mod sinks;
 pub fn sizes(variable: &str, default: &[u64]) -> Vec<u64> {
     let Ok(list) = std::env::var(variable) else { return default.to_vec() };
     list.split(',').map(|n| n.trim().parse().unwrap_or_else(|_| panic!("{variable}={list}: no MB"))).collect()
+}
+
+/// How long this thread has been on a CPU, in nanoseconds, system calls included: what other programs do meanwhile
+/// does not count.
+///
+/// # Errors
+/// Where the system does not tell: only Linux does.
+pub fn on_cpu() -> io::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let ns = stat.split_whitespace().next().and_then(|ns| ns.parse().ok());
+    ns.ok_or_else(|| io::Error::other(format!("/proc/thread-self/schedstat: {stat:?}")))
 }

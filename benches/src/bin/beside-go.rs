@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use heapmatrix_benches::image::Flat;
 use heapmatrix_benches::shape::{self, Shape};
-use heapmatrix_benches::sinks;
+use heapmatrix_benches::{on_cpu, sinks};
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump, write_heap_dump_pipelined};
 use serde_json::json;
 
@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
     let version = Command::new(&go).arg("version").output().ok().filter(|o| o.status.success());
     let version = version.map(|o| String::from_utf8_lossy(&o.stdout).trim().replace("go version ", ""));
-    println!("Whole dumps of {mb} MB heaps, MB/s; beside {}\n", version.as_deref().unwrap_or("no Go at all"));
+    println!(
+        "## Whole dumps of {mb} MB heaps, MB/s, beside {}\n",
+        version.as_deref().unwrap_or("no Go at all")
+    );
     println!(
         "| target | objects | bytes an object | /dev/null | Go | ratio | tmpfs | Go | ratio | two threads | ratio |"
     );
@@ -87,12 +90,6 @@ fn timed(flat: &Flat, out: &mut File) -> Result<f64, Box<dyn Error>> {
     let start = on_cpu()?;
     let summary = write_heap_dump(flat.target, flat, &flat.symbols, &Options::default(), out)?;
     Ok(summary.bytes as f64 * 1e3 / (on_cpu()? - start))
-}
-
-/// How long this thread has been on a CPU, in nanoseconds.
-fn on_cpu() -> Result<f64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(stat.split_whitespace().next().ok_or("an empty schedstat")?.parse()?)
 }
 
 /// What a Go program's own runtime makes of a heap of the same shape.

@@ -1,65 +1,108 @@
-//! The results of `cargo bench` as tables, with ratios: what `make bench` prints at its end.
+//! The results of `cargo bench` as tables, with ratios: what `make bench` prints and `RESULTS.md` keeps.
 //!
-//! Of each bench the fastest sample counts: what else the machine does can only add to the time.
+//! A bench's group is called `FAMILY ROW`, its functions are the columns. Of each bench the fastest sample
+//! counts: what else the machine does can only add to the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Group, then function: nanoseconds an iteration, and the throughput's unit and amount.
-type Results = BTreeMap<String, BTreeMap<String, (f64, String, f64)>>;
+/// What a bench took, in nanoseconds, and what it did in that time.
+struct Result {
+    ns: f64,
+    bytes: Option<f64>,
+    elements: f64,
+}
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// The rows of a family, and in each the functions.
+type Family = BTreeMap<String, BTreeMap<String, Result>>;
+
+fn main() -> std::result::Result<(), Box<dyn Error>> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let mut results = Results::new();
-    collect(&target.join("criterion"), &mut results)?;
-    println!("{}\n", machine());
-    for (group, functions) in &results {
-        println!("**{group}**\n");
-        let integers = group.starts_with("dumpint");
-        let ours = functions.get("heapmatrix");
-        println!(
-            "| | {} |{}",
-            if integers { "ns each" } else { "GB/s" },
-            if ours.is_some() { " times heapmatrix |" } else { "" }
-        );
-        println!("|---|---|{}", if ours.is_some() { "---|" } else { "" });
-        for (function, (ns, unit, amount)) in functions {
-            let figure = if unit == "Elements" { ns / amount } else { amount / ns };
-            let ratio = ours.map_or(String::new(), |(ours, ..)| format!(" {:.2} |", ns / ours));
-            println!("| {function} | {figure:.2} |{ratio}");
-        }
-        println!();
+    let mut families = BTreeMap::new();
+    collect(&target.join("criterion"), &mut families)?;
+    println!("# Results\n\n{}\n", machine());
+    println!("`make bench` makes these tables anew. Of each bench the fastest sample counts.\n");
+    for (family, rows) in &families {
+        print_family(family, rows);
     }
     Ok(())
 }
 
+fn print_family(family: &str, rows: &Family) {
+    let functions: BTreeSet<&String> = rows.values().flat_map(|row| row.keys()).collect();
+    let of_bytes = rows.values().flat_map(|row| row.values()).any(|result| result.bytes.is_some());
+    let compared = functions.iter().any(|function| function.as_str() == "heapmatrix");
+    println!("## {family}, {}\n", if of_bytes { "GB/s" } else { "time for one" });
+    let heads: Vec<&str> = functions.iter().map(|function| function.as_str()).collect();
+    let ratio = if compared { " times as fast as the best peer |" } else { "" };
+    println!("| | {} |{ratio}", heads.join(" | "));
+    println!("|---|{}{}", "---|".repeat(heads.len()), if compared { "---|" } else { "" });
+    for (name, row) in sorted(rows) {
+        let figures = functions.iter().map(|&function| row.get(function).map_or("–".into(), figure));
+        print!("| {name} | {} |", figures.collect::<Vec<_>>().join(" | "));
+        if compared {
+            print!(" {} |", ratio_of(row).map_or("–".into(), |ratio| format!("{ratio:.2}")));
+        }
+        println!();
+    }
+    println!();
+}
+
+/// Rows with numbers in the order of these: 512 before 4096.
+fn sorted(rows: &Family) -> Vec<(&String, &BTreeMap<String, Result>)> {
+    let key = |name: &str| -> Vec<(u64, String)> {
+        name.split(' ').map(|word| (word.parse().unwrap_or(u64::MAX), word.to_owned())).collect()
+    };
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_by_cached_key(|(name, _)| key(name));
+    rows
+}
+
+/// GB/s of what has bytes, and otherwise the time for one element.
+fn figure(result: &Result) -> String {
+    if let Some(bytes) = result.bytes {
+        return format!("{:.2}", bytes / result.ns);
+    }
+    match result.ns / result.elements {
+        ns if ns < 1e3 => format!("{ns:.2} ns"),
+        ns if ns < 1e6 => format!("{:.1} µs", ns / 1e3),
+        ns => format!("{:.2} ms", ns / 1e6),
+    }
+}
+
+/// The fastest peer's time by this project's own. The reference's algorithm and a mere copy are no peers.
+fn ratio_of(row: &BTreeMap<String, Result>) -> Option<f64> {
+    let is_peer = |name: &str| !name.starts_with("heapmatrix") && !["memcpy", "reference"].contains(&name);
+    let peers = row.iter().filter(|(name, _)| is_peer(name)).map(|(_, peer)| peer.ns);
+    Some(peers.min_by(f64::total_cmp)? / row.get("heapmatrix")?.ns)
+}
+
 /// Reads every bench's samples below a directory.
-fn collect(dir: &Path, results: &mut Results) -> Result<(), Box<dyn Error>> {
+fn collect(dir: &Path, families: &mut BTreeMap<String, Family>) -> std::result::Result<(), Box<dyn Error>> {
     let entries =
         fs::read_dir(dir).map_err(|error| format!("{}: {error}; run `cargo bench` first", dir.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if !path.is_dir() {
-            continue;
-        }
         if path.file_name().is_some_and(|name| name == "new") {
-            let read =
-                |name| Ok::<Value, Box<dyn Error>>(serde_json::from_slice(&fs::read(path.join(name))?)?);
+            let read = |name| -> std::result::Result<Value, Box<dyn Error>> {
+                Ok(serde_json::from_slice(&fs::read(path.join(name))?)?)
+            };
             let (bench, sample) = (read("benchmark.json")?, read("sample.json")?);
             let numbers = |key: &str| sample[key].as_array().into_iter().flatten().filter_map(Value::as_f64);
-            let fastest =
+            let ns =
                 numbers("times").zip(numbers("iters")).map(|(ns, n)| ns / n).fold(f64::INFINITY, f64::min);
-            let text = |key: &str| bench[key].as_str().unwrap_or_default().to_owned();
-            if let Some((unit, amount)) = bench["throughput"].as_object().and_then(|t| t.iter().next()) {
-                let result = (fastest, unit.clone(), amount.as_f64().unwrap_or(f64::NAN));
-                results.entry(text("group_id")).or_default().insert(text("function_id"), result);
-            }
-        } else {
-            collect(&path, results)?;
+            let amount = |unit: &str| bench["throughput"][unit].as_f64();
+            let result = Result { ns, bytes: amount("Bytes"), elements: amount("Elements").unwrap_or(1.0) };
+            let text = |key: &str| bench[key].as_str().unwrap_or_default();
+            let (family, row) = text("group_id").split_once(' ').unwrap_or((text("group_id"), ""));
+            let rows = families.entry(family.to_owned()).or_default();
+            rows.entry(row.to_owned()).or_default().insert(text("function_id").to_owned(), result);
+        } else if path.is_dir() {
+            collect(&path, families)?;
         }
     }
     Ok(())

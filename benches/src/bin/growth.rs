@@ -1,0 +1,50 @@
+//! How the cost of a dump grows with the heap: speed, time an object, and the memory of the writer itself.
+//!
+//! Usage: `growth [MB]...`, 1, 10 and 100 if not said otherwise. Times are those on the CPU, of the fastest run.
+
+use std::error::Error;
+
+use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::{on_cpu, shape, sinks};
+use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut sizes = std::env::args().skip(1).map(|mb| mb.parse()).collect::<Result<Vec<u64>, _>>()?;
+    if sizes.is_empty() {
+        sizes = vec![1, 10, 100];
+    }
+    println!("## Growth: whole dumps into nothing\n");
+    println!("| target | objects | MB | GB/s | ns an object | the writer's memory, KiB |");
+    println!("|---|---|---|---|---|---|");
+    for target in [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+        for shape in [&shape::SMALL, &shape::ALL] {
+            for &mb in &sizes {
+                let flat = Flat::new(target, shape, mb << 20);
+                let (mut best, mut bytes) = (f64::INFINITY, 0);
+                let before = MEMORY.current_usage();
+                MEMORY.reset_peak_usage();
+                for _ in 0..(400 / mb).clamp(3, 40) {
+                    let start = on_cpu()?;
+                    let options = Options::default();
+                    bytes = write_heap_dump(target, &flat, &flat.symbols, &options, sinks::Null)?.bytes;
+                    best = best.min(on_cpu()? - start);
+                }
+                let memory = MEMORY.peak_usage() - before;
+                println!(
+                    "| {target} | {} {} | {mb} | {:.2} | {:.1} | {} |",
+                    flat.objects,
+                    shape.name,
+                    bytes as f64 / best,
+                    best / flat.objects as f64,
+                    memory.div_ceil(1024),
+                );
+            }
+        }
+    }
+    println!();
+    Ok(())
+}

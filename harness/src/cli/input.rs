@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use heapmatrix_reader::{Kind, Stream, StreamError};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 /// What a Zstandard frame starts with.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -69,10 +71,30 @@ impl Input {
     fn open(&self) -> Result<Box<dyn Read>, String> {
         let explain = |error: io::Error| format!("cannot read {}: {error}", self.name());
         if self.is_standard_input() {
-            return decompressed(io::stdin()).map_err(explain);
+            return decompressed(progress_bar(None).wrap_read(io::stdin())).map_err(explain);
         }
-        File::open(&self.path).and_then(decompressed).map_err(explain)
+        let open = || {
+            let file = File::open(&self.path)?;
+            // A pipe's length is 0.
+            let length = Some(file.metadata()?.len()).filter(|&length| length > 0);
+            decompressed(progress_bar(length).wrap_read(file))
+        };
+        open().map_err(explain)
     }
+}
+
+/// How much has been read, of so many bytes, on standard error if that is a terminal. It is gone when its reader is.
+fn progress_bar(length: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(10));
+    let template = match length {
+        Some(_) => "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+        None => "{spinner} {bytes}  {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_finish(ProgressFinish::AndClear)
 }
 
 /// Decompresses what starts like compressed data.

@@ -47,6 +47,20 @@ struct Entry {
     offset: u64,
 }
 
+/// Objects met while reading a dump, of which an [`Index`] can be made.
+#[derive(Default)]
+pub(crate) struct Objects(Vec<Entry>);
+
+impl Objects {
+    pub fn push(&mut self, offset: u64, object: &Object<'_>) {
+        // By an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len() / 8 + 64);
+        }
+        self.0.push(Entry { address: object.address, offset });
+    }
+}
+
 /// The length of an object of 4 GiB or more: the dump has the true one.
 const LONG: u32 = u32::MAX;
 
@@ -67,12 +81,17 @@ impl<'a> Index<'a> {
     /// # Errors
     /// Those of reading its records.
     pub fn new(dump: Dump<'a>) -> Result<Self> {
-        let mut entries = Vec::new();
+        let mut objects = Objects::default();
         for record in dump.records() {
             if let (offset, Record::Object(object)) = record? {
-                entries.push(Entry { address: object.address, offset });
+                objects.push(offset, &object);
             }
         }
+        Ok(Self::of(dump, objects))
+    }
+
+    /// The index of the objects that have been met in a dump.
+    pub(crate) fn of(dump: Dump<'a>, Objects(mut entries): Objects) -> Self {
         entries.shrink_to_fit();
         // Objects are in the order of their spans, which is mostly that of their addresses.
         if !entries.is_sorted() {
@@ -83,7 +102,7 @@ impl<'a> Index<'a> {
             .map(|id| u32::try_from(index.object(id).contents.len()).unwrap_or(LONG))
             .collect();
         index.divide();
-        Ok(index)
+        index
     }
 
     /// Cuts the addresses into parts, not more than there are objects.

@@ -145,6 +145,8 @@ fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    print(format_args!("{text}\n"))
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    out.flush()
 }

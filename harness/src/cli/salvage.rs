@@ -36,30 +36,30 @@ impl Args {
             salvage.write_to(&mut out).and_then(|()| out.flush()).map_err(cannot)?;
         }
         // The report keeps out of the dump's way.
-        let report = report(&salvage);
         if to_stdout {
-            eprint!("{report}")
+            report(&salvage, &mut BufWriter::new(io::stderr().lock()))?;
         } else {
-            super::print(format_args!("{report}"))?
+            report(&salvage, &mut BufWriter::new(io::stdout().lock()))?;
         }
         Ok(if salvage.cut().is_none() { Verdict::Sound } else { Verdict::Failed })
     }
 }
 
-fn report(salvage: &Salvage<'_>) -> String {
-    let mut text = String::new();
+/// Writes as it goes: there may be as many names as a small dump has types.
+fn report(salvage: &Salvage<'_>, out: &mut impl Write) -> io::Result<()> {
     for lost in salvage.lost_names() {
-        text += &format!(
-            "offset {}: the name of the type at {:#x} is lost: said to have {} bytes; {} bytes of memory removed\n",
+        writeln!(
+            out,
+            "offset {}: the name of the type at {:#x} is lost: said to have {} bytes; {} bytes of memory removed",
             lost.offset,
             lost.address,
             lost.claimed,
             lost.removed.end - lost.removed.start
-        );
+        )?;
     }
     if let Some(error) = salvage.cut() {
-        text += &format!("{error}; {} bytes dropped\n", salvage.dropped());
+        writeln!(out, "{error}; {} bytes dropped", salvage.dropped())?;
     }
-    text += &format!("{} records saved\n", salvage.records());
-    text
+    writeln!(out, "{} records saved", salvage.records())?;
+    out.flush()
 }

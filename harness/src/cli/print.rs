@@ -1,12 +1,12 @@
 //! `heapmatrix print`: a dump's records, one line each.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use heapmatrix_reader::{Event, Extent, Fields, FrameExtent, Function, Head, Kind, Record};
 
 use super::input::Input;
-use super::{Outcome, Verdict};
+use super::{Outcome, Verdict, to_stdout};
 
 /// Print the records of a heap dump, one line each
 #[derive(Debug, clap::Args)]
@@ -34,15 +34,19 @@ fn kind(name: &str) -> Result<Kind, String> {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let mut stream = self.input.stream()?;
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let source = self.input.open()?;
+        to_stdout(|out| self.run(source, out))
+    }
+
+    pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {
+        let mut stream = self.input.stream(source)?;
         let mut lines = 0;
         let mut large = None;
         while lines < self.limit {
             match stream.next() {
                 Ok(Some((offset, Event::Record(record)))) => {
                     if self.selects(offset, record.kind()) {
-                        line(&mut out, offset, record.kind(), Described(&record))?;
+                        line(out, offset, record.kind(), Described(&record))?;
                         lines += 1;
                     }
                 }
@@ -51,20 +55,15 @@ impl Args {
                 }
                 Ok(Some((_, Event::End))) => {
                     if let Some(large) = large.take().filter(|l| self.selects(l.offset, l.head.kind())) {
-                        line(&mut out, large.offset, large.head.kind(), large.describe())?;
+                        line(out, large.offset, large.head.kind(), large.describe())?;
                         lines += 1;
                     }
                 }
                 Ok(Some((_, piece))) => large.iter_mut().for_each(|large: &mut Large| large.add(&piece)),
                 Ok(None) => break,
-                Err(error) => {
-                    // What was read comes first: it leads to what can't be.
-                    out.flush()?;
-                    return Err(self.input.explain(error).into());
-                }
+                Err(error) => return Err(self.input.explain(error).into()),
             }
         }
-        out.flush()?;
         Ok(Verdict::Sound)
     }
 
@@ -73,7 +72,7 @@ impl Args {
     }
 }
 
-fn line(out: &mut impl Write, offset: u64, kind: Kind, description: impl fmt::Display) -> io::Result<()> {
+fn line(out: &mut dyn Write, offset: u64, kind: Kind, description: impl fmt::Display) -> io::Result<()> {
     writeln!(out, "{offset:>10} {kind:<15} {description}")
 }
 

@@ -318,7 +318,8 @@ impl Struck {
         from = from.max(self.ty.name + 3);
         loop {
             let window = input.get(from..input.len().min(from.saturating_add(*budget)))?;
-            let found = window.windows(address.len()).position(|bytes| bytes == address);
+            let found =
+                window.windows(address.len()).position(|bytes| bytes[0] == address[0] && bytes == address);
             *budget -= found.map_or(window.len(), |found| found + 1);
             let end = from + found?;
             from = end + 1;

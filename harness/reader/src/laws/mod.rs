@@ -108,7 +108,8 @@ laws! {
     TypeAgain = "type-again",
     /// No two threads have the same address or number.
     ThreadsDistinct = "threads-distinct",
-    /// The object of a finalizer lies in a dumped object.
+    /// The object of a finalizer lies in a dumped object. Real dumps keep that: no finalizer is set for what is not on
+    /// the heap, and sweeping, which is over before, keeps an object whose finalizer it queues.
     FinalizerObject = "finalizer-object",
     /// A sample lies in a dumped object.
     SampleObject = "sample-object",

@@ -163,3 +163,29 @@ fn unreadable_input_is_one_line_and_status_2() {
     let text = String::from_utf8(error.stderr).unwrap();
     assert!(text.contains("offset 100") && text.contains("heapmatrix salvage"), "{text}");
 }
+
+/// As `src/cli/damage.rs` does at every offset, but with the whole command: its status, and its one line of error.
+#[test]
+fn damaged_dumps_end_with_a_status_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let sound = dump();
+    for at in (0..sound.len()).step_by(23) {
+        let mut changed = sound.clone();
+        changed[at] ^= 0xff;
+        for input in [&sound[..at], &changed] {
+            for args in [
+                &["inspect", "-"][..],
+                &["print", "-"],
+                &["verify", "-"],
+                &["salvage", "-", "-o", out.to_str().unwrap()],
+            ] {
+                let output = heapmatrix(args, input);
+                let code = output.status.code().unwrap_or_else(|| panic!("{args:?} at {at}: a signal"));
+                assert!(code <= 2, "{args:?} at {at}: status {code}");
+                assert_exit(&output, code);
+                assert!(code > 0 || input.len() == sound.len(), "{args:?} at {at}: the cut is not noticed");
+            }
+        }
+    }
+}

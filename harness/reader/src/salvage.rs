@@ -27,11 +27,19 @@ use crate::{Dump, Error, Kind, Problem, Record, Result, Text, Type, Version};
 #[derive(Clone, Debug)]
 pub struct Salvage<'a> {
     dump: Dump<'a>,
-    /// The sound parts, with a struck type between two of them each.
-    kept: Vec<Range<usize>>,
-    lost_names: Vec<LostName>,
+    /// The struck types. All else about them is in the dump: there may be many.
+    gaps: Vec<Gap>,
+    /// Where the last record that is saved ends.
+    end: usize,
     records: u64,
     cut: Option<Error>,
+}
+
+/// Where a struck type is: its record's start, and that of the itab behind it.
+#[derive(Clone, Debug)]
+struct Gap {
+    ty: usize,
+    itab: usize,
 }
 
 /// A type whose name is lost.
@@ -59,19 +67,16 @@ pub fn salvage(input: &[u8]) -> Result<Salvage<'_>> {
     let dump = Dump::new(input)?;
     let start = dump.version().header().len();
     let mut walk = Walk { dump, at: start, records: 0, itabs: HashSet::new(), before: None };
-    let mut salvage = Salvage { dump, kept: vec![], lost_names: vec![], records: 0, cut: None };
+    let mut gaps = Vec::new();
     // Looking for ways back takes time in proportion to the input, whatever is in it.
     let mut budget = input.len().saturating_mul(16);
-    let mut kept_from = 0;
-    salvage.cut = loop {
+    let cut = loop {
         match walk.run() {
             Stop::End => break None,
             Stop::Fault(error) => break error,
             Stop::Struck(struck) => match struck.way_back(&walk, &mut budget) {
                 Some(back) => {
-                    salvage.kept.push(kept_from..struck.start);
-                    salvage.lost_names.push(struck.lost_name(back, input));
-                    kept_from = back.itab;
+                    gaps.push(Gap { ty: walk.at, itab: back.itab });
                     walk.step_over(back.itab);
                 }
                 None => match struck.as_it_stands {
@@ -82,15 +87,27 @@ pub fn salvage(input: &[u8]) -> Result<Salvage<'_>> {
             },
         }
     };
-    salvage.kept.push(kept_from..walk.at);
-    salvage.records = walk.records;
-    Ok(salvage)
+    Ok(Salvage { dump, gaps, end: walk.at, records: walk.records, cut })
 }
 
 impl Salvage<'_> {
     /// The types whose names are lost, in the order of the dump.
-    pub fn lost_names(&self) -> &[LostName] {
-        &self.lost_names
+    pub fn lost_names(&self) -> impl ExactSizeIterator<Item = LostName> {
+        self.gaps.iter().map(|gap| self.lost_name(gap))
+    }
+
+    fn lost_name(&self, gap: &Gap) -> LostName {
+        let StruckType { address, size, claimed, name } =
+            StruckType::at(&self.dump, gap.ty).expect("it was read before");
+        let truth = gap.itab - 1;
+        LostName {
+            offset: gap.ty as u64,
+            address,
+            size,
+            claimed,
+            removed: name as u64..truth as u64,
+            data_is_pointer: self.dump.bytes()[truth] == 1,
+        }
     }
 
     /// Why reading ended before the end of the dump, if it did.
@@ -100,7 +117,7 @@ impl Salvage<'_> {
 
     /// The number of bytes behind the last record that was read.
     pub fn dropped(&self) -> u64 {
-        self.kept.last().map_or(0, |last| (self.dump.bytes().len() - last.end) as u64)
+        (self.dump.bytes().len() - self.end) as u64
     }
 
     /// The number of records that were saved, with the nameless types, but without an added `eof`.
@@ -110,7 +127,7 @@ impl Salvage<'_> {
 
     /// Whether nothing was wrong, so that [`write_to`](Self::write_to) gives the input.
     pub fn is_intact(&self) -> bool {
-        self.lost_names.is_empty() && self.cut.is_none()
+        self.gaps.is_empty() && self.cut.is_none()
     }
 
     /// Writes what was saved, as a dump: types whose names are lost have empty ones, and an `eof` record ends
@@ -119,14 +136,16 @@ impl Salvage<'_> {
     /// # Errors
     /// Those of `out`.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut lost_names = self.lost_names.iter();
-        for kept in &self.kept {
-            out.write_all(&self.dump.bytes()[kept.clone()])?;
-            if let Some(&LostName { address, size, data_is_pointer, .. }) = lost_names.next() {
-                let name = Text::default();
-                Record::Type(Type { address, size, name, data_is_pointer }).write_to(out)?;
-            }
+        let input = self.dump.bytes();
+        let mut from = 0;
+        for gap in &self.gaps {
+            out.write_all(&input[from..gap.ty])?;
+            let LostName { address, size, data_is_pointer, .. } = self.lost_name(gap);
+            let name = Text::default();
+            Record::Type(Type { address, size, name, data_is_pointer }).write_to(out)?;
+            from = gap.itab;
         }
+        out.write_all(&input[from..self.end])?;
         match &self.cut {
             Some(error) if *error.problem() != Problem::TrailingBytes => Record::Eof.write_to(out),
             _ => Ok(()),
@@ -157,14 +176,18 @@ enum Stop {
 
 /// A type record whose name is not what its length says.
 struct Struck {
-    /// Position of the record, and of what stands where the name should.
-    start: usize,
-    name: usize,
+    ty: StruckType,
+    /// What comes of believing the length: the end of the record.
+    as_it_stands: Result<usize>,
+}
+
+/// What can be read of a struck type.
+struct StruckType {
     address: u64,
     size: u64,
     claimed: u64,
-    /// What comes of believing the length: the end of the record.
-    as_it_stands: Result<usize>,
+    /// Position of what stands where the name should.
+    name: usize,
 }
 
 /// Where a dump goes on behind a struck type.
@@ -241,15 +264,20 @@ impl<'a> Walk<'_, 'a> {
         if self.dump.version() != Version::Go15 {
             return None;
         }
-        let mut cursor = self.cursor(self.at);
+        Some(Struck { ty: StruckType::at(&self.dump, self.at)?, as_it_stands })
+    }
+}
+
+impl StruckType {
+    fn at(dump: &Dump<'_>, at: usize) -> Option<Self> {
+        let mut cursor = Cursor::new(&dump.bytes()[at..], at as u64, dump.version());
         if Kind::decode(&mut cursor) != Ok(Kind::Type) {
             return None;
         }
         let address = cursor.uvarint("address").ok()?;
         let size = cursor.uvarint("size").ok()?;
         let claimed = cursor.uvarint("name").ok()?;
-        let name = self.at + cursor.consumed();
-        Some(Struck { start: self.at, name, address, size, claimed, as_it_stands })
+        Some(Self { address, size, claimed, name: at + cursor.consumed() })
     }
 }
 
@@ -257,7 +285,7 @@ impl Struck {
     /// The best place to go on, if there is any. `walk` is before the struck type.
     fn way_back(&self, walk: &Walk<'_, '_>, budget: &mut usize) -> Option<WayBack> {
         let mut best = None;
-        let mut from = self.name;
+        let mut from = self.ty.name;
         while let Some(back) = self.next_way_back(walk, from, budget) {
             from = back.next;
             let (dump, itabs) = (walk.dump, HashSet::new());
@@ -267,7 +295,7 @@ impl Struck {
             *budget = budget.saturating_sub(length);
             let reaches_the_end = match stop {
                 Stop::End => true,
-                Stop::Struck(next) => next.next_way_back(&trial, next.name, budget).is_some(),
+                Stop::Struck(next) => next.next_way_back(&trial, next.ty.name, budget).is_some(),
                 Stop::Fault(_) => false,
             };
             if reaches_the_end {
@@ -285,32 +313,21 @@ impl Struck {
     fn next_way_back(&self, walk: &Walk<'_, '_>, mut from: usize, budget: &mut usize) -> Option<WayBack> {
         let input = walk.dump.bytes();
         let mut address = Vec::new();
-        put_uvarint(self.address, &mut address).expect("memory does not fail");
+        put_uvarint(self.ty.address, &mut address).expect("memory does not fail");
         // The smallest way back: a truth value, the itab's tag and address.
-        from = from.max(self.name + 3);
+        from = from.max(self.ty.name + 3);
         loop {
             let window = input.get(from..input.len().min(from.saturating_add(*budget)))?;
-            let found = window.windows(address.len()).position(|bytes| bytes == address);
+            let found =
+                window.windows(address.len()).position(|bytes| bytes[0] == address[0] && bytes == address);
             *budget -= found.map_or(window.len(), |found| found + 1);
             let end = from + found?;
             from = end + 1;
-            if let Some((length, itab)) = itab_at_end(&input[self.name..end])
+            if let Some((length, itab)) = itab_at_end(&input[self.ty.name..end])
                 && !walk.knows(itab)
             {
                 return Some(WayBack { itab: end - length, next: from });
             }
-        }
-    }
-
-    fn lost_name(&self, back: WayBack, input: &[u8]) -> LostName {
-        let truth = back.itab - 1;
-        LostName {
-            offset: self.start as u64,
-            address: self.address,
-            size: self.size,
-            claimed: self.claimed,
-            removed: self.name as u64..truth as u64,
-            data_is_pointer: input[truth] == 1,
         }
     }
 }

@@ -172,7 +172,7 @@ fn struck_dumps_lose_names_alone(arch: &str) {
         let truth = golden.truth(name);
         let lost: Vec<&Json> = truth.iter().filter(|record| record["struck"] == true).collect();
         let salvage = salvage(&struck).unwrap();
-        let addresses = salvage.lost_names().iter().map(|lost| format!("{:#x}", lost.address));
+        let addresses = salvage.lost_names().map(|lost| format!("{:#x}", lost.address));
         assert!(addresses.eq(lost.iter().map(|record| record["address"].as_str().unwrap())), "{name}");
         assert_eq!(salvage.cut(), None, "{name}");
         let mut saved = Vec::new();

@@ -66,9 +66,9 @@ fn assert_mended(broken: &[u8], sound: &[u8], lost: &[u64]) {
     let mut out = Vec::new();
     salvage.write_to(&mut out).unwrap();
     assert_eq!(salvage.cut(), None);
-    let names: Vec<u64> = salvage.lost_names().iter().map(|name| name.address).collect();
+    let names: Vec<u64> = salvage.lost_names().map(|name| name.address).collect();
     assert_eq!(names, lost);
-    assert!(out == sound, "the wrong parts were kept: {:?}", salvage.lost_names());
+    assert!(out == sound, "the wrong parts were kept: {:?}", Vec::from_iter(salvage.lost_names()));
     let mended = Dump::new(&out).unwrap();
     let records = mended.records().map(|record| record.map(drop)).collect::<Result<Vec<_>>>();
     assert_eq!(records.map(|records| records.len() as u64), Ok(salvage.records()));
@@ -96,7 +96,7 @@ fn a_struck_type_loses_its_name_and_nothing_else() {
             }
             assert_mended(&broken, &sound, &[T]);
             let salvage = salvage(&broken).unwrap();
-            let lost = &salvage.lost_names()[0];
+            let lost = salvage.lost_names().next().unwrap();
             assert_eq!((lost.claimed, lost.size), (claimed, 8));
             assert_eq!(lost.removed.end - lost.removed.start, memory.len() as u64);
             assert!(broken[lost.removed.start as usize..].starts_with(memory));

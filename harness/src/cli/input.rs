@@ -23,15 +23,15 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens the dump, to be read from start to end in little memory.
-    pub fn stream(&self) -> Result<Stream<Box<dyn Read>>, String> {
-        Stream::new(self.open()?).map_err(|error| self.explain(error))
+    /// The dump as a stream, to be read from start to end in little memory.
+    pub fn stream(&self, source: Box<dyn Read>) -> Result<Stream<Box<dyn Read>>, String> {
+        Stream::new(source).map_err(|error| self.explain(error))
     }
 
     /// Reads the whole dump.
-    pub fn read(&self) -> Result<Vec<u8>, String> {
+    pub fn read(&self, source: Box<dyn Read>) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        let read = self.open()?.take(MOST_IN_MEMORY).read_to_end(&mut bytes);
+        let read = source.take(MOST_IN_MEMORY).read_to_end(&mut bytes);
         match read {
             Ok(length) if length as u64 == MOST_IN_MEMORY => {
                 Err(format!("{} is too large: {MOST_IN_MEMORY} bytes or more", self.name()))
@@ -68,7 +68,8 @@ impl Input {
         self.path == Path::new("-")
     }
 
-    fn open(&self) -> Result<Box<dyn Read>, String> {
+    /// Opens the dump.
+    pub fn open(&self) -> Result<Box<dyn Read>, String> {
         let explain = |error: io::Error| format!("cannot read {}: {error}", self.name());
         if self.is_standard_input() {
             return decompressed(progress_bar(None).wrap_read(io::stdin())).map_err(explain);

@@ -1,8 +1,10 @@
 //! `heapmatrix inspect`: what is in a dump.
 
+use std::io::{Read, Write};
+
 use super::input::Input;
 use super::summary::Summary;
-use super::{Outcome, Verdict, print, print_json};
+use super::{Outcome, Verdict, to_stdout, write_json};
 
 /// Show what is in a heap dump: its machine, heap, goroutines and statistics
 #[derive(Debug, clap::Args)]
@@ -17,11 +19,17 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let summary = Summary::read(self.input.stream()?).map_err(|error| self.input.explain(error))?;
+        let source = self.input.open()?;
+        to_stdout(|out| self.run(source, out))
+    }
+
+    pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {
+        let stream = self.input.stream(source)?;
+        let summary = Summary::read(stream).map_err(|error| self.input.explain(error))?;
         if self.json {
-            print_json(&summary)?;
+            write_json(out, &summary)?;
         } else {
-            print(format_args!("{summary}"))?;
+            write!(out, "{summary}")?;
         }
         Ok(Verdict::Sound)
     }

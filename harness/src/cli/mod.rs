@@ -5,6 +5,8 @@
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input.
 
 mod corpus;
+#[cfg(test)]
+mod damage;
 mod dump;
 mod exec;
 mod input;
@@ -145,6 +147,20 @@ fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    print(format_args!("{text}\n"))
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    write_json(&mut out, value)?;
+    out.flush()
+}
+
+fn write_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}
+
+/// Runs what writes to standard output. What it wrote before it failed is seen.
+fn to_stdout(run: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let outcome = run(&mut out);
+    out.flush()?;
+    outcome
 }

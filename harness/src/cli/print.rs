@@ -1,11 +1,12 @@
 //! `heapmatrix print`: a dump's records, one line each.
 
-use std::io::{self, Write};
+use std::fmt;
+use std::io::{self, Read, Write};
 
-use heapmatrix_reader::{Event, Extent, FrameExtent, Function, Head, Kind, Record};
+use heapmatrix_reader::{Event, Extent, Fields, FrameExtent, Function, Head, Kind, Record};
 
 use super::input::Input;
-use super::{Outcome, Verdict};
+use super::{Outcome, Verdict, to_stdout};
 
 /// Print the records of a heap dump, one line each
 #[derive(Debug, clap::Args)]
@@ -33,51 +34,46 @@ fn kind(name: &str) -> Result<Kind, String> {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let mut stream = self.input.stream()?;
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let source = self.input.open()?;
+        to_stdout(|out| self.run(source, out))
+    }
+
+    pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {
+        let mut stream = self.input.stream(source)?;
         let mut lines = 0;
         let mut large = None;
         while lines < self.limit {
-            let line = match stream.next() {
-                Ok(Some((offset, Event::Record(record)))) => self.line(offset, &record),
+            match stream.next() {
+                Ok(Some((offset, Event::Record(record)))) => {
+                    if self.selects(offset, record.kind()) {
+                        line(out, offset, record.kind(), Described(&record))?;
+                        lines += 1;
+                    }
+                }
                 Ok(Some((offset, Event::Begin(head)))) => {
                     large = Some(Large { offset, head, function: String::new(), pointers: 0 });
-                    None
                 }
-                Ok(Some((_, Event::End))) => large.take().and_then(|large| self.large_line(&large)),
-                Ok(Some((_, piece))) => {
-                    large.iter_mut().for_each(|large: &mut Large| large.add(&piece));
-                    None
+                Ok(Some((_, Event::End))) => {
+                    if let Some(large) = large.take().filter(|l| self.selects(l.offset, l.head.kind())) {
+                        line(out, large.offset, large.head.kind(), large.describe())?;
+                        lines += 1;
+                    }
                 }
+                Ok(Some((_, piece))) => large.iter_mut().for_each(|large: &mut Large| large.add(&piece)),
                 Ok(None) => break,
-                Err(error) => {
-                    // What was read comes first: it leads to what can't be.
-                    out.flush()?;
-                    return Err(self.input.explain(error).into());
-                }
-            };
-            if let Some(line) = line {
-                writeln!(out, "{line}")?;
-                lines += 1;
+                Err(error) => return Err(self.input.explain(error).into()),
             }
         }
-        out.flush()?;
         Ok(Verdict::Sound)
     }
 
     fn selects(&self, offset: u64, kind: Kind) -> bool {
         offset >= self.offset && (self.records.is_empty() || self.records.contains(&kind))
     }
+}
 
-    fn line(&self, offset: u64, record: &Record<'_>) -> Option<String> {
-        let kind = record.kind();
-        self.selects(offset, kind).then(|| format!("{offset:>10} {kind:<15} {}", describe(record)))
-    }
-
-    fn large_line(&self, large: &Large) -> Option<String> {
-        let (offset, kind) = (large.offset, large.head.kind());
-        self.selects(offset, kind).then(|| format!("{offset:>10} {kind:<15} {}", large.describe()))
-    }
+fn line(out: &mut dyn Write, offset: u64, kind: Kind, description: impl fmt::Display) -> io::Result<()> {
+    writeln!(out, "{offset:>10} {kind:<15} {description}")
 }
 
 /// A record that comes in pieces.
@@ -121,77 +117,89 @@ fn describe_function(function: &Function<'_>) -> String {
     format!("entry={entry:#x} pc={pc:#x} continues={continuation_pc:#x} {name:?}")
 }
 
-/// A record's values on one line: addresses in hexadecimal, strings quoted.
-fn describe(record: &Record<'_>) -> String {
-    let length = |contents: &[u8]| contents.len() as u64;
-    match record {
-        Record::Eof => String::new(),
-        Record::Object(o) => {
-            describe_extent(Extent { address: o.address, length: length(o.contents) }, o.fields.count())
-        }
-        Record::Data(s) | Record::Bss(s) => {
-            describe_extent(Extent { address: s.address, length: length(s.contents) }, s.fields.count())
-        }
-        Record::StackFrame(s) => {
-            let (length, function) = (length(s.contents), describe_function(&s.function));
-            let head = FrameExtent { sp: s.sp, depth: s.depth, child_sp: s.child_sp, length };
-            describe_frame(head, &function, s.fields.count())
-        }
-        Record::OtherRoot(r) => format!("{:#x} {:?}", r.target, r.description),
-        Record::Type(t) => {
-            format!("{:#x} size={} pointer={} {:?}", t.address, t.size, t.data_is_pointer, t.name)
-        }
-        Record::Goroutine(g) => format!(
-            "{:#x} id={} status={} sp={:#x} created={:#x} system={} background={} since={} context={:#x} \
+/// A record's values on one line: addresses in hexadecimal, strings quoted. Nothing is collected, as a line may be
+/// several times as long as the record.
+struct Described<'r, 'a>(&'r Record<'a>);
+
+impl fmt::Display for Described<'_, '_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = |contents: &[u8]| contents.len() as u64;
+        let extent = |out: &mut fmt::Formatter<'_>, address, contents, fields: Fields<'_>| {
+            out.write_str(&describe_extent(Extent { address, length: length(contents) }, fields.count()))
+        };
+        match self.0 {
+            Record::Eof => Ok(()),
+            Record::Object(o) => extent(out, o.address, o.contents, o.fields),
+            Record::Data(s) | Record::Bss(s) => extent(out, s.address, s.contents, s.fields),
+            Record::StackFrame(s) => {
+                let length = length(s.contents);
+                let head = FrameExtent { sp: s.sp, depth: s.depth, child_sp: s.child_sp, length };
+                out.write_str(&describe_frame(head, &describe_function(&s.function), s.fields.count()))
+            }
+            Record::OtherRoot(r) => write!(out, "{:#x} {:?}", r.target, r.description),
+            Record::Type(t) => {
+                write!(out, "{:#x} size={} pointer={} {:?}", t.address, t.size, t.data_is_pointer, t.name)
+            }
+            Record::Goroutine(g) => write!(
+                out,
+                "{:#x} id={} status={} sp={:#x} created={:#x} system={} background={} since={} context={:#x} \
              thread={:#x} defer={:#x} panic={:#x} {:?}",
-            g.address,
-            g.id,
-            g.status,
-            g.sp,
-            g.creation_pc,
-            g.is_system,
-            g.is_background,
-            g.wait_since,
-            g.context,
-            g.thread,
-            g.defer,
-            g.panic,
-            g.wait_reason
-        ),
-        Record::Params(p) => format!(
-            "arch={} big-endian={} pointer={} heap={:#x}-{:#x} cpus={} {:?}",
-            p.arch.to_string().escape_debug(),
-            p.big_endian,
-            p.pointer_size.bytes(),
-            p.heap_start,
-            p.heap_end,
-            p.cpus,
-            p.experiment
-        ),
-        Record::Finalizer(f) | Record::QueuedFinalizer(f) => format!(
-            "object={:#x} closure={:#x} entry={:#x} argument-type={:#x} object-type={:#x}",
-            f.object, f.closure, f.entry, f.argument_type, f.object_type
-        ),
-        Record::Itab(i) => format!("{:#x} type={:#x}", i.address, i.type_address),
-        Record::OsThread(t) => format!("{:#x} id={} os-id={}", t.address, t.id, t.os_id),
-        Record::MemStats(m) => format!(
-            "alloc={} sys={} mallocs={} frees={} heap-alloc={} heap-objects={} gcs={}",
-            m.alloc, m.sys, m.mallocs, m.frees, m.heap_alloc, m.heap_objects, m.num_gc
-        ),
-        Record::Defer(d) => format!(
-            "{:#x} goroutine={:#x} sp={:#x} pc={:#x} closure={:#x} entry={:#x} link={:#x}",
-            d.address, d.goroutine, d.sp, d.pc, d.closure, d.entry, d.link
-        ),
-        Record::Panic(p) => format!(
-            "{:#x} goroutine={:#x} argument-type={:#x} argument={:#x} link={:#x}",
-            p.address, p.goroutine, p.argument_type, p.argument_data, p.link
-        ),
-        Record::MemProf(b) => {
-            let calls: Vec<String> =
-                b.stack.map(|call| format!("{:?}@{:?}:{}", call.function, call.file, call.line)).collect();
-            let calls = calls.join(" < ");
-            format!("{:#x} size={} allocs={} frees={} {calls}", b.address, b.size, b.allocs, b.frees)
+                g.address,
+                g.id,
+                g.status,
+                g.sp,
+                g.creation_pc,
+                g.is_system,
+                g.is_background,
+                g.wait_since,
+                g.context,
+                g.thread,
+                g.defer,
+                g.panic,
+                g.wait_reason
+            ),
+            Record::Params(p) => write!(
+                out,
+                "arch={} big-endian={} pointer={} heap={:#x}-{:#x} cpus={} {:?}",
+                p.arch.to_string().escape_debug(),
+                p.big_endian,
+                p.pointer_size.bytes(),
+                p.heap_start,
+                p.heap_end,
+                p.cpus,
+                p.experiment
+            ),
+            Record::Finalizer(f) | Record::QueuedFinalizer(f) => write!(
+                out,
+                "object={:#x} closure={:#x} entry={:#x} argument-type={:#x} object-type={:#x}",
+                f.object, f.closure, f.entry, f.argument_type, f.object_type
+            ),
+            Record::Itab(i) => write!(out, "{:#x} type={:#x}", i.address, i.type_address),
+            Record::OsThread(t) => write!(out, "{:#x} id={} os-id={}", t.address, t.id, t.os_id),
+            Record::MemStats(m) => write!(
+                out,
+                "alloc={} sys={} mallocs={} frees={} heap-alloc={} heap-objects={} gcs={}",
+                m.alloc, m.sys, m.mallocs, m.frees, m.heap_alloc, m.heap_objects, m.num_gc
+            ),
+            Record::Defer(d) => write!(
+                out,
+                "{:#x} goroutine={:#x} sp={:#x} pc={:#x} closure={:#x} entry={:#x} link={:#x}",
+                d.address, d.goroutine, d.sp, d.pc, d.closure, d.entry, d.link
+            ),
+            Record::Panic(p) => write!(
+                out,
+                "{:#x} goroutine={:#x} argument-type={:#x} argument={:#x} link={:#x}",
+                p.address, p.goroutine, p.argument_type, p.argument_data, p.link
+            ),
+            Record::MemProf(b) => {
+                write!(out, "{:#x} size={} allocs={} frees={} ", b.address, b.size, b.allocs, b.frees)?;
+                for (i, call) in b.stack.enumerate() {
+                    let separator = if i == 0 { "" } else { " < " };
+                    write!(out, "{separator}{:?}@{:?}:{}", call.function, call.file, call.line)?;
+                }
+                Ok(())
+            }
+            Record::AllocSample(s) => write!(out, "object={:#x} bucket={:#x}", s.object, s.bucket),
         }
-        Record::AllocSample(s) => format!("object={:#x} bucket={:#x}", s.object, s.bucket),
     }
 }

@@ -1,12 +1,13 @@
 //! `heapmatrix verify`: whether a dump obeys the laws of dumps.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 
 use heapmatrix_reader::laws::{Law, Violation, check};
 use serde::Serialize;
 
 use super::input::Input;
-use super::{Outcome, Verdict, print, print_json};
+use super::{Outcome, Verdict, to_stdout, write_json};
 
 /// How many violations of a law are told; the others are counted.
 const TOLD: usize = 10;
@@ -45,12 +46,16 @@ struct ViolationReport {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let input = self.input.read()?;
-        let report = Report::new(&input);
+        let source = self.input.open()?;
+        to_stdout(|out| self.run(source, out))
+    }
+
+    pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {
+        let report = Report::new(&self.input.read(source)?);
         if self.json {
-            print_json(&report)?;
+            write_json(out, &report)?;
         } else {
-            print(format_args!("{}", report.text(&self.input.name())))?;
+            write!(out, "{}", report.text(&self.input.name()))?;
         }
         Ok(if report.ok { Verdict::Sound } else { Verdict::Failed })
     }

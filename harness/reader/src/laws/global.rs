@@ -89,6 +89,11 @@ impl Laws {
         }
     }
 
+    /// The threads that have been dumped, by their addresses.
+    pub fn threads(&self) -> &HashSet<u64> {
+        &self.threads
+    }
+
     pub fn end(self, end: u64, report: &mut Report<'_>) {
         for kind in [Kind::Params, Kind::Data, Kind::Bss, Kind::MemStats] {
             let count = self.counts[kind as usize];

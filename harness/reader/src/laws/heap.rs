@@ -1,15 +1,15 @@
 //! Laws of the heap: objects, their fields, and what names objects.
 
 use super::{Law, Report, Violation};
-use crate::{FieldKind, Fields, Params, Record};
+use crate::index::Objects;
+use crate::{Dump, FieldKind, Fields, Index, Object, Params, Record};
 
 pub(super) struct Laws {
     heap: std::ops::Range<u64>,
     pointer_size: u64,
-    /// Start and end of the objects, and the offsets of their records; sorted when they are all there.
-    objects: Vec<(u64, u64, u64)>,
-    /// Offsets of records that name an object, which may be dumped later.
-    references: Vec<(Law, u64, u64)>,
+    objects: Objects,
+    /// Offset of the first record that names an object. Where there is one, there are many.
+    first_reference: Option<u64>,
 }
 
 impl Laws {
@@ -17,8 +17,8 @@ impl Laws {
         Self {
             heap: params.heap_start..params.heap_end,
             pointer_size: params.pointer_size.bytes(),
-            objects: Vec::new(),
-            references: Vec::new(),
+            objects: Objects::default(),
+            first_reference: None,
         }
     }
 
@@ -37,20 +37,18 @@ impl Laws {
             Record::Object(object) => {
                 let size = object.contents.len() as u64;
                 self.object(offset, object.address, size, report);
+                self.objects.push(offset, object);
                 self.fields(offset, size, object.fields, report);
             }
             Record::Data(segment) | Record::Bss(segment) => {
                 self.fields(offset, segment.contents.len() as u64, segment.fields, report);
             }
-            Record::Finalizer(finalizer) | Record::QueuedFinalizer(finalizer) => {
-                self.references.push((Law::FinalizerObject, offset, finalizer.object));
-            }
-            Record::AllocSample(sample) => self.references.push((Law::SampleObject, offset, sample.object)),
+            _ if reference(record).is_some() => _ = self.first_reference.get_or_insert(offset),
             _ => {}
         }
     }
 
-    fn object(&mut self, offset: u64, start: u64, size: u64, report: &mut Report<'_>) {
+    fn object(&self, offset: u64, start: u64, size: u64, report: &mut Report<'_>) {
         // An end that wraps around is not in the heap either.
         let end = start.saturating_add(size);
         if start < self.heap.start || end > self.heap.end {
@@ -66,7 +64,6 @@ impl Laws {
             let (detail, law) = (format!("the object at {start:#x} is empty"), Law::ObjectsDisjoint);
             report(Violation { law, offset, detail });
         }
-        self.objects.push((start, end, offset));
     }
 
     fn fields(&self, offset: u64, size: u64, fields: Fields<'_>, report: &mut Report<'_>) {
@@ -87,23 +84,42 @@ impl Laws {
         }
     }
 
-    pub fn end(mut self, report: &mut Report<'_>) {
-        self.objects.sort_unstable();
-        for pair in self.objects.windows(2) {
-            let [(first, end, _), (second, _, offset)] = [pair[0], pair[1]];
-            if end > second {
+    /// Checks what needs all objects: that they are apart, and that they are there when something names them.
+    pub fn end(self, dump: Dump<'_>, report: &mut Report<'_>) {
+        let index = Index::of(dump, self.objects);
+        let mut before = None;
+        for id in 0..index.len() {
+            let Object { address, contents, .. } = index.object(id);
+            if let Some((first, end)) = before
+                && end > address
+            {
+                let (law, offset) = (Law::ObjectsDisjoint, index.offset(id));
                 let detail =
-                    format!("the object at {second:#x} is inside the one from {first:#x} to {end:#x}");
-                report(Violation { law: Law::ObjectsDisjoint, offset, detail });
-            }
-        }
-        for &(law, offset, address) in &self.references {
-            let after = self.objects.partition_point(|&(start, ..)| start <= address);
-            if after == 0 || self.objects[after - 1].1 <= address {
-                let detail = format!("no object contains {address:#x}");
+                    format!("the object at {address:#x} is inside the one from {first:#x} to {end:#x}");
                 report(Violation { law, offset, detail });
             }
+            before = Some((address, address.saturating_add(contents.len() as u64)));
         }
+        // All records could be read before.
+        let Some(first) = self.first_reference else { return };
+        for (offset, record) in dump.records_from(first).flatten() {
+            if let Some((law, address)) = reference(&record)
+                && index.find(address).is_none()
+            {
+                report(Violation { law, offset, detail: format!("no object contains {address:#x}") });
+            }
+        }
+    }
+}
+
+/// The object that a record names, which may be dumped later, and the law of that.
+fn reference(record: &Record<'_>) -> Option<(Law, u64)> {
+    match record {
+        Record::Finalizer(finalizer) | Record::QueuedFinalizer(finalizer) => {
+            Some((Law::FinalizerObject, finalizer.object))
+        }
+        Record::AllocSample(sample) => Some((Law::SampleObject, sample.object)),
+        _ => None,
     }
 }
 

@@ -35,7 +35,6 @@ pub(super) struct Laws {
     current: Option<Current>,
     addresses: HashSet<u64>,
     ids: HashSet<u64>,
-    threads: HashSet<u64>,
     /// Offsets of goroutines and their threads, which are dumped later.
     on_threads: Vec<(u64, u64)>,
 }
@@ -66,7 +65,6 @@ impl Laws {
             current: None,
             addresses: HashSet::new(),
             ids: HashSet::new(),
-            threads: HashSet::new(),
             on_threads: Vec::new(),
         }
     }
@@ -107,12 +105,7 @@ impl Laws {
                     _ => {}
                 }
             }
-            _ => {
-                self.finish(report);
-                if let Record::OsThread(thread) = record {
-                    self.threads.insert(thread.address);
-                }
-            }
+            _ => self.finish(report),
         }
     }
 
@@ -145,10 +138,10 @@ impl Laws {
         }
     }
 
-    pub fn end(mut self, report: &mut Report<'_>) {
+    pub fn end(mut self, threads: &HashSet<u64>, report: &mut Report<'_>) {
         self.finish(report);
         for (offset, thread) in self.on_threads {
-            if !self.threads.contains(&thread) {
+            if !threads.contains(&thread) {
                 let detail = format!("no thread is at {thread:#x}");
                 report(Violation { law: Law::GoroutineThread, offset, detail });
             }

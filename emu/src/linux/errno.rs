@@ -26,6 +26,8 @@ pub enum Errno {
     Exist = 17,
     /// No such device, or not a kind of object that the call works on.
     NoDev = 19,
+    /// Not a directory.
+    NotDir = 20,
     /// Is a directory.
     IsDir = 21,
     /// Invalid argument.
@@ -48,6 +50,8 @@ pub enum Errno {
     Range = 34,
     /// Function not implemented.
     NoSys = 38,
+    /// The directory is not empty.
+    NotEmpty = 39,
     /// Timed out.
     TimedOut = 110,
 }

@@ -58,8 +58,8 @@ pub enum Object {
     File(Content),
     /// A file that is only read.
     View(Rc<[u8]>),
-    /// A directory. There is nothing to do with it but `fstat`.
-    Directory,
+    /// A directory, by its path. The position of the open file counts entries.
+    Directory(String),
     /// One end of a pipe.
     Pipe(PipeEnd),
     /// `eventfd`: a counter.
@@ -123,7 +123,7 @@ impl Open {
             Object::Output(_) => Ok(0),
             Object::File(content) => Ok(read_bytes(&content.borrow(), &mut self.offset, buf, at)),
             Object::View(bytes) => Ok(read_bytes(bytes, &mut self.offset, buf, at)),
-            Object::Directory => Err(Errno::IsDir.into()),
+            Object::Directory(_) => Err(Errno::IsDir.into()),
             Object::Pipe(end) => end.read(buf),
             Object::Event(counter) => counter.read(buf),
             Object::Epoll(_) => Err(Errno::Inval.into()),
@@ -159,7 +159,7 @@ impl Open {
             Object::Pipe(end) => end.write(bytes),
             Object::Event(counter) => counter.write(bytes),
             // The host's streams are written by whoever owns them.
-            Object::Output(_) | Object::View(_) | Object::Directory | Object::Epoll(_) => {
+            Object::Output(_) | Object::View(_) | Object::Directory(_) | Object::Epoll(_) => {
                 Err(Errno::BadF.into())
             }
         }

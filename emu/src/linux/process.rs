@@ -77,7 +77,9 @@ pub enum LoadError {
     #[error("cannot load the program's image: {0}")]
     Memory(#[from] MemoryError),
     /// Its image is larger than the limit.
-    #[error("the program's image needs {needed} bytes of memory, and the limit is {limit}: raise it")]
+    #[error(
+        "the program's image needs {needed} bytes of memory, and the limit is {limit}: raise it with --max-memory"
+    )]
     TooLarge {
         /// Bytes in the image and the stack.
         needed: u64,

@@ -159,6 +159,11 @@ impl Record {
         self
     }
 
+    /// A 16-bit field.
+    pub fn u16(self, value: u16) -> Self {
+        self.int(value.into(), 2)
+    }
+
     /// A 32-bit field.
     pub fn u32(self, value: u32) -> Self {
         self.int(value.into(), 4)

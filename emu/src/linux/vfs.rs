@@ -75,7 +75,7 @@ impl Files {
         }
         match self.existing(&path) {
             Ok(Object::View(_)) if writes && flags & O_EXCL == 0 => Err(Errno::RoFs),
-            Ok(Object::Directory) if writes => Err(Errno::IsDir),
+            Ok(Object::Directory(_)) if writes => Err(Errno::IsDir),
             Ok(_) if flags & O_CREAT != 0 && flags & O_EXCL != 0 => Err(Errno::Exist),
             Err(Errno::NoEnt) if flags & O_CREAT != 0 => {
                 let content = Content::default();
@@ -94,7 +94,7 @@ impl Files {
         }
         match self.existing(&path)? {
             Object::View(bytes) => Ok(Kind::File(bytes.len() as u64)),
-            Object::Directory => Ok(Kind::Directory),
+            Object::Directory(_) => Ok(Kind::Directory),
             _ => Ok(Kind::Device),
         }
     }
@@ -105,7 +105,37 @@ impl Files {
         if self.made.remove(&path).is_some() {
             return Ok(());
         }
-        self.existing(&path).and(Err(Errno::RoFs))
+        match self.existing(&path)? {
+            Object::Directory(_) => Err(Errno::IsDir),
+            _ => Err(Errno::RoFs),
+        }
+    }
+
+    /// Removes an empty directory that the guest has made.
+    pub fn rmdir(&mut self, path: &str) -> Result<(), Errno> {
+        let path = absolute(path);
+        match self.kind(&path)? {
+            Kind::Directory if !self.list(&path).is_empty() => Err(Errno::NotEmpty),
+            Kind::Directory if self.directories.remove(&path) => Ok(()),
+            Kind::Directory => Err(Errno::RoFs),
+            _ => Err(Errno::NotDir),
+        }
+    }
+
+    /// The names in a directory, in order: what the guest has made there, and what was there before.
+    pub fn list(&self, path: &str) -> BTreeSet<String> {
+        let path = absolute(path);
+        let prefix = below(&path);
+        let own = self.made.keys().chain(&self.directories).chain(self.fixed.keys());
+        let mounts = self.mounts.iter().map(|mount| &mount.guest);
+        let name = |path: &String| path.strip_prefix(&prefix)?.split('/').next().map(str::to_owned);
+        let mut names: BTreeSet<String> =
+            own.chain(mounts).filter_map(name).filter(|name| !name.is_empty()).collect();
+        if let Some(Ok(host)) = self.on_host(&path) {
+            let entries = std::fs::read_dir(host).into_iter().flatten().flatten();
+            names.extend(entries.filter_map(|entry| entry.file_name().into_string().ok()));
+        }
+        names
     }
 
     /// Gives a file that the guest has made another path.
@@ -143,39 +173,52 @@ impl Files {
         if let Some(found) = self.mounted(path) {
             return found;
         }
-        let prefix = if path == "/" { "/".to_owned() } else { format!("{path}/") };
+        let prefix = below(path);
         let is_parent = |name: &String| name.starts_with(&prefix);
-        if path == "/" || path == "/tmp" || self.directories.contains(path) || self.made.keys().any(is_parent)
-        {
-            return Ok(Object::Directory);
-        }
-        Err(Errno::NoEnt)
+        let directory = path == "/"
+            || path == "/tmp"
+            || self.directories.contains(path)
+            || self.made.keys().any(is_parent)
+            || self.mounts.iter().any(|mount| is_parent(&mount.guest));
+        if directory { Ok(Object::Directory(path.to_owned())) } else { Err(Errno::NoEnt) }
     }
 
-    /// What the host has at a path within a mount. Links that lead out of the mount are not followed.
+    /// What the host has at a path within a mount.
     fn mounted(&self, path: &str) -> Option<Result<Object, Errno>> {
-        let (mount, rest) = self.mounts.iter().find_map(|mount| {
-            let rest = path.strip_prefix(mount.guest.trim_end_matches('/'))?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((mount, rest.trim_start_matches('/')))
-        })?;
-        let root = mount.host.canonicalize().ok()?;
-        let host = match root.join(rest).canonicalize() {
-            Ok(host) if host.starts_with(&root) => host,
-            Ok(_) => return Some(Err(Errno::Acces)),
-            Err(_) => return None,
+        let host = match self.on_host(path)? {
+            Ok(host) => host,
+            Err(errno) => return Some(Err(errno)),
         };
         if host.is_dir() {
-            return Some(Ok(Object::Directory));
+            return Some(Ok(Object::Directory(path.to_owned())));
         }
         if !host.is_file() {
             return Some(Err(Errno::Acces));
         }
         Some(std::fs::read(host).map(|bytes| Object::View(bytes.into())).map_err(|_| Errno::Acces))
     }
+
+    /// Where the host has a path within a mount, if it does. Links that lead out of the mount are not
+    /// followed.
+    fn on_host(&self, path: &str) -> Option<Result<PathBuf, Errno>> {
+        let (mount, rest) = self.mounts.iter().find_map(|mount| {
+            let rest = path.strip_prefix(mount.guest.trim_end_matches('/'))?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((mount, rest.trim_start_matches('/')))
+        })?;
+        let root = mount.host.canonicalize().ok()?;
+        // Joining nothing would put a slash behind a mounted file.
+        let host = if rest.is_empty() { root.clone() } else { root.join(rest).canonicalize().ok()? };
+        Some(if host.starts_with(&root) { Ok(host) } else { Err(Errno::Acces) })
+    }
+}
+
+/// How the paths of all that lies in a directory begin.
+fn below(directory: &str) -> String {
+    format!("{}/", directory.trim_end_matches('/'))
 }
 
 /// A path from the root, without `.`, `..` and empty parts. The working directory is the root.
-fn absolute(path: &str) -> String {
+pub fn absolute(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {
@@ -212,6 +255,27 @@ mod tests {
     }
 
     #[test]
+    fn directories_are_listed_and_removed_when_empty() {
+        let mut files = Files::default();
+        files.mkdir("/tmp/d").unwrap();
+        files.mkdir("/tmp/d/e").unwrap();
+        files.open("/tmp/d/f", O_WRONLY | O_CREAT).unwrap();
+        files.open("/tmp/g/h/i", O_WRONLY | O_CREAT).unwrap();
+        assert_eq!(Vec::from_iter(files.list("/tmp/d/")), ["e", "f"]);
+        assert_eq!(Vec::from_iter(files.list("/tmp")), ["d", "g"]);
+        assert_eq!(Vec::from_iter(files.list("/")), ["tmp"]);
+        assert_eq!(files.rmdir("/tmp/d"), Err(Errno::NotEmpty));
+        assert_eq!(
+            (files.unlink("/tmp/d"), files.rmdir("/tmp/d/f")),
+            (Err(Errno::IsDir), Err(Errno::NotDir))
+        );
+        files.unlink("/tmp/d/f").unwrap();
+        files.rmdir("/tmp/d/e").unwrap();
+        files.rmdir("/tmp/d").unwrap();
+        assert_eq!(files.kind("/tmp/d"), Err(Errno::NoEnt));
+    }
+
+    #[test]
     fn the_host_is_seen_through_mounts_alone() {
         let dir = std::env::temp_dir().join(format!("heapmatrix-vfs-{}", std::process::id()));
         std::fs::create_dir_all(dir.join("in")).unwrap();
@@ -223,12 +287,17 @@ mod tests {
         let mut files = Files::new(vec![Mount { guest: "/data".into(), host: dir.join("in") }]);
         assert_eq!(files.kind("/data/file"), Ok(Kind::File(5)));
         assert_eq!(files.kind("/data"), Ok(Kind::Directory));
+        assert_eq!(Vec::from_iter(files.list("/data")), ["file", "link"]);
         assert_eq!(files.kind("/data/../secret"), Err(Errno::NoEnt));
         #[cfg(unix)]
         assert_eq!(files.kind("/data/link"), Err(Errno::Acces), "leads out of the mount");
         assert_eq!(files.open("/data/file", O_WRONLY).err(), Some(Errno::RoFs));
         assert_eq!(files.unlink("/data/file"), Err(Errno::RoFs));
         assert_eq!(files.kind(dir.join("in/file").to_str().unwrap()), Err(Errno::NoEnt));
+
+        let one = Files::new(vec![Mount { guest: "/a/b".into(), host: dir.join("secret") }]);
+        assert_eq!((one.kind("/a/b"), one.kind("/a")), (Ok(Kind::File(2)), Ok(Kind::Directory)));
+        assert_eq!(one.kind("/a/b/c"), Err(Errno::NoEnt));
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

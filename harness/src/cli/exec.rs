@@ -157,6 +157,13 @@ impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
         let path = &self.program[0];
+        // All that follows the program is the program's, so the parser takes anything for it.
+        if path.starts_with('-') {
+            return Err(format!(
+                "unexpected argument '{path}' found: options come before PROGRAM (see --help)"
+            )
+            .into());
+        }
         let elf = std::fs::read(path).map_err(|e| format!("cannot read {path}: {e}"))?;
         let host = Passed { json: self.json, trace: self.trace.is_some() };
         let mut process = Process::load(&elf, self.options(), Box::new(host))
@@ -203,6 +210,7 @@ impl Args {
         if self.compare && self.at != DUMP_POINT {
             return Err(format!("--compare needs the dump at {DUMP_POINT}: leave --at out").into());
         }
+        exec::check_runtime(process)?;
         exec::run_to(process, &self.at)?;
         let outside = exec::dump(process, self.dialect)?;
         if let Some(file) = &self.dump {

@@ -27,7 +27,9 @@ pub enum ExecError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// A symbol that the program does not have.
-    #[error("the program has no symbol {0}: it is stripped, or not a Go program; name another one with --at")]
+    #[error(
+        "the program has no symbol {0}: it is stripped, not a Go program, or never calls debug.WriteHeapDump; name another symbol with --at"
+    )]
     NoSymbol(String),
     /// The program ended before it came to be dumped.
     #[error("the program never reached {symbol} ({status}): does it call debug.WriteHeapDump?")]
@@ -89,14 +91,24 @@ pub fn run_to(process: &mut Process, symbol: &str) -> Result<(), ExecError> {
     }
 }
 
+/// Refuses a program whose runtime is known, and not Go 1.5's. It need not run for that: the version
+/// lies in its data.
+///
+/// # Errors
+/// [`ExecError::NotGo15`].
+pub fn check_runtime(process: &Process) -> Result<(), ExecError> {
+    match version(process) {
+        Some(version) if !is_go15(&version) => Err(ExecError::NotGo15 { version }),
+        _ => Ok(()),
+    }
+}
+
 /// Dumps a program that stands still.
 ///
 /// # Errors
-/// [`ExecError::NotGo15`], [`ExecError::Symbols`] and [`ExecError::Write`].
+/// Those of [`check_runtime`]; [`ExecError::Symbols`] and [`ExecError::Write`].
 pub fn dump(process: &Process, dialect: Dialect) -> Result<Outside, ExecError> {
-    if let Some(version) = version(process).filter(|v| !is_go15(v)) {
-        return Err(ExecError::NotGo15 { version });
-    }
+    check_runtime(process)?;
     let symbols = Symbols::from_lookup(|name| process.symbols().addr(name))?;
     // Each time the program's own dump needs a larger `tmpbuf`, it gives the old one back first.
     let sys_alloc = |len| Addr(process.free_address(len).unwrap_or(0));

@@ -1,0 +1,87 @@
+//! Options and limits, tried on a program of an installed Go.
+
+use std::fs;
+
+use crate::go::Program;
+use crate::{ARCHITECTURES, heapmatrix, stderr, stdout};
+
+/// Runs the guest with options before it and arguments behind it: the status, standard output, and
+/// standard error.
+fn run(program: &Program, options: &[&str], arguments: &[&str]) -> (i32, String, String) {
+    let args = [options, &[program.path()], arguments].concat();
+    let output = heapmatrix(&args);
+    (output.status.code().unwrap(), stdout(&output), stderr(&output))
+}
+
+fn guest(arch: &str) -> Option<Program> {
+    Program::build("tests/exec/guest", arch)
+}
+
+#[test]
+fn the_programs_status_is_the_commands() {
+    for arch in ARCHITECTURES {
+        let Some(guest) = guest(arch) else { return };
+        assert_eq!(run(&guest, &["--arch", arch], &["exit"]), (3, String::new(), String::new()), "{arch}");
+        let (status, _, err) = run(&guest, &[], &["panic"]);
+        assert!(status == 2 && err.starts_with("panic: of its own"), "{arch}: {status} {err}");
+        let (status, _, err) = run(&guest, &[], &["kill"]);
+        assert!(status == 128 + 9 && err.contains("killed by SIGKILL"), "{arch}: {status} {err}");
+    }
+}
+
+#[test]
+fn limits_end_programs_that_know_none() {
+    for arch in ARCHITECTURES {
+        let Some(guest) = guest(arch) else { return };
+        let (status, _, err) = run(&guest, &["--max-instructions", "20000000"], &["spin"]);
+        assert!(status == 2 && err.contains("raise it with --max-instructions"), "{arch}: {status} {err}");
+        let (status, _, err) = run(&guest, &["--max-memory", "160"], &["eat"]);
+        assert!(status == 2 && err.contains("raise it with --max-memory"), "{arch}: {status} {err}");
+        let (status, _, err) = run(&guest, &["--max-memory", "1"], &["exit"]);
+        assert!(status == 2 && err.contains("raise it with --max-memory"), "{arch}: {status} {err}");
+    }
+}
+
+#[test]
+fn the_host_is_read_through_mounts_and_written_in_one_folder() {
+    let Some(guest) = guest("amd64") else { return };
+    let secret = guest.file("secret");
+    fs::write(&secret, "of the host").unwrap();
+    let read = |options: &[&str], path: &str| run(&guest, options, &["read", path]).1;
+    assert!(read(&[], &secret).contains("no such file"));
+    assert_eq!(read(&["--mount", &secret], &secret), "of the host <nil>\n");
+    assert_eq!(read(&["--mount", &format!("{secret}:/given")], "/given"), "of the host <nil>\n");
+    let folder = format!("{}:/given", guest.dir.path().display());
+    assert_eq!(read(&["--mount", &folder], "/given/secret"), "of the host <nil>\n");
+
+    let out = guest.file("out");
+    let (_, answer, _) = run(&guest, &["--mount", &folder, "--out", &out], &["write", "/given/secret"]);
+    assert!(answer.contains("read-only"), "{answer}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "of the host");
+    assert_eq!(run(&guest, &["--out", &out], &["write", "../../above"]).1, "<nil>\n");
+    assert_eq!(fs::read_to_string(guest.file("out/above")).unwrap(), "written\n");
+}
+
+#[test]
+fn programs_see_what_they_are_given_and_nothing_else() {
+    let Some(guest) = guest("386") else { return };
+    let options = ["--env", "A=b", "--env", "C=", "--cpus", "3"];
+    let (_, shown, _) = run(&guest, &options, &["show", "--env", "-x"]);
+    assert_eq!(shown, format!("[{} show --env -x] [A=b C=] 3\n", guest.path()));
+    let (_, _, trace) = run(&guest, &["--trace", "syscalls"], &["exit"]);
+    assert!(trace.lines().last().unwrap().contains("exit_group(0x3"), "{trace}");
+}
+
+#[test]
+fn what_cannot_be_dumped_says_why() {
+    let Some(guest) = guest("ppc64") else { return };
+    for (options, says) in [
+        (["--arch", "arm"], "is a program for ppc64, not for arm"),
+        (["--dump", "x"], "only Go 1.5's runtime can be dumped from outside: --capture"),
+        (["--compare", "--json"], "only Go 1.5's runtime can be dumped from outside: --capture"),
+        (["--capture", "x"], "has written no heap dump into a file"),
+    ] {
+        let (status, out, err) = run(&guest, &options, &["exit"]);
+        assert!(status == 2 && out.is_empty() && err.contains(says), "{options:?}: {status} {out} {err}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Programs of an installed Go, which run to their end, dump themselves, and do the same every time.
+
+use std::fs;
+
+use heapmatrix_reader::{Dump, Kind, laws};
+use serde_json::Value;
+
+use crate::go::Program;
+use crate::{heapmatrix, stderr};
+
+/// The dump can be read, obeys the laws, and encoding what was read gives the same bytes.
+fn sound(dump: &[u8]) {
+    let read = Dump::new(dump).unwrap();
+    let mut encoded = read.version().header().to_vec();
+    let mut objects = 0;
+    for record in read.records() {
+        let (_, record) = record.unwrap();
+        objects += u64::from(record.kind() == Kind::Object);
+        record.write_to(&mut encoded).unwrap();
+    }
+    assert!(objects > 100, "{objects} objects");
+    assert_eq!(encoded, dump);
+    laws::check(dump, |violation| panic!("{violation}"));
+}
+
+/// Runs a program twice on so many CPUs: the same instructions, output and dump. Returns the report, and
+/// what went to standard error.
+fn twice(program: &Program, cpus: &str, argument: &str) -> (Value, String) {
+    let run = |name: &str| {
+        let kept = program.file(name);
+        let output = heapmatrix(&["--json", "--cpus", cpus, "--capture", &kept, program.path(), argument]);
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+        assert_eq!(report["status"], output.status.code().unwrap());
+        (report, stderr(&output), fs::read(kept).unwrap())
+    };
+    let (first, second) = (run("first.dump"), run("second.dump"));
+    assert_eq!(first.0["instructions"], second.0["instructions"]);
+    assert_eq!(first.1, second.1);
+    assert!(first.2 == second.2, "two runs on {cpus} CPUs have written different dumps");
+    sound(&first.2);
+    (first.0, first.1)
+}
+
+fn guest_of_the_corpus(arch: &str) {
+    let Some(program) = Program::build("../corpora/real/guest", arch) else { return };
+    let (report, _) = twice(&program, "1", "dump");
+    assert_eq!((&report["arch"], &report["status"]), (&arch.into(), &0.into()));
+}
+
+fn guest_that_checks(arch: &str) {
+    let Some(program) = Program::build("tests/exec/guest", arch) else { return };
+    for cpus in ["1", "4"] {
+        let (report, output) = twice(&program, cpus, "check");
+        // A panic that nobody recovers from ends a Go program with status 2.
+        assert_eq!(report["status"], 2, "{output}");
+        assert!(!output.contains("heapmatrix: "), "a system call is missing: {output}");
+        let last = output.find("deferred").expect(&output);
+        assert!(output[last..].contains("panic: the end\n\ngoroutine 1 [running]:"), "{output}");
+    }
+}
+
+macro_rules! on_each_machine {
+    ($($name:ident $arch:literal)*) => {$(
+        mod $name {
+            #[test]
+            fn a_guest_of_the_corpus_dumps_itself() {
+                super::guest_of_the_corpus($arch);
+            }
+
+            #[test]
+            fn a_guest_finds_all_as_on_linux() {
+                super::guest_that_checks($arch);
+            }
+        }
+    )*};
+}
+
+on_each_machine!(amd64 "amd64" i386 "386" arm "arm" ppc64 "ppc64");

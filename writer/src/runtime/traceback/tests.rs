@@ -279,6 +279,15 @@ fn a_saved_base_pointer_is_no_local_variable() {
     assert_eq!(varps, [16, 16, 8], "goexit has no frame that a base pointer could be in");
 }
 
+each_target!(only_amd64_saves_base_pointers);
+fn only_amd64_saves_base_pointers<T: Target>() {
+    if T::ANY != AnyTarget::Amd64 {
+        let (mut s, frames) = f_in_h::<T>();
+        s.image.symbols.framepointer_enabled = s.image.data(&[1]);
+        assert_eq!(s.trace(s.f + 8, SP, 0).unwrap(), frames);
+    }
+}
+
 each_target!(reflect_stubs);
 fn reflect_stubs<T: Target>() {
     for name in ["reflect.makeFuncStub", "reflect.methodValueCall", "main.variadic"] {
@@ -354,6 +363,14 @@ fn empty_frame_upon_empty_frame() {
     s.image.word(Addr(SP), leaf + 4);
     let stuck = TracebackError::NotAdvancing { entry: Addr(leaf), fp: Addr(SP) };
     assert_eq!(s.failure(leaf + 4, SP, 0), stuck);
+    let process = Process::<Arm, _>::new(&s.image.memory, &s.image.symbols).unwrap();
+    let mut seen = 0;
+    let count = |_: &Stkframe| {
+        seen += 1;
+        Ok(())
+    };
+    process.gentraceback(leaf + 4, SP, 0, s.g, count).unwrap_err();
+    assert_eq!(seen, MAX_EMPTY_FRAMES, "so many may be right");
 }
 
 #[test]

@@ -204,8 +204,11 @@ fn caught_inside_a_stack_barrier<T: Target>() {
         s.barriers(&[(SP - T::PTR_SIZE, pc)], pos);
         assert_eq!(s.trace(barrier + 4, SP, 0).unwrap(), frames, "stkbarPos {pos}");
     }
-    s.barriers(&[(SP + T::PTR_SIZE, pc)], 0);
-    assert_eq!(s.failure(barrier + 4, SP, 0), TracebackError::InStackBarrier);
+    // What it replaced was below SP.
+    for at in [SP, SP + T::PTR_SIZE] {
+        s.barriers(&[(at, pc)], 0);
+        assert_eq!(s.failure(barrier + 4, SP, 0), TracebackError::InStackBarrier);
+    }
 }
 
 each_target!(below_a_trap_a_frame_continues_where_its_defer_says);

@@ -204,8 +204,11 @@ fn caught_inside_a_stack_barrier<T: Target>() {
         s.barriers(&[(SP - T::PTR_SIZE, pc)], pos);
         assert_eq!(s.trace(barrier + 4, SP, 0).unwrap(), frames, "stkbarPos {pos}");
     }
-    s.barriers(&[(SP + T::PTR_SIZE, pc)], 0);
-    assert_eq!(s.failure(barrier + 4, SP, 0), TracebackError::InStackBarrier);
+    // What it replaced was below SP.
+    for at in [SP, SP + T::PTR_SIZE] {
+        s.barriers(&[(at, pc)], 0);
+        assert_eq!(s.failure(barrier + 4, SP, 0), TracebackError::InStackBarrier);
+    }
 }
 
 each_target!(below_a_trap_a_frame_continues_where_its_defer_says);
@@ -277,6 +280,15 @@ fn a_saved_base_pointer_is_no_local_variable() {
         })
         .unwrap();
     assert_eq!(varps, [16, 16, 8], "goexit has no frame that a base pointer could be in");
+}
+
+each_target!(only_amd64_saves_base_pointers);
+fn only_amd64_saves_base_pointers<T: Target>() {
+    if T::ANY != AnyTarget::Amd64 {
+        let (mut s, frames) = f_in_h::<T>();
+        s.image.symbols.framepointer_enabled = s.image.data(&[1]);
+        assert_eq!(s.trace(s.f + 8, SP, 0).unwrap(), frames);
+    }
 }
 
 each_target!(reflect_stubs);
@@ -354,6 +366,14 @@ fn empty_frame_upon_empty_frame() {
     s.image.word(Addr(SP), leaf + 4);
     let stuck = TracebackError::NotAdvancing { entry: Addr(leaf), fp: Addr(SP) };
     assert_eq!(s.failure(leaf + 4, SP, 0), stuck);
+    let process = Process::<Arm, _>::new(&s.image.memory, &s.image.symbols).unwrap();
+    let mut seen = 0;
+    let count = |_: &Stkframe| {
+        seen += 1;
+        Ok(())
+    };
+    process.gentraceback(leaf + 4, SP, 0, s.g, count).unwrap_err();
+    assert_eq!(seen, MAX_EMPTY_FRAMES, "so many may be right");
 }
 
 #[test]

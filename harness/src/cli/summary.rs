@@ -1,6 +1,6 @@
 //! What a person wants to know of a dump first. The JSON form is described in `docs/inspect-json.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::Read;
 
@@ -22,7 +22,7 @@ pub struct Summary {
     data: Region,
     bss: Region,
     /// Goroutines by status.
-    statuses: BTreeMap<String, u64>,
+    statuses: BTreeMap<u64, u64>,
     /// Goroutines that do the same.
     goroutines: Vec<GoroutineGroup>,
     finalizers: Finalizers,
@@ -89,17 +89,16 @@ struct Finalizers {
 #[derive(Debug, Serialize)]
 struct GoroutineGroup {
     count: u64,
+    #[serde(flatten)]
+    state: Box<GoroutineState>,
+}
+
+/// What goroutines have in common. Boxed: there may be as many as a dump has goroutines, and tables have room to spare.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+struct GoroutineState {
     status: u64,
     wait_reason: String,
     /// Functions, innermost first.
-    stack: Vec<String>,
-}
-
-/// A goroutine while its frames are being read: what it has in common with others.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct GoroutineKey {
-    status: u64,
-    wait_reason: String,
     stack: Vec<String>,
 }
 
@@ -107,8 +106,8 @@ struct GoroutineKey {
 #[derive(Default)]
 struct Builder {
     summary: Summary,
-    current: Option<GoroutineKey>,
-    groups: BTreeMap<GoroutineKey, u64>,
+    current: Option<Box<GoroutineState>>,
+    groups: HashMap<Box<GoroutineState>, u64>,
     /// The biggest objects so far: size and address.
     biggest: Vec<(u64, u64)>,
     /// The kind of the record that comes in pieces.
@@ -183,12 +182,12 @@ impl Builder {
                 self.pointers(Kind::Bss, segment.fields.count() as u64);
             }
             Record::Goroutine(goroutine) => {
-                *self.summary.statuses.entry(goroutine.status.to_string()).or_default() += 1;
-                self.current = Some(GoroutineKey {
+                *self.summary.statuses.entry(goroutine.status).or_default() += 1;
+                self.current = Some(Box::new(GoroutineState {
                     status: goroutine.status,
                     wait_reason: goroutine.wait_reason.to_string(),
                     stack: Vec::new(),
-                });
+                }));
             }
             Record::Finalizer(_) => self.summary.finalizers.set += 1,
             Record::QueuedFinalizer(_) => self.summary.finalizers.queued += 1,
@@ -244,17 +243,9 @@ impl Builder {
             .into_iter()
             .map(|(size, address)| BigObject { address: hex(address), size })
             .collect();
-        summary.goroutines = self
-            .groups
-            .into_iter()
-            .map(|(GoroutineKey { status, wait_reason, stack }, count)| GoroutineGroup {
-                count,
-                status,
-                wait_reason,
-                stack,
-            })
-            .collect();
-        summary.goroutines.sort_by_key(|group| std::cmp::Reverse(group.count));
+        summary.goroutines =
+            self.groups.into_iter().map(|(state, count)| GoroutineGroup { count, state }).collect();
+        summary.goroutines.sort_unstable_by(|a, b| (b.count, &a.state).cmp(&(a.count, &b.state)));
         summary
     }
 }
@@ -362,14 +353,15 @@ impl fmt::Display for Summary {
             writeln!(f, "{:>16} {}", object.size, object.address)?;
         }
         for group in &self.goroutines {
+            let GoroutineState { status, wait_reason, stack } = &*group.state;
             let plural = if group.count == 1 { "" } else { "s" };
-            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(group.status))?;
+            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(*status))?;
             // Only of a waiting goroutine is the reason current, and the text is the program's own.
-            if group.status == 4 {
-                write!(f, ": {}", group.wait_reason.escape_debug())?;
+            if *status == 4 {
+                write!(f, ": {}", wait_reason.escape_debug())?;
             }
             writeln!(f)?;
-            group.stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
+            stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
         }
         writeln!(f, "\n{:>16} memstats", "value")?;
         self.memstats.iter().try_for_each(|(name, value)| writeln!(f, "{value:>16} {name}"))
@@ -384,6 +376,25 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::cli::memory;
+
+    fn goroutine(status: u64, reason: &'static str) -> Record<'static> {
+        Record::Goroutine(Goroutine {
+            address: 1,
+            sp: 2,
+            id: 3,
+            creation_pc: 4,
+            status,
+            is_system: false,
+            is_background: false,
+            wait_since: 0,
+            wait_reason: reason.into(),
+            context: 0,
+            thread: 0,
+            defer: 0,
+            panic: 0,
+        })
+    }
 
     /// A dump with an object, a large object, a goroutine with a frame, segments and statistics.
     fn dump() -> Vec<u8> {
@@ -405,21 +416,7 @@ mod tests {
             }),
             Record::Object(Object { address: 0xc8_2000_0000, contents, fields }),
             Record::Object(Object { address: 0xc8_2000_1000, contents: &large, fields }),
-            Record::Goroutine(Goroutine {
-                address: 1,
-                sp: 2,
-                id: 3,
-                creation_pc: 4,
-                status: 4,
-                is_system: false,
-                is_background: false,
-                wait_since: 0,
-                wait_reason: "sleep".into(),
-                context: 0,
-                thread: 0,
-                defer: 0,
-                panic: 0,
-            }),
+            goroutine(4, "sleep"),
             Record::StackFrame(StackFrame { sp: 2, depth: 0, child_sp: 0, contents, function, fields }),
             Record::Data(Segment { address: 1, contents, fields }),
             Record::Bss(Segment { address: 2, contents: &large, fields: Fields::default() }),
@@ -493,5 +490,36 @@ mod tests {
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
             .collect();
         assert_eq!(printed, described);
+    }
+
+    /// As in the reader's `tests/memory.rs`: a dump of the smallest records takes ten times its size at most.
+    #[test]
+    fn summaries_of_hostile_dumps_stay_small() {
+        const BUFFER: usize = 64 << 10;
+        let many = |count: u64, record: &dyn Fn(u64) -> Record<'static>| {
+            let mut file = Version::Go15.header().to_vec();
+            file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+            goroutine(4, "").write_to(&mut file).unwrap();
+            (0..count).for_each(|i| record(i).write_to(&mut file).unwrap());
+            file.push(0);
+            file
+        };
+        let frame = |name: &'static [u8]| {
+            let function = Function { entry: 0, pc: 0, continuation_pc: 0, name: Text(name) };
+            let (contents, fields) = (&[][..], Fields::default());
+            Record::StackFrame(StackFrame { sp: 0, depth: 0, child_sp: 0, contents, function, fields })
+        };
+        for count in [14_337, 28_673, 57_345, 131_073] {
+            for file in [
+                many(count, &|status| goroutine(status, "")),
+                many(count, &|_| frame(b"")),
+                many(count, &|_| frame(b"\xff")),
+            ] {
+                let stream = Stream::with_limit(&file[..], 0).unwrap();
+                let (summary, peak) = memory::peak(|| Summary::read(stream).unwrap());
+                assert_eq!(summary.bytes, file.len() as u64);
+                assert!(peak <= 10 * file.len() + BUFFER, "{count}: {peak} bytes for {}", file.len());
+            }
+        }
     }
 }

@@ -105,7 +105,8 @@ struct Endless {
 impl Endless {
     const LARGEST: u64 = 5 << 20;
 
-    fn new(rounds: usize) -> (impl Read, u64) {
+    /// A dump of so many rounds, and its length.
+    fn dump(rounds: usize) -> (impl Read, u64) {
         let mut round = Vec::new();
         for size in [0, 8, 100, 5000, 100_000, Self::LARGEST] {
             round.extend(bytes(&[1, 0xc0_0000_0000, size]));
@@ -139,7 +140,7 @@ impl Read for Endless {
 #[test]
 fn a_stream_takes_the_same_memory_for_any_dump() {
     let peaks = [1, 4, 40].map(|rounds| {
-        let (source, length) = Endless::new(rounds);
+        let (source, length) = Endless::dump(rounds);
         let (events, peak) = memory::peak(|| {
             let mut stream = Stream::new(source).unwrap();
             let mut events = 0;

@@ -164,6 +164,38 @@ fn unreadable_input_is_one_line_and_status_2() {
     assert!(text.contains("offset 100") && text.contains("heapmatrix salvage"), "{text}");
 }
 
+/// A hundred megabytes and more from a pipe, as a stream: what the process had at most is what the kernel says.
+#[test]
+#[cfg(target_os = "linux")]
+fn inspect_and_print_take_little_memory() {
+    let sound = dump();
+    let object =
+        Record::Object(Object { address: 0x1_0000, contents: &[7; 1 << 20], fields: Fields::default() });
+    let mut round = Vec::new();
+    object.write_to(&mut round).unwrap();
+    // Params, a type and an itab, many objects, and the rest.
+    let at = sound.len() - 1;
+    for command in ["inspect", "print"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_heapmatrix"))
+            .args([command, "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(&sound[..at]).unwrap();
+        (0..128).for_each(|_| input.write_all(&round).unwrap());
+        // All but what fits into the pipe has been read.
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        input.write_all(&sound[at..]).unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success());
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kilobytes < 64 << 10, "{command} took {kilobytes} kB");
+    }
+}
+
 /// As `src/cli/damage.rs` does at every offset, but with the whole command: its status, and its one line of error.
 #[test]
 fn damaged_dumps_end_with_a_status_that_says_so() {

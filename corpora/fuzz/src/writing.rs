@@ -46,7 +46,8 @@ fn check(process: &Process, pokes: &[Poke], dialect: Dialect) {
     let (result, peak) = memory::peak(|| process.dump(&corrupted, dialect, &mut output));
     assert!(peak <= MEMORY, "the dump took {peak} bytes of memory");
     if let Err(error) = &result {
-        assert!(!pokes.is_empty(), "{error}");
+        // The exact dialect takes addresses for lengths: it reads past the end of memory, which here is an error.
+        assert!(!pokes.is_empty() || dialect == Dialect::Go15Exact, "{error}");
         assert!(!error.to_string().is_empty());
     }
     // The exact dialect repeats defects after which a dump cannot be read.

@@ -1,6 +1,7 @@
 //! What records hold. Each structure has its fields in the order in which they stand in a dump.
 //!
-//! Addresses are those of the dumped program, in bytes. What is not an address says its unit.
+//! Addresses are those of the dumped program, in bytes. What is not an address says its unit. Sources are functions
+//! of Go's `src/runtime/heapdump.go`.
 
 use crate::wire::wire_structs;
 use crate::{Fields, Stack, Text};
@@ -86,7 +87,7 @@ wire_structs! {
         pub fields: Fields<'a>,
     }
 
-    /// The part of a [`StackFrame`] that says where the function is.
+    /// The part of a [`StackFrame`] that says where the function is. Source: `dumpframe`.
     pub struct Function<'a> {
         /// The function's first instruction.
         pub entry: u64,

@@ -33,7 +33,7 @@ pub struct Field {
     /// What it is.
     pub kind: FieldKind,
     /// Where it is, in bytes from the start of the contents. May lie past their end: see
-    /// [`Law::FieldInside`](crate::laws::Law::FieldInside).
+    /// [`Law::FrameFieldInside`](crate::laws::Law::FrameFieldInside).
     pub offset: u64,
 }
 

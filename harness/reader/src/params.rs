@@ -16,7 +16,7 @@ wire_structs! {
         pub pointer_size: PointerSize,
         /// The address at which the heap starts. Since Go 1.11, which has no contiguous heap, the lowest one.
         pub heap_start: u64,
-        /// The address at which the heap ends.
+        /// The address behind the heap's end.
         pub heap_end: u64,
         /// The architecture.
         pub arch: Arch<'a>,
@@ -50,7 +50,7 @@ impl Params<'_> {
         Some(name.into())
     }
 
-    /// The pointer-sized word at `offset` of `contents`; `None` if it is not all inside.
+    /// The pointer-sized word at `offset` of `contents`, in bytes from their start; `None` if it is not all inside.
     #[inline]
     pub fn word(&self, contents: &[u8], offset: u64) -> Option<u64> {
         let rest = contents.get(usize::try_from(offset).ok()?..)?;

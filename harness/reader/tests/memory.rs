@@ -8,7 +8,9 @@ mod memory;
 #[path = "../../../corpora/fuzz/src/reading.rs"]
 mod reading;
 
-use heapmatrix_reader::Version;
+use std::io::Read;
+
+use heapmatrix_reader::{Stream, Version};
 
 /// Hash tables grow when they are filled to 7/8 of a power of two, others at that or between: just behind is where
 /// they have old and new at once, and the least input.
@@ -90,4 +92,67 @@ fn objects_and_samples() {
         dump.push(0);
         hold(&dump);
     }
+}
+
+/// A dump that is made while it is read: objects of all sizes again and again, up to some megabytes, with a field for
+/// each word.
+struct Endless {
+    round: Vec<u8>,
+    rounds: usize,
+    at: usize,
+}
+
+impl Endless {
+    const LARGEST: u64 = 5 << 20;
+
+    /// A dump of so many rounds, and its length.
+    fn dump(rounds: usize) -> (impl Read, u64) {
+        let mut round = Vec::new();
+        for size in [0, 8, 100, 5000, 100_000, Self::LARGEST] {
+            round.extend(bytes(&[1, 0xc0_0000_0000, size]));
+            round.resize(round.len() + size as usize, 7);
+            (0..size / 8).for_each(|word| round.extend(bytes(&[1, 8 * word])));
+            round.push(0);
+        }
+        let mut start = dump(0, |_| []);
+        assert_eq!(start.pop(), Some(0), "the eof record");
+        let length = start.len() + rounds * round.len() + 1;
+        (std::io::Cursor::new(start).chain(Self { round, rounds, at: 0 }).chain(&[0][..]), length as u64)
+    }
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.round.len() && self.rounds > 0 {
+            self.at = 0;
+        }
+        if self.at == 0 {
+            let Some(left) = self.rounds.checked_sub(1) else { return Ok(0) };
+            self.rounds = left;
+        }
+        let count = (&self.round[self.at..]).read(buffer)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// A stream takes what its buffer takes, which is less than the largest object, however long the dump is.
+#[test]
+fn a_stream_takes_the_same_memory_for_any_dump() {
+    let peaks = [1, 4, 40].map(|rounds| {
+        let (source, length) = Endless::dump(rounds);
+        let (events, peak) = memory::peak(|| {
+            let mut stream = Stream::new(source).unwrap();
+            let mut events = 0;
+            while stream.next().unwrap().is_some() {
+                events += 1;
+            }
+            assert_eq!(stream.offset(), length);
+            events
+        });
+        assert!(events > 6 * rounds);
+        peak
+    });
+    assert_eq!(peaks, [peaks[0]; 3]);
+    assert!((peaks[0] as u64) < Endless::LARGEST, "{} bytes", peaks[0]);
 }

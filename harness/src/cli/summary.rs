@@ -1,6 +1,6 @@
 //! What a person wants to know of a dump first. The JSON form is described in `docs/inspect-json.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::Read;
 
@@ -22,7 +22,7 @@ pub struct Summary {
     data: Region,
     bss: Region,
     /// Goroutines by status.
-    statuses: BTreeMap<String, u64>,
+    statuses: BTreeMap<u64, u64>,
     /// Goroutines that do the same.
     goroutines: Vec<GoroutineGroup>,
     finalizers: Finalizers,
@@ -89,17 +89,16 @@ struct Finalizers {
 #[derive(Debug, Serialize)]
 struct GoroutineGroup {
     count: u64,
+    #[serde(flatten)]
+    state: Box<GoroutineState>,
+}
+
+/// What goroutines have in common. Boxed: there may be as many as a dump has goroutines, and tables have room to spare.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+struct GoroutineState {
     status: u64,
     wait_reason: String,
     /// Functions, innermost first.
-    stack: Vec<String>,
-}
-
-/// A goroutine while its frames are being read: what it has in common with others.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct GoroutineKey {
-    status: u64,
-    wait_reason: String,
     stack: Vec<String>,
 }
 
@@ -107,8 +106,8 @@ struct GoroutineKey {
 #[derive(Default)]
 struct Builder {
     summary: Summary,
-    current: Option<GoroutineKey>,
-    groups: BTreeMap<GoroutineKey, u64>,
+    current: Option<Box<GoroutineState>>,
+    groups: HashMap<Box<GoroutineState>, u64>,
     /// The biggest objects so far: size and address.
     biggest: Vec<(u64, u64)>,
     /// The kind of the record that comes in pieces.
@@ -183,12 +182,12 @@ impl Builder {
                 self.pointers(Kind::Bss, segment.fields.count() as u64);
             }
             Record::Goroutine(goroutine) => {
-                *self.summary.statuses.entry(goroutine.status.to_string()).or_default() += 1;
-                self.current = Some(GoroutineKey {
+                *self.summary.statuses.entry(goroutine.status).or_default() += 1;
+                self.current = Some(Box::new(GoroutineState {
                     status: goroutine.status,
                     wait_reason: goroutine.wait_reason.to_string(),
                     stack: Vec::new(),
-                });
+                }));
             }
             Record::Finalizer(_) => self.summary.finalizers.set += 1,
             Record::QueuedFinalizer(_) => self.summary.finalizers.queued += 1,
@@ -244,17 +243,9 @@ impl Builder {
             .into_iter()
             .map(|(size, address)| BigObject { address: hex(address), size })
             .collect();
-        summary.goroutines = self
-            .groups
-            .into_iter()
-            .map(|(GoroutineKey { status, wait_reason, stack }, count)| GoroutineGroup {
-                count,
-                status,
-                wait_reason,
-                stack,
-            })
-            .collect();
-        summary.goroutines.sort_by_key(|group| std::cmp::Reverse(group.count));
+        summary.goroutines =
+            self.groups.into_iter().map(|(state, count)| GoroutineGroup { count, state }).collect();
+        summary.goroutines.sort_unstable_by(|a, b| (b.count, &a.state).cmp(&(a.count, &b.state)));
         summary
     }
 }
@@ -362,14 +353,15 @@ impl fmt::Display for Summary {
             writeln!(f, "{:>16} {}", object.size, object.address)?;
         }
         for group in &self.goroutines {
+            let GoroutineState { status, wait_reason, stack } = &*group.state;
             let plural = if group.count == 1 { "" } else { "s" };
-            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(group.status))?;
+            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(*status))?;
             // Only of a waiting goroutine is the reason current, and the text is the program's own.
-            if group.status == 4 {
-                write!(f, ": {}", group.wait_reason.escape_debug())?;
+            if *status == 4 {
+                write!(f, ": {}", wait_reason.escape_debug())?;
             }
             writeln!(f)?;
-            group.stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
+            stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
         }
         writeln!(f, "\n{:>16} memstats", "value")?;
         self.memstats.iter().try_for_each(|(name, value)| writeln!(f, "{value:>16} {name}"))
@@ -377,121 +369,4 @@ impl fmt::Display for Summary {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use heapmatrix_reader::{Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version};
-    use serde_json::Value;
-
-    use super::*;
-
-    /// A dump with an object, a large object, a goroutine with a frame, segments and statistics.
-    fn dump() -> Vec<u8> {
-        let contents = &[0; 32][..];
-        let large = vec![0; 3 << 20];
-        let pairs = Fields::encode_list([0, 8, 24].map(heapmatrix_reader::Field::pointer));
-        let fields = Fields::from_encoded(&pairs).unwrap();
-        let function = Function { entry: 1, pc: 2, continuation_pc: 2, name: "main.main".into() };
-        let mut file = Version::Go15.header().to_vec();
-        for record in [
-            Record::Params(Params {
-                big_endian: true,
-                pointer_size: PointerSize::Eight,
-                heap_start: 0xc8_2000_0000,
-                heap_end: 0xc8_2010_0000,
-                arch: Arch::Char(b'9'.into()),
-                experiment: Text::default(),
-                cpus: 2,
-            }),
-            Record::Object(Object { address: 0xc8_2000_0000, contents, fields }),
-            Record::Object(Object { address: 0xc8_2000_1000, contents: &large, fields }),
-            Record::Goroutine(Goroutine {
-                address: 1,
-                sp: 2,
-                id: 3,
-                creation_pc: 4,
-                status: 4,
-                is_system: false,
-                is_background: false,
-                wait_since: 0,
-                wait_reason: "sleep".into(),
-                context: 0,
-                thread: 0,
-                defer: 0,
-                panic: 0,
-            }),
-            Record::StackFrame(StackFrame { sp: 2, depth: 0, child_sp: 0, contents, function, fields }),
-            Record::Data(Segment { address: 1, contents, fields }),
-            Record::Bss(Segment { address: 2, contents: &large, fields: Fields::default() }),
-        ] {
-            record.write_to(&mut file).unwrap();
-        }
-        // memstats: a tag and 281 numbers.
-        file.push(10);
-        file.extend((1..=24).chain([0; 256]).chain([77]));
-        file.push(0);
-        file
-    }
-
-    fn json() -> Value {
-        let file = dump();
-        let summary = Summary::read(Stream::new(&file[..]).unwrap()).unwrap();
-        serde_json::to_value(summary).unwrap()
-    }
-
-    #[test]
-    fn the_summary_adds_up() {
-        let json = json();
-        let size = (3 << 20) + 32;
-        for (pointer, expected) in [
-            ("/format", "go1.5".into()),
-            ("/bytes", dump().len().into()),
-            ("/params/arch", "ppc64".into()),
-            ("/params/thechar", "9".into()),
-            ("/params/heap_start", "0xc820000000".into()),
-            ("/records/object", 2.into()),
-            ("/records/eof", 1.into()),
-            ("/records/panic", 0.into()),
-            ("/heap/objects", 2.into()),
-            ("/heap/bytes", size.into()),
-            ("/heap/pointers", 6.into()),
-            ("/heap/biggest/0/address", "0xc820001000".into()),
-            ("/stack/frames", 1.into()),
-            ("/stack/bytes", 32.into()),
-            ("/data/pointers", 3.into()),
-            ("/bss/bytes", (3 << 20).into()),
-            ("/statuses/4", 1.into()),
-            ("/goroutines/0/stack/0", "main.main".into()),
-            ("/memstats/alloc", 1.into()),
-            ("/memstats/num_gc", 77.into()),
-        ] {
-            let expected: Value = expected;
-            assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
-        }
-    }
-
-    /// The paths of all values, with `[]` for the elements of lists and `*` for statuses.
-    fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(members) => members.iter().for_each(|(key, value)| {
-                let key = if path == "statuses" { "*" } else { key };
-                let dot = if path.is_empty() { "" } else { "." };
-                paths(value, &format!("{path}{dot}{key}"), all);
-            }),
-            Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{path}[]"), all)),
-            _ => drop(all.insert(path.to_owned())),
-        }
-    }
-
-    #[test]
-    fn the_document_describes_every_value_and_no_other() {
-        let mut printed = BTreeSet::new();
-        paths(&json(), "", &mut printed);
-        let document = include_str!("../../docs/inspect-json.md");
-        let described: BTreeSet<String> = document
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
-            .collect();
-        assert_eq!(printed, described);
-    }
-}
+mod tests;

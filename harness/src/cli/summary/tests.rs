@@ -1,0 +1,154 @@
+//! Summaries of small dumps, value by value, and of hostile ones.
+
+use std::collections::BTreeSet;
+
+use heapmatrix_reader::{Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version};
+use serde_json::Value;
+
+use super::*;
+use crate::cli::memory;
+
+fn goroutine(status: u64, reason: &'static str) -> Record<'static> {
+    Record::Goroutine(Goroutine {
+        address: 1,
+        sp: 2,
+        id: 3,
+        creation_pc: 4,
+        status,
+        is_system: false,
+        is_background: false,
+        wait_since: 0,
+        wait_reason: reason.into(),
+        context: 0,
+        thread: 0,
+        defer: 0,
+        panic: 0,
+    })
+}
+
+/// A dump with an object, a large object, a goroutine with a frame, segments and statistics.
+fn dump() -> Vec<u8> {
+    let contents = &[0; 32][..];
+    let large = vec![0; 3 << 20];
+    let pairs = Fields::encode_list([0, 8, 24].map(heapmatrix_reader::Field::pointer));
+    let fields = Fields::from_encoded(&pairs).unwrap();
+    let function = Function { entry: 1, pc: 2, continuation_pc: 2, name: "main.main".into() };
+    let mut file = Version::Go15.header().to_vec();
+    for record in [
+        Record::Params(Params {
+            big_endian: true,
+            pointer_size: PointerSize::Eight,
+            heap_start: 0xc8_2000_0000,
+            heap_end: 0xc8_2010_0000,
+            arch: Arch::Char(b'9'.into()),
+            experiment: Text::default(),
+            cpus: 2,
+        }),
+        Record::Object(Object { address: 0xc8_2000_0000, contents, fields }),
+        Record::Object(Object { address: 0xc8_2000_1000, contents: &large, fields }),
+        goroutine(4, "sleep"),
+        Record::StackFrame(StackFrame { sp: 2, depth: 0, child_sp: 0, contents, function, fields }),
+        Record::Data(Segment { address: 1, contents, fields }),
+        Record::Bss(Segment { address: 2, contents: &large, fields: Fields::default() }),
+    ] {
+        record.write_to(&mut file).unwrap();
+    }
+    // memstats: a tag and 281 numbers.
+    file.push(10);
+    file.extend((1..=24).chain([0; 256]).chain([77]));
+    file.push(0);
+    file
+}
+
+fn json() -> Value {
+    let file = dump();
+    let summary = Summary::read(Stream::new(&file[..]).unwrap()).unwrap();
+    serde_json::to_value(summary).unwrap()
+}
+
+#[test]
+fn the_summary_adds_up() {
+    let json = json();
+    let size = (3 << 20) + 32;
+    for (pointer, expected) in [
+        ("/format", "go1.5".into()),
+        ("/bytes", dump().len().into()),
+        ("/params/arch", "ppc64".into()),
+        ("/params/thechar", "9".into()),
+        ("/params/heap_start", "0xc820000000".into()),
+        ("/records/object", 2.into()),
+        ("/records/eof", 1.into()),
+        ("/records/panic", 0.into()),
+        ("/heap/objects", 2.into()),
+        ("/heap/bytes", size.into()),
+        ("/heap/pointers", 6.into()),
+        ("/heap/biggest/0/address", "0xc820001000".into()),
+        ("/stack/frames", 1.into()),
+        ("/stack/bytes", 32.into()),
+        ("/data/pointers", 3.into()),
+        ("/bss/bytes", (3 << 20).into()),
+        ("/statuses/4", 1.into()),
+        ("/goroutines/0/stack/0", "main.main".into()),
+        ("/memstats/alloc", 1.into()),
+        ("/memstats/num_gc", 77.into()),
+    ] {
+        let expected: Value = expected;
+        assert_eq!(json.pointer(pointer), Some(&expected), "{pointer}");
+    }
+}
+
+/// The paths of all values, with `[]` for the elements of lists and `*` for statuses.
+fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, value)| {
+            let key = if path == "statuses" { "*" } else { key };
+            let dot = if path.is_empty() { "" } else { "." };
+            paths(value, &format!("{path}{dot}{key}"), all);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{path}[]"), all)),
+        _ => drop(all.insert(path.to_owned())),
+    }
+}
+
+#[test]
+fn the_document_describes_every_value_and_no_other() {
+    let mut printed = BTreeSet::new();
+    paths(&json(), "", &mut printed);
+    let document = include_str!("../../../docs/inspect-json.md");
+    let described: BTreeSet<String> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    assert_eq!(printed, described);
+}
+
+/// As in the reader's `tests/memory.rs`: a dump of the smallest records takes ten times its size at most.
+#[test]
+fn summaries_of_hostile_dumps_stay_small() {
+    const BUFFER: usize = 64 << 10;
+    let many = |count: u64, record: &dyn Fn(u64) -> Record<'static>| {
+        let mut file = Version::Go15.header().to_vec();
+        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        goroutine(4, "").write_to(&mut file).unwrap();
+        (0..count).for_each(|i| record(i).write_to(&mut file).unwrap());
+        file.push(0);
+        file
+    };
+    let frame = |name: &'static [u8]| {
+        let function = Function { entry: 0, pc: 0, continuation_pc: 0, name: Text(name) };
+        let (contents, fields) = (&[][..], Fields::default());
+        Record::StackFrame(StackFrame { sp: 0, depth: 0, child_sp: 0, contents, function, fields })
+    };
+    for count in [14_337, 28_673, 57_345, 131_073] {
+        for file in [
+            many(count, &|status| goroutine(status, "")),
+            many(count, &|_| frame(b"")),
+            many(count, &|_| frame(b"\xff")),
+        ] {
+            let stream = Stream::with_limit(&file[..], 0).unwrap();
+            let (summary, peak) = memory::peak(|| Summary::read(stream).unwrap());
+            assert_eq!(summary.bytes, file.len() as u64);
+            assert!(peak <= 10 * file.len() + BUFFER, "{count}: {peak} bytes for {}", file.len());
+        }
+    }
+}

@@ -169,6 +169,62 @@ fn hints_to_rest_end_a_run_behind_themselves() {
     assert_eq!(e.reg_read(RegisterARM::PC), Ok(CODE + 4));
 }
 
+/// If not: `Arch::rests` is true of x86 too. Its hint is no end of a run.
+#[test]
+fn pause_of_x86_is_nothing() {
+    for code in &CODES[..2] {
+        let mut e = trapping(code.target, &[&[0xf3, 0x90], code.trap].concat());
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+        let behind = CODE + 2 + code.trap.len() as u64;
+        assert_eq!(e.reg_read(pc(code.target)), Ok(behind), "{}", code.target);
+    }
+}
+
+/// If not: `FaultKind::Halted` on x86. `hlt` ends a run without an error, behind itself, though a user may not
+/// execute it.
+#[test]
+fn hlt_of_x86_ends_a_run_without_an_error() {
+    for code in &CODES[..2] {
+        let mut e = trapping(code.target, &[&[0xf4], code.trap].concat());
+        assert_eq!(e.emu_start(CODE, 0, 0, 0), Ok(()), "{}", code.target);
+        assert_eq!((e.get_data().interrupt, e.reg_read(pc(code.target))), (None, Ok(CODE + 1)));
+    }
+}
+
+/// If not: no two runs of a program on ppc64 are alike. Go seeds its random numbers from the time base, and it
+/// can't be replaced: there is no hook for it. In this engine it stands still.
+#[test]
+fn the_time_base_of_ppc64_stands_still() {
+    for code in [
+        &[0x7c, 0x6c, 0x42, 0xa6, 0x44, 0, 0, 2], // mfspr r3, 268
+        &[0x7c, 0x6c, 0x42, 0xe6, 0x44, 0, 0, 2], // mftb r3
+    ] {
+        let mut e = trapping(AnyTarget::Ppc64, code);
+        let mut read = || {
+            e.reg_write(RegisterPPC::R3, 7).unwrap();
+            e.emu_start(CODE, 0, 0, 0).unwrap();
+            assert_eq!(e.get_data().interrupt, Some(8), "it is executed");
+            e.reg_read(RegisterPPC::R3).unwrap()
+        };
+        let first = read();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!((first, read()), (0, 0));
+    }
+}
+
+/// If not: arm's counters must be replaced as `rdtsc` is. User code can't read them: neither the cycle counter
+/// nor the generic timer.
+#[test]
+fn arm_programs_have_no_counters() {
+    for code in [
+        &[0x1d, 0x0f, 0x19, 0xee, 0, 0, 0, 0xef], // mrc p15, 0, r0, c9, c13, 0: PMCCNTR
+        &[0x1e, 0x0f, 0x51, 0xec, 0, 0, 0, 0xef], // mrrc p15, 1, r0, r1, c14: CNTVCT
+    ] {
+        let fault = machine(AnyTarget::Arm, code).run(CODE, Limits::NONE).unwrap_err();
+        assert_eq!((fault.pc, fault.kind), (CODE, FaultKind::Illegal));
+    }
+}
+
 /// If not: ppc64 may be set up in a simpler way, or no longer in this one. Without the virtual TLB the CPU
 /// translates addresses by tables that are not there; `pc_read` does not know the machine.
 #[test]
@@ -190,26 +246,50 @@ fn ppc64_executes_only_with_a_virtual_tlb() {
     assert_ne!(e.reg_read(RegisterPPC::R3), Ok(3 << 40), "it does not execute");
 }
 
-/// If not: the hook that answers TLB misses may be left out. Without one, each miss grants the access at hand
-/// alone, and a load and a store of one page are two misses for ever.
-#[test]
-fn a_virtual_tlb_asks_the_hook_once_a_page_for_data_and_once_for_code() {
-    let code = &CODES[3];
-    let mut e = Unicorn::new_with_data(Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN, Vec::new()).unwrap();
+/// An engine of any target with a virtual TLB, whose misses are noted and answered as the machine does.
+fn virtual_tlb(code: &Code, instructions: &[&[u8]]) -> Engine<Vec<u64>> {
+    let (arch, mode) = raw::mode(code.target);
+    let mut e = Unicorn::new_with_data(arch, mode, Vec::new()).unwrap();
     e.ctl_set_tlb_type(TlbType::VIRTUAL).unwrap();
     e.mem_map(CODE, 0x1000, Prot::READ | Prot::EXEC).unwrap();
     e.mem_map(DATA, 0x1000, Prot::READ | Prot::WRITE).unwrap();
-    e.mem_write(CODE, &[code.load, code.store, code.load, code.store, code.trap].concat()).unwrap();
-    e.reg_write(RegisterPPC::R4, DATA).unwrap();
+    e.mem_write(CODE, &instructions.concat()).unwrap();
+    e.reg_write(raw::registers(code.target)[3], DATA).unwrap();
     e.add_tlb_hook(1, 0, |e, paddr, access| {
         e.get_data_mut().push(paddr);
         let other = if access == unicorn_engine::MemType::FETCH { Prot::EXEC } else { Prot::WRITE };
         Some(unicorn_engine::TlbEntry { paddr, perms: Prot::READ | other })
     })
     .unwrap();
-    e.add_intr_hook(|e, _| e.emu_stop().unwrap()).unwrap();
-    e.emu_start(CODE, 0, 0, 0).unwrap();
-    assert_eq!(*e.get_data(), [CODE, DATA]);
+    raw::stop_at_traps(&mut e, code.target, |_, _| {});
+    e
+}
+
+/// If not: the hook that answers TLB misses may be left out. Without one, each miss grants the access at hand
+/// alone, and a load and a store of one page are two misses for ever.
+#[test]
+fn a_virtual_tlb_asks_the_hook_once_a_page_for_data_and_once_for_code() {
+    for code in &CODES {
+        let mut e = virtual_tlb(code, &[code.load, code.store, code.load, code.store, code.trap]);
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+        assert_eq!(*e.get_data(), [CODE, DATA], "{}", code.target);
+    }
+}
+
+/// If not: what the hook grants must be what the region allows, and `attach` must flush the TLB. The engine
+/// looks at its own map behind the TLB, and forgets entries when that changes.
+#[test]
+fn a_virtual_tlb_does_not_outlive_the_memory_behind_it() {
+    for code in &CODES {
+        let mut e = virtual_tlb(code, &[code.load, code.store, code.trap]);
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+        e.mem_protect(DATA, 0x1000, Prot::READ).unwrap();
+        assert_eq!(e.emu_start(CODE, 0, 0, 0), Err(uc_error::WRITE_PROT), "{}", code.target);
+        e.mem_unmap(DATA, 0x1000).unwrap();
+        assert_eq!(e.emu_start(CODE, 0, 0, 0), Err(uc_error::READ_UNMAPPED), "{}", code.target);
+        e.mem_map(DATA, 0x1000, Prot::READ | Prot::WRITE).unwrap();
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+    }
 }
 
 /// If not: `MSR_UNITS` in the set-up of ppc64. Without them floating point is an exception.

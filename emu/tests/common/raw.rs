@@ -8,15 +8,20 @@ use unicorn_engine::{
 
 pub type Engine<D> = Unicorn<'static, D>;
 
-/// An engine of a target, set up with no more than it takes to execute.
-pub fn engine<D: 'static>(target: AnyTarget, data: D) -> Engine<D> {
-    let (arch, mode) = match target {
+/// What the engine calls a target.
+pub fn mode(target: AnyTarget) -> (Arch, Mode) {
+    match target {
         AnyTarget::Amd64 => (Arch::X86, Mode::MODE_64),
         AnyTarget::I386 => (Arch::X86, Mode::MODE_32),
         AnyTarget::Arm => (Arch::ARM, Mode::ARM),
         AnyTarget::Ppc64 => (Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN),
         other => panic!("no engine for {other}"),
-    };
+    }
+}
+
+/// An engine of a target, set up with no more than it takes to execute.
+pub fn engine<D: 'static>(target: AnyTarget, data: D) -> Engine<D> {
+    let (arch, mode) = mode(target);
     let mut engine = Unicorn::new_with_data(arch, mode, data).unwrap();
     if target == AnyTarget::Ppc64 {
         engine.ctl_set_tlb_type(TlbType::VIRTUAL).unwrap();

@@ -24,6 +24,39 @@ fn an_empty_process<T: Target>() {
     assert_same(&image.dump(Dialect::Go15).unwrap(), &expected);
 }
 
+each_target!(a_target_chosen_at_run_time);
+fn a_target_chosen_at_run_time<T: Target>() {
+    let mut image = Image::<T>::new();
+    image.finish();
+    let mut out = Vec::new();
+    let summary =
+        crate::write_heap_dump(T::ANY, &image.memory, &image.symbols, &Options::default(), &mut out).unwrap();
+    assert_same(&out, &Expected::<T>::default().bytes());
+    assert_eq!(summary.bytes, out.len() as u64);
+}
+
+#[test]
+fn the_output_is_written_in_pieces_of_256_kib_unless_said_otherwise() {
+    struct Pieces(Vec<usize>);
+    impl std::io::Write for Pieces {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            self.0.push(buf.len());
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut image = Image::<Amd64>::new();
+    image.span(0, 64, 32 << 10);
+    image.finish();
+    let mut pieces = Pieces(Vec::new());
+    crate::write_heap_dump_of::<Amd64, _>(&image.memory, &image.symbols, &Options::default(), &mut pieces)
+        .unwrap();
+    // An object's contents are never divided: seven of 32 KiB and what precedes each are what fits.
+    assert!(matches!(pieces.0[..], [229_376..=262_144, 229_376..=262_144, _]), "{:?}", pieces.0);
+}
+
 #[test]
 fn params_begin_as_on_real_machines() {
     fn first_bytes<T: Target>() -> (Vec<u8>, Vec<u8>) {

@@ -21,10 +21,10 @@ impl Locations {
         self.slots(&world.data)
     }
 
-    /// The bytes of the bss segment, with zeros where the dump writer's state may lie.
+    /// The bytes of the bss segment before a dump has changed any.
     pub fn bss_contents(&self, world: &World) -> Vec<u8> {
         let mut bytes = self.slots(&world.bss);
-        bytes.resize(self.bss.len as usize, 0);
+        bytes.extend_from_slice(&self.behind_bss);
         bytes
     }
 

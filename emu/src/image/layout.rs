@@ -76,7 +76,7 @@ impl Layout {
             spill: sections.reserve_words(In::Cells, 1),
             finblock_pool: sections.reserve_words(In::Cells, 1),
         };
-        let types = types::place_types(world, sections)?;
+        let types = types::place_types(world, vars.type_names, sections)?;
         let itabs = types::place_itabs(world, &types, sections)?;
         let funcvals = world.functions.iter().map(|_| sections.reserve_words(In::Rodata, 1)).collect();
         let mut bitvectors = Vec::with_capacity(world.bitvectors.len());
@@ -202,14 +202,29 @@ fn place_threads(world: &World, vars: &Vars, sections: &mut Sections) -> Result<
     let mut threads = Vec::with_capacity(world.threads.len());
     let mut link = vars.allm;
     let alllink = sections.layouts.offset("runtime.m", "alllink")?;
-    for thread in &world.threads {
-        let m = sections.reserve_structure(In::Persistent, "runtime.m")?;
+    for (i, thread) in world.threads.iter().enumerate() {
+        let m = match vars.m0 {
+            m0 if m0 != 0 && i == 0 => dumping_thread(m0, sections)?,
+            _ => sections.reserve_structure(In::Persistent, "runtime.m")?,
+        };
         sections.fill("runtime.m", m, &[("id", thread.id as u64), ("procid", thread.procid)])?;
         sections.put_word(link, m);
         link = m + alllink;
         threads.push(m);
     }
     Ok(threads)
+}
+
+/// Makes `m0` the thread that dumps, as `writeheapdump_m` does: its goroutine waits, its g0 says for what.
+fn dumping_thread(m0: u64, sections: &mut Sections) -> Result<u64, BuildError> {
+    let curg = sections.reserve_structure(In::Persistent, "runtime.g")?;
+    let g0 = sections.reserve_structure(In::Persistent, "runtime.g")?;
+    let waiting = crate::world::Status::Waiting.code().into();
+    sections.fill("runtime.g", curg, &[("atomicstatus", waiting)])?;
+    let (reason, len) = sections.string("dumping heap");
+    sections.fill("runtime.g", g0, &[("waitreason.str", reason), ("waitreason.len", len)])?;
+    sections.fill("runtime.m", m0, &[("g0", g0), ("curg", curg)])?;
+    Ok(m0)
 }
 
 /// Every goroutine is dead until the program has filled its `g`.

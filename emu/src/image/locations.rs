@@ -3,6 +3,7 @@
 use heapmatrix_writer::{Addr, AnyTarget, Memory, Unreadable};
 
 use super::layout::Layout;
+use super::section::Sections;
 use crate::guest::ir::Assembled;
 use crate::guest::program::Program;
 use crate::world::{Pc, Status, Stop, Value, World};
@@ -35,8 +36,12 @@ pub struct Locations {
     pub bitvectors: Vec<Addr>,
     /// The data segment: the world's words.
     pub data: Segment,
-    /// The bss segment: the world's words, and behind them zeros if the dump writer's state lies there.
+    /// The bss segment: the world's words, and behind them the runtime's if the dump writer's state lies
+    /// there.
     pub bss: Segment,
+    /// What the runtime's part of it holds: `typecache`, the first thread's `m`, and `tmpbuf`, of which
+    /// nothing but the `m` is not zero.
+    pub(super) behind_bss: Vec<u8>,
     /// Goroutines.
     pub goroutines: Vec<GoroutineAt>,
     /// The entry PC of `runtime.stackBarrier`.
@@ -136,7 +141,7 @@ impl Locations {
         layout: &Layout,
         program: &Program,
         assembled: &Assembled,
-        bss_end: u64,
+        sections: &Sections,
     ) -> Self {
         let target = program.code.target;
         let functions: Vec<Addr> =
@@ -164,7 +169,8 @@ impl Locations {
             funcvals: addrs(&layout.funcvals),
             bitvectors: addrs(&layout.bitvectors),
             data: segment(layout.vars.data, world.data.len(), 0),
-            bss: segment(layout.vars.bss, world.bss.len(), bss_end),
+            bss: segment(layout.vars.bss, world.bss.len(), layout.vars.ebss),
+            behind_bss: sections.get_bytes(layout.vars.typecache, layout.vars.ebss),
             goroutines: Vec::with_capacity(world.goroutines.len()),
             stack_barrier: Addr(program.address(assembled, program.stubs.stack_barrier)),
             threads: addrs(&layout.threads),

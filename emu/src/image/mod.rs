@@ -81,7 +81,7 @@ impl Image {
             target,
             memory,
             symbols: symbols(world, &layout, &program, &assembled),
-            locations: Locations::new(world, &layout, &program, &assembled, sections.end(In::Bss)),
+            locations: Locations::new(world, &layout, &program, &assembled, &sections),
             ops: program.code.ops,
             assembled,
             entry: text,

@@ -134,6 +134,17 @@ impl Sections {
         section.bytes[from..to].copy_from_slice(bytes);
     }
 
+    /// What a piece of a section holds: nothing, where there is none.
+    pub fn get_bytes(&self, from: u64, to: u64) -> Vec<u8> {
+        let holds = |s: &&Section| s.base <= from && from <= to && to <= s.base + s.used;
+        let Some(section) = self.sections.iter().find(holds) else { return Vec::new() };
+        let written = section.bytes.get((from - section.base) as usize..).unwrap_or(&[]);
+        let len = (to - from) as usize;
+        let mut bytes = written[..written.len().min(len)].to_vec();
+        bytes.resize(len, 0);
+        bytes
+    }
+
     /// Writes a number of so many bytes.
     pub fn put(&mut self, addr: u64, width: u64, value: u64) {
         let (bytes, len) = encode(self.target, width, value);

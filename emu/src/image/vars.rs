@@ -35,11 +35,21 @@ pub(crate) struct Vars {
     pub data: u64,
     /// The world's words of the bss segment.
     pub bss: u64,
+    /// The end of the bss segment.
+    pub ebss: u64,
+    /// The first thread's `m`, where that lies in bss.
+    pub m0: u64,
+    /// Room for the string headers of type names, if they lie in front of bss.
+    pub type_names: u64,
 }
 
 impl Vars {
     /// Reserves the variables and gives values to those that stay as they are.
     pub fn place(world: &World, sections: &mut Sections) -> Result<Vars, FactError> {
+        let type_names = match world.dumper_state {
+            true => sections.reserve_words(In::Bss, 4 * world.types.len() as u64),
+            false => 0,
+        };
         let data = sections.reserve_words(In::Data, world.data.len() as u64);
         let bss = sections.reserve_words(In::Bss, world.bss.len() as u64);
         let mut vars = Vars {
@@ -62,17 +72,24 @@ impl Vars {
             goexperiment: sections.reserve_structure(In::NoptrData, "runtime.stringStruct")?,
             data,
             bss,
+            ebss: sections.end(In::Bss),
+            type_names,
             ..Vars::default()
         };
         if world.dumper_state {
+            let ptr_size = sections.target.ptr_size();
             let bucket = sections.layouts.size("runtime.typeCacheBucket")?;
+            let m = sections.layouts.size("runtime.m")?;
             let slice = sections.layouts.size("runtime.slice")?;
-            vars.typecache = sections.reserve(In::Bss, 256 * bucket, sections.target.ptr_size());
-            vars.tmpbuf = sections.reserve(In::Bss, slice, sections.target.ptr_size());
-            vars.buf = sections.reserve(In::NoptrBss, 4096, 8);
-            vars.nbuf = sections.reserve_words(In::NoptrBss, 1);
-            vars.dumpfd = sections.reserve_words(In::NoptrBss, 1);
-            vars.freemark = sections.reserve(In::NoptrBss, 1024, 1);
+            vars.typecache = sections.reserve(In::Bss, 256 * bucket, ptr_size);
+            vars.m0 = sections.reserve(In::Bss, m, ptr_size);
+            vars.tmpbuf = sections.reserve(In::Bss, slice, ptr_size);
+            vars.ebss = sections.end(In::Bss);
+            // noptrbss follows bss without a gap. Here only what the dump itself changes has to.
+            vars.buf = sections.reserve(In::Bss, 4096, 8);
+            vars.nbuf = sections.reserve_words(In::Bss, 1);
+            vars.dumpfd = sections.reserve_words(In::Bss, 1);
+            vars.freemark = sections.reserve(In::Bss, 1024, 1);
         }
         sections.put(vars.ncpu, 4, world.ncpu as u64);
         sections.put(vars.framepointer_enabled, 1, world.framepointer.into());
@@ -82,11 +99,12 @@ impl Vars {
         Ok(vars)
     }
 
-    /// The pointer mask of bss behind the world's words: all of `typecache`, and the array of `tmpbuf`
-    /// but not its length and capacity.
+    /// The pointer mask of bss behind the world's words: all of `typecache`, nothing of `m0`, and the array
+    /// of `tmpbuf` but not its length and capacity.
     pub fn bss_tail_mask(&self, sections: &Sections) -> impl Iterator<Item = bool> + use<> {
-        let bytes = if self.typecache == 0 { 0 } else { sections.end(In::Bss) - self.typecache };
-        let words = bytes / sections.target.ptr_size();
-        (0..words).map(move |word| word + 2 < words)
+        let end = if self.typecache == 0 { 0 } else { self.ebss };
+        let words = (self.typecache..end).step_by(sections.target.ptr_size() as usize);
+        let (m0, tmpbuf) = (self.m0, self.tmpbuf);
+        words.map(move |at| at < m0 || at == tmpbuf)
     }
 }

@@ -40,8 +40,10 @@ pub struct World {
     pub framepointer: bool,
     /// `fingRunning`: while a finalizer runs, the finalizer goroutine is not a system goroutine.
     pub fing_running: bool,
-    /// Whether the dump writer's own variables `typecache` and `tmpbuf` lie behind the world's words
-    /// in bss, as they do in a Go program. Elsewise the image does not have them.
+    /// Whether the image has what a dump of itself changes, as a Go program has: behind the world's words
+    /// in bss the dump writer's variables `typecache` and `tmpbuf` and, of the first thread, which then
+    /// is the one that dumps, the `m`; `buf` and `nbuf` behind bss. The strings of type names lie in front
+    /// of all that, so that a name which is as long as an address says contains it.
     pub dumper_state: bool,
 
     /// Types.

@@ -11,6 +11,22 @@ pub struct Recorder {
     pub pieces: Vec<u64>,
 }
 
+impl Recorder {
+    /// Whether the pieces are these. `split`: they may be split further, as what the dump finds changed by
+    /// itself is copied and written a page at a time.
+    pub fn came_in(&self, writes: impl Iterator<Item = u64>, split: bool) -> bool {
+        let ends = |lengths: &mut dyn Iterator<Item = u64>| -> Vec<u64> {
+            let ends = lengths.scan(0, |end, n| {
+                *end += n;
+                Some(*end)
+            });
+            ends.collect()
+        };
+        let (ours, theirs) = (ends(&mut self.pieces.iter().copied()), ends(&mut { writes }));
+        if split { theirs.iter().all(|end| ours.binary_search(end).is_ok()) } else { ours == theirs }
+    }
+}
+
 impl Write for Recorder {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.bytes.extend_from_slice(data);

@@ -1,7 +1,7 @@
 //! Parameters, threads, segments, statistics and the memory profile.
 
 use super::{Case, bytes, call, case, empty, function, goroutine, number, pointer, to};
-use crate::world::{Bucket, Function, MemStats, Pc, Thread, World};
+use crate::world::{Bucket, Contents, Function, MemStats, Object, Pc, Thread, World};
 
 fn memstats() -> MemStats {
     // Every counter has a value of its own, and some need all of their bytes.
@@ -68,6 +68,11 @@ fn profile() -> World {
     }
 }
 
+/// An object of so many pointers.
+fn pointers(len: u32) -> Object {
+    Object::new(Contents::Words { len, slots: vec![pointer(to(0)); len as usize] })
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let thread = |id, procid| Thread { id, procid };
     vec![
@@ -115,6 +120,15 @@ pub(super) fn cases() -> Vec<Case> {
             "dumper_state",
             "the dump writer's own variables in bss",
             World { dumper_state: true, bss: vec![number(5), number(6), number(7)], ..empty() },
+        ),
+        case(
+            "dumper_state_changes",
+            "the dump finds in bss what it has done: types cached, tmpbuf allocated, objects counted by division",
+            World {
+                dumper_state: true,
+                objects: vec![bytes(48, &[1]), pointers(100), bytes(33_000, &[2]), pointers(9_000)],
+                ..super::types::of_each_kind()
+            },
         ),
     ]
 }

@@ -26,6 +26,25 @@ fn in_order(types: Vec<Type>, order: &[usize]) -> World {
     World { types, itabs, ..empty() }
 }
 
+/// Named types that an interface holds directly, besides pointers: the kinds whose methods have no
+/// pointer type of their own between them and the itab, so that `dumptype` meets their names.
+fn named_kinds() -> Vec<Type> {
+    let named = |kind, name: &str| Type {
+        kind,
+        hash: u32::from(kind) << 8,
+        string: format!("main.{name}"),
+        ..named(Some("main"), Some(name))
+    };
+    vec![named(18, "Chan"), named(19, "Func"), named(21, "Map"), named(22, "Ptr"), named(26, "Pointer")]
+}
+
+/// Each of them by itself, twice, and between them a type whose string is its name.
+pub(super) fn of_each_kind() -> World {
+    let mut types = named_kinds();
+    types.push(direct("*main.T", 5));
+    in_order(types, &[0, 5, 1, 2, 5, 3, 0, 4, 1])
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let colliding =
         |count: u32| (0..count).map(|i| direct(&format!("*main.T{i}"), 0x100 * i + 7)).collect::<Vec<_>>();
@@ -41,6 +60,16 @@ pub(super) fn cases() -> Vec<Case> {
             "type_with_name",
             "package path, dot, name",
             in_order(vec![named(Some("example.com/pkg"), Some("T"))], &[0]),
+        ),
+        case(
+            "type_with_name_of_each_kind",
+            "named channels, functions, maps and pointers, which interfaces hold directly",
+            of_each_kind(),
+        ),
+        case(
+            "type_names_over_the_dump",
+            "Go 1.5 takes memory for a name, and in it finds its own buffer and cache as they are by then",
+            World { dumper_state: true, ..of_each_kind() },
         ),
         case(
             "type_with_half_a_name",

@@ -1,13 +1,16 @@
 //! `runtime/heapdump.go`, lines 196 to 239, 418 to 482 and 689 to 735: objects, bit vectors and
 //! roots.
 
+use heapmatrix_writer::{Addr, AnyTarget};
+
 use super::heapdump::{
     _KindSpecialFinalizer, _MSpanInUse, _PageShift, fieldKindEol, fieldKindPtr, tagBSS, tagData,
     tagFinalizer, tagObject,
 };
 use super::memory::Pointer;
+use super::stacks::_Gwaiting;
 use super::symtab::{bitvector, bytedata};
-use super::{R, Runtime, throw, throw_at};
+use super::{Cause, R, Runtime, throw, throw_at};
 
 impl Runtime<'_> {
     /// dump an object
@@ -164,6 +167,7 @@ impl Runtime<'_> {
                 return throw_at("integer divide by zero", "mspan.elemsize of span", s);
             }
             let n = self.uintptr(self.load(s, "mspan.npages")? << _PageShift) / size;
+            self.divided_by(size)?;
             if n > self.freemark.len() as u64 {
                 return throw("freemark array doesn't have enough entries");
             }
@@ -185,6 +189,44 @@ impl Runtime<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a division by a variable leaves in memory on arm: the assembler makes of `DIVU R1, R2, R3` a
+    /// store of R1 to `g.m.divmod`, and a call of `_divu` (cmd/internal/obj/arm/obj5.go, vlop_arm.s).
+    fn divided_by(&mut self, denominator: u64) -> R<()> {
+        if self.target != AnyTarget::Arm || self.fixes.own_variables {
+            return Ok(());
+        }
+        // getg().m
+        let mut mp = self.load_uintptr(self.symbols.allm.0, "runtime.allm")?;
+        while mp != 0 {
+            self.tick()?;
+            if self.dumps(mp) {
+                let divmod = self.layout.field("m.divmod").offset;
+                self.store(Addr(mp), divmod, &(denominator as u32).to_le_bytes());
+                break;
+            }
+            mp = self.load(mp, "m.alllink")?;
+        }
+        Ok(())
+    }
+
+    /// Whether an `m` is in writeheapdump_m: `casgstatus(_g_.m.curg, _Grunning, _Gwaiting)` and
+    /// `_g_.waitreason = "dumping heap"`, where `_g_` is its g0. One that can't be looked at isn't.
+    fn dumps(&self, mp: u64) -> bool {
+        let looks = || {
+            let [g0, curg] = [self.load(mp, "m.g0")?, self.load(mp, "m.curg")?];
+            if g0 == 0 || curg == 0 || self.load(curg, "g.atomicstatus")? != _Gwaiting {
+                return Ok(false);
+            }
+            let reason = self.load_string(self.field(g0, "g.waitreason"), "g.waitreason")?;
+            let text = b"dumping heap";
+            Ok::<_, Cause>(
+                reason.len == text.len() as u64
+                    && self.bytes(reason.str, reason.len, "g.waitreason")? == text,
+            )
+        };
+        looks().unwrap_or(false)
     }
 
     /// `freemark[j] = b`

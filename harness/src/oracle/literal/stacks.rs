@@ -11,7 +11,7 @@ use super::{R, Runtime, throw_at};
 
 const _Grunnable: u64 = 1;
 const _Gsyscall: u64 = 3;
-const _Gwaiting: u64 = 4;
+pub(super) const _Gwaiting: u64 = 4;
 const _Gdead: u64 = 6;
 
 // Information passed up from the callee frame about

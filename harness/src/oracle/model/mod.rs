@@ -293,12 +293,14 @@ impl<'a> Model<'a> {
         let bss = next!(self, Bss, || "the bss segment".into());
         self.same("address", self.at.bss.addr.0, bss.address)?;
         self.contents(&self.at.bss_contents(self.world), bss.contents)?;
-        // Behind the world's words may lie the dump writer's own: typecache, and tmpbuf of which the
-        // first of three words is a pointer.
+        // Behind the world's words may lie the runtime's: typecache; an m, of which the mask says nothing;
+        // and tmpbuf of which the first of three words is a pointer.
+        const TYPECACHE: u64 = 256 * 4;
         let ptr_size = self.ptr_size();
         let tail_words = self.at.bss.tail / ptr_size;
         let first = self.world.bss.len() as u64 * ptr_size;
-        let tail = (0..tail_words.saturating_sub(2)).map(move |word| first + word * ptr_size);
+        let tail = (0..tail_words).filter(move |&word| word < TYPECACHE || word + 3 == tail_words);
+        let tail = tail.map(move |word| first + word * ptr_size);
         self.fields(self.pointer_slots(&self.world.bss).chain(tail), bss.fields)
     }
 

@@ -499,6 +499,30 @@ fn a_whole_dump() {
 }
 
 #[test]
+fn a_division_leaves_its_denominator_in_the_m_of_the_dumping_thread_on_arm() {
+    let divmod = |target, fixes, reason: &[u8], curg_status| {
+        let (mut image, at) = process(target);
+        let [g0, curg] = ["g", "g"].map(|name| image.new_struct(name));
+        let text = image.new_bytes(reason);
+        image.set(g0, "g.waitreason.str", text);
+        image.set(g0, "g.waitreason.len", reason.len() as u64);
+        image.set(curg, "g.atomicstatus", curg_status);
+        image.set(at["m"], "m.g0", g0);
+        image.set(at["m"], "m.curg", curg);
+        image.set(at["m"], "m.divmod", 0xdead_beef);
+        let mut runtime = image.runtime(fixes);
+        runtime.dumpobjs().unwrap();
+        runtime.load(at["m"], "m.divmod").unwrap()
+    };
+    let (dumping, waiting) = (b"dumping heap", 4);
+    assert_eq!(divmod(AnyTarget::Arm, Fixes::NONE, dumping, waiting), 4096, "the size of its objects");
+    assert_eq!(divmod(AnyTarget::I386, Fixes::NONE, dumping, waiting), 0xdead_beef, "by an instruction");
+    assert_eq!(divmod(AnyTarget::Arm, Fixes::ALL, dumping, waiting), 0xdead_beef);
+    assert_eq!(divmod(AnyTarget::Arm, Fixes::NONE, b"semacquire!!", waiting), 0xdead_beef);
+    assert_eq!(divmod(AnyTarget::Arm, Fixes::NONE, dumping, 2), 0xdead_beef, "an earlier dump's thread");
+}
+
+#[test]
 fn what_was_written_before_it_stopped() {
     let (mut image, at) = process(AnyTarget::I386);
     let image_of = |image: &Image| writeheapdump(AnyTarget::I386, image, &image.symbols, Fixes::NONE, None);

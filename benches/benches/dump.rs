@@ -30,7 +30,8 @@ fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
     let flat = Flat::new(target, shape, mb << 20);
     let bytes = write(&flat, sinks::Null).bytes;
     let mut group = criterion.benchmark_group(format!("dump {target} {} {mb} MB", shape.name));
-    group.throughput(Throughput::Bytes(bytes)).sample_size(10).measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Bytes(bytes)).sample_size(10);
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     group.bench_function("null", |b| b.iter(|| write(&flat, sinks::Null)));
     group.bench_function("dev-null", |b| {
         let mut file = sinks::dev_null();

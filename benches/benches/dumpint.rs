@@ -4,6 +4,7 @@
 //! buffer that is large enough; "memcpy" copies the encoded bytes and is the ceiling.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use heapmatrix_benches::{mix, reference::Reference, sinks::Null};
@@ -27,6 +28,10 @@ fn main() {
     ] {
         let mut group = criterion.benchmark_group(format!("dumpint {name}"));
         group.throughput(Throughput::Elements(N as u64));
+        group
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(1))
+            .sample_size(30);
         encoders(&mut group, &integers);
         group.finish();
     }

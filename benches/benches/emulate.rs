@@ -3,6 +3,8 @@
 //! All steps together are what a cell of `heapmatrix run` takes. A thousand worlds on all four machines are to
 //! take less than a minute on two cores: 30 ms a cell.
 
+use std::time::Duration;
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use heapmatrix::matrix::{self, EMULATED};
 use heapmatrix::oracle::model;
@@ -15,6 +17,10 @@ fn emulate(c: &mut Criterion) {
     let world = matrix::world(1);
     for target in EMULATED {
         let mut group = c.benchmark_group(format!("emulate {target}"));
+        group
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(1))
+            .sample_size(20);
         let image = || Image::build(&world, target).expect("a world of the generator can be built");
         group
             .bench_function("1 engine set-up", |b| b.iter(|| Machine::new(target).expect("a known machine")));

@@ -25,7 +25,8 @@ fn main() {
             drop(flat);
             let mut group = criterion.benchmark_group(format!("parse {} {mb} MB", shape.name));
             group.throughput(Throughput::Bytes(dump.len() as u64));
-            group.sample_size(10).measurement_time(Duration::from_secs(2));
+            group.sample_size(10);
+            group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
             group.bench_function("walk", |b| b.iter(|| assert_eq!(walk(black_box(&dump)), objects)));
             group.bench_function("index", |b| {
                 b.iter(|| {

@@ -44,14 +44,22 @@ impl<W: Write> Records<W> {
             let bytes = &mut chunk[..words.div_ceil(8) as usize];
             let at = crate::runtime::layout::offset::<T>(bv.bytedata, first / 8);
             memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
-            for i in 0..words {
-                let bit = if wrong!(MaskBitsReversed) { 7 - i % 8 } else { i % 8 };
-                if bytes[i as usize / 8] >> bit & 1 == 1 {
-                    let at = uintptr::<T>(offset.wrapping_add((first + i) * T::PTR_SIZE));
+            let mut fields = [FIELD_KIND_PTR; 16];
+            for (i, &byte) in (0..).zip(&*bytes) {
+                let byte = if wrong!(MaskBitsReversed) { byte.reverse_bits() } else { byte };
+                // Behind the vector's end the last byte may have anything.
+                let mut bits = byte & (u8::MAX >> (8 - (words - 8 * i).min(8)));
+                let mut n = 0;
+                while bits != 0 {
+                    let word = first + 8 * i + u64::from(bits.trailing_zeros());
+                    let at = uintptr::<T>(offset.wrapping_add(word * T::PTR_SIZE));
                     if keep(at) {
-                        self.pointer(at)?;
+                        fields[n + 1] = at;
+                        n += 2;
                     }
+                    bits &= bits - 1;
                 }
+                self.sink.dump_ints(&fields[..n])?;
             }
         }
         Ok(())

@@ -43,13 +43,14 @@ pub(crate) fn put_uvarints(room: &mut [u8], values: &[u64]) -> usize {
     // For a few, a call costs more than it saves.
     #[cfg(target_arch = "x86_64")]
     if values.len() >= 8
+        && !wrong!(UvarintBoundary)
         && let Some(n) = super::bmi2::put_uvarints(room, values)
     {
         return n;
     }
     let mut at = 0;
     for &v in values {
-        let Some(next) = room[at..].first_chunk_mut() else { unreachable!("there is room for all") };
+        let next = room[at..].first_chunk_mut().expect("there is room for all");
         at += put_uvarint(next, v);
     }
     at

@@ -33,6 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         version.as_deref().unwrap_or("no Go at all")
     );
     println!(
+        "ppc64 and arm stand beside the Go program with pointers of the same size. \"Two threads\" is the output in a"
+    );
+    println!("thread of its own, by the wall's clock; all else is time on the CPU, system calls included.\n");
+    println!(
         "| target | objects | bytes an object | /dev/null | Go | ratio | tmpfs | Go | ratio | two threads | ratio |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");

@@ -119,7 +119,7 @@ fn machine() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("unknown").to_owned();
     format!(
-        "{} (family {}, model {}), {cores} cores, load {load}; {} {}",
+        "{} (family {}, model {}), {cores} cores, load {load}; {} {}; release profile, no target features",
         of("model name"),
         of("cpu family"),
         of("model"),

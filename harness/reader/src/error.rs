@@ -39,6 +39,11 @@ impl Error {
         self.0.offset
     }
 
+    /// The message, for where the offset is told anyway.
+    pub(crate) fn without_offset(&self) -> impl fmt::Display {
+        WithoutOffset(&self.0)
+    }
+
     /// The record that is wrong, and the offset of its tag. `None` outside records.
     pub fn record(&self) -> Option<(Kind, u64)> {
         self.0.record
@@ -123,8 +128,16 @@ pub enum Problem {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { offset, record, field, problem } = &*self.0;
-        write!(f, "offset {offset}: ")?;
+        write!(f, "offset {}: {}", self.offset(), self.without_offset())
+    }
+}
+
+/// An error as its message goes on behind the offset.
+struct WithoutOffset<'a>(&'a Inner);
+
+impl fmt::Display for WithoutOffset<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { record, field, problem, .. } = self.0;
         match record {
             Some((kind, start)) => write!(f, "{kind} record at {start}, {field}: {problem}"),
             None => write!(f, "{field}: {problem}"),

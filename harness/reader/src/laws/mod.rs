@@ -9,7 +9,7 @@ mod stacks;
 
 use std::fmt;
 
-use crate::Dump;
+use crate::{Dump, Error};
 
 /// Declares the laws, so that each has its name and its statement in one place.
 macro_rules! laws {
@@ -151,6 +151,13 @@ impl fmt::Display for Violation {
     }
 }
 
+impl Violation {
+    fn unreadable(error: &Error) -> Self {
+        let detail = error.without_offset().to_string();
+        Self { law: Law::Readable, offset: error.offset(), detail }
+    }
+}
+
 /// Takes violations, one after the other.
 type Report<'r> = dyn FnMut(Violation) + 'r;
 
@@ -163,11 +170,7 @@ pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
     let dump = match Dump::new(input) {
         Ok(dump) => dump,
         Err(error) => {
-            return report(Violation {
-                law: Law::Readable,
-                offset: error.offset(),
-                detail: error.to_string(),
-            });
+            return report(Violation::unreadable(&error));
         }
     };
     let params = dump.params();
@@ -182,10 +185,7 @@ pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
                 stacks.record(offset, &record, report);
             }
             // What is missing behind an error is not missing.
-            Err(error) => {
-                let (offset, detail) = (error.offset(), error.to_string());
-                return report(Violation { law: Law::Readable, offset, detail });
-            }
+            Err(error) => return report(Violation::unreadable(&error)),
         }
     }
     stacks.end(global.threads(), report);

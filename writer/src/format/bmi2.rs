@@ -127,6 +127,12 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_that_has_the_instructions_uses_them() {
+        let has_them = is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt");
+        assert_eq!(put_uvarints(&mut [0; MAX_LEN], &[1]).is_some(), has_them);
+    }
+
+    #[test]
     fn the_longest_of_the_short_ones_fit_exactly() {
         for n in 0..40 {
             let (fast, portable) = both(&vec![LONG - 1; n]);

@@ -275,3 +275,32 @@ fn the_smaller_data() {
     sink.flush().unwrap();
     assert_eq!(recorder.bytes, b"\x01\x00.\x02ab\x00");
 }
+
+/// The lengths of the writes and the bytes of what `dump` dumps behind so many others.
+fn behind(waiting: usize, tidy: bool, dump: impl Fn(&mut Sink<&mut Recorder>)) -> (Vec<usize>, Vec<u8>) {
+    let mut recorder = Recorder::default();
+    let mut sink = Sink::new(&mut recorder, 1000, Defects::NONE, false);
+    if tidy {
+        sink.preload(&[]);
+    }
+    sink.dwrite(&vec![0x55; waiting]).unwrap();
+    dump(&mut sink);
+    sink.flush().unwrap();
+    (recorder.writes, recorder.bytes)
+}
+
+#[test]
+fn what_is_put_in_place_is_written_as_if_it_were_not() {
+    // The longest fields and the shortest, at every distance from the buffer's end; and so with integers.
+    let integers: Vec<u64> = (0..300).map(|i| u64::MAX >> (i * 7 % 64)).collect();
+    for waiting in 0..1000 {
+        for (offset, words) in [(1 << 63, u64::MAX), (0, u64::MAX), (0x1f8, 0x8000_0000_0000_0101), (8, 0)] {
+            let fields = |sink: &mut Sink<&mut Recorder>| sink.dump_pointers(words, offset, 8).unwrap();
+            assert!(behind(waiting, false, fields) == behind(waiting, true, fields), "{waiting} {offset:#x}");
+        }
+        let ints = |sink: &mut Sink<&mut Recorder>| sink.dump_ints(&integers).unwrap();
+        assert!(behind(waiting, false, ints) == behind(waiting, true, ints), "{waiting}");
+        let reference: Vec<u8> = integers.iter().flat_map(|&v| uvarint(v)).collect();
+        assert_same(&behind(waiting, false, ints).1[waiting..], &reference);
+    }
+}

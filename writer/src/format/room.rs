@@ -191,6 +191,20 @@ mod tests {
         bytes
     }
 
+    #[test]
+    fn fields_are_right_wherever_the_lengths_of_offsets_change() {
+        let around = |bits: u32| (1u64 << bits).saturating_sub(520)..(1 << bits) + 8;
+        for offset in [7, 14, 21, 49, 56].into_iter().flat_map(around) {
+            for (words, step) in [(u64::MAX, 4), (u64::MAX, 8), (1 << 63 | 0x81, 8)] {
+                let mut bytes = vec![0; 64 * MAX_FIELD];
+                let mut room = Room::new(&mut bytes);
+                room.pointers(words, offset, step);
+                let used = room.used();
+                assert!(bytes[..used] == one_by_one(words, offset, step), "{words:#x} {offset:#x} {step}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn fields_are_those_of_the_words(

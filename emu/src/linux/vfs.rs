@@ -257,22 +257,23 @@ mod tests {
     #[test]
     fn directories_are_listed_and_removed_when_empty() {
         let mut files = Files::default();
-        files.mkdir("/tmp/d").unwrap();
-        files.mkdir("/tmp/d/e").unwrap();
-        files.open("/tmp/d/f", O_WRONLY | O_CREAT).unwrap();
-        files.open("/tmp/g/h/i", O_WRONLY | O_CREAT).unwrap();
-        assert_eq!(Vec::from_iter(files.list("/tmp/d/")), ["e", "f"]);
-        assert_eq!(Vec::from_iter(files.list("/tmp")), ["d", "g"]);
-        assert_eq!(Vec::from_iter(files.list("/")), ["tmp"]);
-        assert_eq!(files.rmdir("/tmp/d"), Err(Errno::NotEmpty));
+        files.mkdir("/home").unwrap();
+        files.mkdir("/home/d").unwrap();
+        files.mkdir("/home/d/e").unwrap();
+        files.open("/home/d/f", O_WRONLY | O_CREAT).unwrap();
+        files.open("/home/g/h/i", O_WRONLY | O_CREAT).unwrap();
+        assert_eq!(Vec::from_iter(files.list("/home/d/")), ["e", "f"]);
+        assert_eq!(Vec::from_iter(files.list("/home")), ["d", "g"]);
+        assert_eq!(Vec::from_iter(files.list("/")), ["home"]);
+        assert_eq!(files.rmdir("/home/d"), Err(Errno::NotEmpty));
         assert_eq!(
-            (files.unlink("/tmp/d"), files.rmdir("/tmp/d/f")),
+            (files.unlink("/home/d"), files.rmdir("/home/d/f")),
             (Err(Errno::IsDir), Err(Errno::NotDir))
         );
-        files.unlink("/tmp/d/f").unwrap();
-        files.rmdir("/tmp/d/e").unwrap();
-        files.rmdir("/tmp/d").unwrap();
-        assert_eq!(files.kind("/tmp/d"), Err(Errno::NoEnt));
+        files.unlink("/home/d/f").unwrap();
+        files.rmdir("/home/d/e").unwrap();
+        files.rmdir("/home/d").unwrap();
+        assert_eq!(files.kind("/home/d"), Err(Errno::NoEnt));
     }
 
     #[test]

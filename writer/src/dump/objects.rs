@@ -165,14 +165,17 @@ struct InPlace<'m> {
 }
 
 impl<'m> InPlace<'m> {
-    /// Nothing for objects that are too large for it.
+    /// Nothing for objects that are too large for it, or do not all begin with a word.
     fn new<T: Target>(s: &Span, objects: &'m [u8]) -> Option<Self> {
         let nptr = s.elemsize / T::PTR_SIZE;
-        let elemsize = usize::try_from(s.elemsize).ok().filter(|_| nptr <= MOST_WORDS)?;
+        if nptr > MOST_WORDS || !s.elemsize.is_multiple_of(T::PTR_SIZE) {
+            return None;
+        }
+        let elemsize = usize::try_from(s.elemsize).ok()?;
         let length = Encoded::new(if wrong!(LengthTruncated) { s.elemsize & 0xffff } else { s.elemsize })?;
         let pointer = |p| truncated(wrong!(PointerTruncated), p);
-        let address =
-            Width::of(pointer(s.base.0), pointer(s.base.0 + s.size)).filter(|width| width.len < 8)?;
+        let end = s.base.0.wrapping_add(s.size);
+        let address = Width::of(pointer(s.base.0), pointer(end)).filter(|width| width.len < 8)?;
         // The tag and the end take one byte each; the two integers and what is between them, all that they can.
         let most_bytes = 2 + 2 * MAX_LEN + elemsize + 64 * MAX_FIELD;
         Some(InPlace { objects, base: s.base, elemsize, nptr, length, address, most_bytes })

@@ -384,3 +384,20 @@ fn the_denominator_in_the_dumping_thread() {
     assert_eq!(divmod_of("dumping heaps", exact), 77, "another thread");
     assert_eq!(divmod_of("dumping heap", Defects::NONE), 77, "memory as it is");
 }
+
+each_target!(objects_are_encoded_in_place_as_they_are_one_by_one);
+fn objects_are_encoded_in_place_as_they_are_one_by_one<T: Target>() {
+    // Sizes that no allocator has, too: they come from memory that may be corrupted.
+    for elemsize in [8, 12, 16, 18, 20, 44, 48, 100, 224, 228, 448, 456, 1000] {
+        let mut image = Image::<T>::new();
+        image.span(0, 1, elemsize);
+        let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        image.memory.write(Addr(ARENA - 2048), &bytes);
+        image.finish();
+        let options = Options::default();
+        let (in_place, _) = image.dump_as_is(&options);
+        image.memory.lends = false;
+        let (one_by_one, _) = image.dump_as_is(&options);
+        assert_same(&in_place.unwrap(), &one_by_one.unwrap());
+    }
+}

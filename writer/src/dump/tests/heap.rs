@@ -388,11 +388,14 @@ fn the_denominator_in_the_dumping_thread() {
 each_target!(objects_are_encoded_in_place_as_they_are_one_by_one);
 fn objects_are_encoded_in_place_as_they_are_one_by_one<T: Target>() {
     // Sizes that no allocator has, too: they come from memory that may be corrupted.
-    for elemsize in [8, 12, 16, 18, 20, 44, 48, 100, 224, 228, 448, 456, 1000] {
+    for elemsize in [8, 12, 14, 16, 18, 20, 22, 44, 48, 100, 224, 228, 448, 456, 1000] {
         let mut image = Image::<T>::new();
         image.span(0, 1, elemsize);
         let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
         image.memory.write(Addr(ARENA - 2048), &bytes);
+        // Nor is the arena sure to begin with a word.
+        let mheap = image.symbols.mheap;
+        image.set(mheap, Mheap::arena_start(), ARENA - elemsize % 3 * T::PTR_SIZE / 2);
         image.finish();
         let options = Options::default();
         let (in_place, _) = image.dump_as_is(&options);

@@ -6,7 +6,8 @@ mod hosts;
 mod roots;
 mod types;
 
-use crate::format::dialect::Dialect;
+use crate::format::dialect::{Defects, Dialect};
+use crate::memory::Addr;
 use crate::runtime::layout::{Field, GoType, Int32, Uint64};
 use crate::runtime::structs::{M, Mstats};
 use crate::target::{Amd64, Arm, I386, Ppc64, Target};
@@ -55,6 +56,23 @@ fn the_output_is_written_in_pieces_of_256_kib_unless_said_otherwise() {
         .unwrap();
     // An object's contents are never divided: seven of 32 KiB and what precedes each are what fits.
     assert!(matches!(pieces.0[..], [229_376..=262_144, 229_376..=262_144, _]), "{:?}", pieces.0);
+}
+
+/// What is read from the buffer itself depends on when it is written.
+#[test]
+fn the_capacity_is_the_reference_s_where_the_buffer_can_be_seen_in_the_dump() {
+    let seen = |by_address, in_bss, buf| {
+        let defects =
+            Defects { type_names_by_address: by_address, own_variables_in_bss: in_bss, ..Defects::NONE };
+        let options = Options { defects, capacity: 100, ..Options::default() };
+        super::capacity(&options, &Symbols { buf, ..Symbols::default() })
+    };
+    assert_eq!(seen(true, true, Addr(0x1000)), Options::REFERENCE_CAPACITY);
+    for (by_address, in_bss, buf) in
+        [(false, true, Addr(0x1000)), (true, false, Addr(0x1000)), (true, true, Addr::NIL)]
+    {
+        assert_eq!(seen(by_address, in_bss, buf), 100, "{by_address}, {in_bss}, {buf}");
+    }
 }
 
 #[test]

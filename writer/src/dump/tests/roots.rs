@@ -7,9 +7,10 @@ use crate::memory::Addr;
 use crate::options::Options;
 use crate::runtime::layout::{Field, GoType, Uint64};
 use crate::runtime::structs::*;
-use crate::target::{Amd64, Arm, Ppc64, Target};
+use crate::target::{Amd64, AnyTarget, Arm, Ppc64, Target};
 use crate::testing::{
-    ARENA, Expected, FUNCTION_SIZE, Function, Image, META, TEXT, assert_same, counted, each_target, ints,
+    ARENA, ARENA_SIZE, Expected, FUNCTION_SIZE, Function, Image, META, TEXT, assert_same, counted,
+    each_target, ints,
 };
 
 /// Makes `words` the data segment, with a pointer mask.
@@ -52,6 +53,25 @@ fn a_pointer_mask_longer_than_a_chunk() {
     let data = [ints(&[12, start.0, 0]), ints(&fields)].concat();
     let expected = Expected::<Arm> { data, ..Default::default() };
     assert_same(&image.dump(Dialect::Go15).unwrap(), &expected.bytes());
+}
+
+each_target!(a_segment_whose_length_is_negative_as_an_int32);
+fn a_segment_whose_length_is_negative_as_an_int32<T: Target>() {
+    let mut image = Image::<T>::new();
+    let len = 1 << 31;
+    data_segment(&mut image, &[], 0, &[]);
+    let datap = image.symbols.firstmoduledata;
+    image.set(datap, Moduledata::data(), ARENA);
+    image.set(datap, Moduledata::edata(), ARENA + len);
+    let defects = Defects { int32_lengths: true, write_errors_ignored: true, ..Defects::NONE };
+    let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+    let contents = match T::ANY {
+        // The kernel reads the length as an unsigned one, and comes as far as there is memory.
+        AnyTarget::Amd64 => ARENA_SIZE,
+        _ => 0,
+    };
+    let data = [ints(&[12, ARENA, len]), vec![0; contents as usize], ints(&[0])].concat();
+    assert_same(&dump, &Expected::<T> { data, ..Default::default() }.bytes());
 }
 
 #[test]

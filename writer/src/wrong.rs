@@ -6,6 +6,8 @@
 //!
 //! In the code a switch stands where the mistake would be made: `wrong!(EofForgotten)`.
 
+use crate::format::uvarint::MAX_LEN;
+
 /// Whether the writer is to make this mistake.
 macro_rules! wrong {
     ($wrong:ident) => {
@@ -222,6 +224,24 @@ pub use switch::making;
 #[inline(always)]
 pub(crate) const fn made(_: Wrong) -> bool {
     false
+}
+
+/// The bits of four words in each half of a byte, in reverse.
+#[cold]
+pub(crate) fn reversed(bits: u64) -> u64 {
+    let bytes = bits.to_be_bytes().map(|byte| byte.reverse_bits().rotate_left(4));
+    u64::from_be_bytes(bytes)
+}
+
+/// Makes two bytes of a uvarint that is one byte, if it is 64 or more; gives the number of bytes.
+#[cold]
+pub(crate) fn pad(buf: &mut [u8; MAX_LEN]) -> usize {
+    if buf[0] < 0x40 {
+        return 1;
+    }
+    buf[0] |= 0x80;
+    buf[1] = 0;
+    2
 }
 
 /// The low 32 bits of a number, if that is the mistake to make.

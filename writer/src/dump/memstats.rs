@@ -47,7 +47,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         for field in [Mstats::next_gc(), Mstats::last_gc(), Mstats::pause_total_ns()] {
             self.out.sink.dump_int(self.process.get(memstats, field)?)?;
         }
-        for i in 0..256 - u64::from(wrong!(PauseMissing)) {
+        for i in 0..if wrong!(PauseMissing) { 255 } else { 256 } {
             let pause = Mstats::pause_ns().first().element(i);
             self.out.sink.dump_int(self.process.get(memstats, pause)?)?;
         }

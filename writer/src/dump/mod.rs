@@ -139,7 +139,7 @@ impl<W: Write> Records<W> {
     where
         M: Memory + ?Sized,
     {
-        self.sink.dump_int(if wrong!(LengthTruncated) { len & 0xffff } else { len })?;
+        self.sink.dump_int(if wrong!(LengthTruncated) { (len as u16).into() } else { len })?;
         self.sink.dwrite_from(memory, data, len, place)
     }
 

@@ -172,7 +172,8 @@ impl<'m> InPlace<'m> {
             return None;
         }
         let elemsize = usize::try_from(s.elemsize).ok()?;
-        let length = Encoded::new(if wrong!(LengthTruncated) { s.elemsize & 0xffff } else { s.elemsize })?;
+        let length =
+            Encoded::new(if wrong!(LengthTruncated) { (s.elemsize as u16).into() } else { s.elemsize })?;
         let pointer = |p| truncated(wrong!(PointerTruncated), p);
         let end = s.base.0.wrapping_add(s.size);
         let address = Width::of(pointer(s.base.0), pointer(end)).filter(|width| width.len < 8)?;

@@ -20,7 +20,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         self.out.sink.dump_bool(T::BIG_ENDIAN && !wrong!(ParamsLittleEndian))?;
         self.out.sink.dump_int(if wrong!(PointerSizeOfHost) { 8 } else { T::PTR_SIZE })?;
         self.out.sink.dump_int(self.heap.arena_start)?;
-        self.out.sink.dump_int(self.heap.arena_used - u64::from(wrong!(HeapEndTooLow)))?;
+        self.out.sink.dump_int(self.heap.arena_used.wrapping_sub(wrong!(HeapEndTooLow).into()))?;
         self.out.sink.dump_int(u64::from(if wrong!(TheCharOfAmd64) { b'6' } else { T::THECHAR }))?;
         let goexperiment = match symbols.goexperiment {
             Addr::NIL => Text::Literal(""),

@@ -23,7 +23,8 @@ impl TypeCache {
 
     /// Whether type `t` is in the cache. It then comes first in its bucket, either way.
     pub(super) fn touch(&mut self, t: Addr, hash: u32) -> bool {
-        let bucket = &mut self.buckets[hash as usize % (BUCKETS >> u8::from(wrong!(TypeCacheOf128)))];
+        let buckets = if wrong!(TypeCacheOf128) { 128 } else { BUCKETS };
+        let bucket = &mut self.buckets[hash as usize % buckets];
         let found = bucket.iter().position(|&cached| cached == t);
         if found.is_some() && wrong!(TypeCacheWithoutMoveToFront) {
             return true;

@@ -228,7 +228,7 @@ impl<W: Write> Sink<W> {
     }
 
     fn fits(&self, len: usize) -> bool {
-        len + usize::from(wrong!(FlushedEarly)) <= self.buf.len() - self.nbuf
+        len.saturating_add(wrong!(FlushedEarly).into()) <= self.buf.len() - self.nbuf
     }
 
     /// `write(dumpfd, &buf, nbuf)`.

@@ -1,6 +1,6 @@
 //! Unsigned integers as `encoding/binary.Uvarint` reads them: seven bits a byte, the low ones first.
 
-use crate::wrong::wrong;
+use crate::wrong::{pad, wrong};
 
 /// The most bytes that a 64-bit integer takes.
 pub(crate) const MAX_LEN: usize = 10;
@@ -14,13 +14,9 @@ const MORE: u64 = 0x8080_8080_8080_8080;
 /// eight bytes are made at once in a register, whatever the length.
 #[inline(always)]
 pub(crate) fn put_uvarint(buf: &mut [u8; MAX_LEN], v: u64) -> usize {
-    if v < 0x80 || wrong!(UvarintBoundary) && v == 0x80 {
+    if v < if wrong!(UvarintBoundary) { 0x81 } else { 0x80 } {
         buf[0] = v as u8;
-        if wrong!(UvarintPadded) && v >= 0x40 {
-            buf[..2].copy_from_slice(&[v as u8 | 0x80, 0]);
-            return 2;
-        }
-        return 1;
+        return if wrong!(UvarintPadded) { pad(buf) } else { 1 };
     }
     let low = spread(v);
     if v < 1 << 56 {

@@ -8,7 +8,7 @@ use super::layout::{offset, uintptr};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
+use crate::wrong::{reversed, wrong};
 
 const BITMAP: Place = Place::new("mheap", "bitmap");
 
@@ -119,13 +119,6 @@ fn low_halves(bits: u64) -> u32 {
     let bits = (bits | bits >> 4) & 0x00ff_00ff_00ff_00ff;
     let bits = (bits | bits >> 8) & 0x0000_ffff_0000_ffff;
     (bits | bits >> 16) as u32
-}
-
-/// The bits of four words in each half of a byte, in reverse.
-#[cold]
-fn reversed(bits: u64) -> u64 {
-    let bytes = bits.to_be_bytes().map(|byte| byte.reverse_bits().rotate_left(4));
-    u64::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

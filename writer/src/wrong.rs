@@ -8,10 +8,10 @@
 
 use crate::format::uvarint::MAX_LEN;
 
-/// Whether the writer is to make this mistake.
+/// Whether the writer is to make this mistake, here where it can be made.
 macro_rules! wrong {
-    ($wrong:ident) => {
-        $crate::wrong::made($crate::wrong::Wrong::$wrong)
+    ($wrong:ident $(&& $here:expr)?) => {
+        $crate::wrong::made($crate::wrong::Wrong::$wrong) $(&& $here)?
     };
 }
 pub(crate) use wrong;

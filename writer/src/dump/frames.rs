@@ -78,8 +78,8 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         let locals = self.locals(s, pcdata)?;
 
         // Dump main body of stack frame.
-        let return_pc = if wrong!(FrameWithoutReturnPc) && !T::USES_LR { T::REG_SIZE } else { 0 };
-        let len = s.fp - s.sp - return_pc;
+        let forgotten = if wrong!(FrameWithoutReturnPc && !T::USES_LR) { T::REG_SIZE } else { 0 };
+        let len = (s.fp - s.sp).saturating_sub(forgotten);
         self.out.tag(Tag::StackFrame)?;
         self.out.sink.dump_int(s.sp)?; // lowest address in frame
         self.out.sink.dump_int(self.child.depth)?; // # of frames deep on the stack
@@ -124,7 +124,7 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         }
         match self.process.stackmap_n(stkmap)? {
             0 => Ok(Locals::None),
-            n if n < 0 => Ok(Locals::Size(uintptr::<T>(u64::from(n.unsigned_abs())))),
+            n @ ..0 => Ok(Locals::Size(uintptr::<T>(u64::from(n.unsigned_abs())))),
             _ => Ok(Locals::Map(self.stackmapdata(s, stkmap, pcdata)?)),
         }
     }

@@ -32,8 +32,8 @@ pub struct Node {
 /// A value of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Term {
-    /// An address in something, so many bytes behind its start.
-    Place(Thing, u64),
+    /// An address in something, so many bytes behind its start; and the number that it is on this machine.
+    Place(Thing, u64, u64),
     /// A word that is no address of anything: 32-bit machines have the low half.
     Word(u64),
     /// A number that has the same width everywhere.
@@ -47,11 +47,15 @@ pub enum Term {
 impl Term {
     /// Whether two machines mean the same.
     pub(super) fn same(&self, other: &Term, same_words: bool) -> bool {
+        let equal = |l: u64, r: u64| if same_words { l == r } else { l as u32 == r as u32 };
         match (self, other) {
-            _ if same_words => self == other,
-            (Term::Place(l, a), Term::Place(r, b)) => l == r && (*a == 0) == (*b == 0),
-            (Term::Word(l), Term::Word(r)) => *l as u32 == *r as u32,
-            (Term::Size(_), Term::Size(_)) => true,
+            (Term::Place(l, a, _), Term::Place(r, b, _)) => {
+                l == r && if same_words { a == b } else { (*a == 0) == (*b == 0) }
+            }
+            (Term::Word(l), Term::Word(r)) => equal(*l, *r),
+            // A number that happens to be an address on one of the machines.
+            (Term::Place(.., l), Term::Word(r)) | (Term::Word(l), Term::Place(.., r)) => equal(*l, *r),
+            (Term::Size(_), Term::Size(_)) if !same_words => true,
             _ => self == other,
         }
     }
@@ -79,7 +83,7 @@ impl Graph {
             let common = node.terms.iter().filter(|(_, term)| matches!(term, Term::Place(..)));
             let common: Vec<Thing> = common
                 .map(|(_, term)| match term {
-                    Term::Place(thing, _) => *thing,
+                    Term::Place(thing, ..) => *thing,
                     _ => Thing::Stub,
                 })
                 .collect();
@@ -247,8 +251,8 @@ impl Builder<'_> {
     fn word(&self, value: u64) -> Term {
         match self.names.find(value) {
             // Machines need different numbers of bytes for the same instructions.
-            Some((thing @ (Thing::Code(_) | Thing::Stub), _)) => Term::Place(thing, 0),
-            Some((thing, offset)) => Term::Place(thing, offset),
+            Some((thing @ (Thing::Code(_) | Thing::Stub), _)) => Term::Place(thing, 0, value),
+            Some((thing, offset)) => Term::Place(thing, offset, value),
             None => Term::Word(value),
         }
     }
@@ -261,7 +265,7 @@ impl Builder<'_> {
             let own = frames.get(k).is_some_and(|frame| frame.sp.0 == sp).then_some(k);
             Some((i, own.or_else(|| frames.iter().position(|frame| frame.sp.0 == sp))?))
         });
-        frame.map_or(Term::Word(sp), |(i, k)| Term::Place(Thing::Stack(i, k, 0), 0))
+        frame.map_or(Term::Word(sp), |(i, k)| Term::Place(Thing::Stack(i, k, 0), 0, sp))
     }
 
     /// The first words of some contents.

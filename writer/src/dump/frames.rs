@@ -174,8 +174,9 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
             Locals::None => Ok(()),
             // Locals bitmap information, dump just the pointers in locals.
             Locals::Map(bv) => {
-                let top = if wrong!(LocalsFromBottom) { bv.n as u64 * T::PTR_SIZE } else { top };
-                let first = uintptr::<T>(top.wrapping_sub(bv.n as u64 * T::PTR_SIZE));
+                let size = bv.n as u64 * T::PTR_SIZE;
+                let top = if wrong!(LocalsFromBottom) { size } else { top };
+                let first = uintptr::<T>(top.wrapping_sub(size));
                 self.out.dumpbv::<T, M>(self.process.memory, bv, first, LOCALS, |_| true)
             }
         }

@@ -39,10 +39,9 @@ impl Patch {
         Patch { at, bytes }
     }
 
-    /// Whether it lies whole in a range.
+    /// Whether any of it lies in a range.
     pub fn lies_in(&self, addr: Addr, len: u64) -> bool {
-        let at = self.at.0.checked_sub(addr.0);
-        at.and_then(|at| at.checked_add(self.bytes.len() as u64)).is_some_and(|end| end <= len)
+        self.overlap(addr, len).is_some()
     }
 
     /// Where the patch and a range overlap: the offsets in the range and in the patch, and the length.
@@ -87,7 +86,7 @@ impl<M: Memory + ?Sized> Memory for Patched<'_, M> {
     }
 
     fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
-        let untouched = self.patches.iter().all(|p| p.overlap(addr, len).is_none());
+        let untouched = !self.patches.iter().any(|patch| patch.lies_in(addr, len));
         if untouched { self.memory.borrow(addr, len) } else { None }
     }
 }
@@ -151,7 +150,7 @@ impl Divmod {
     #[inline]
     pub fn patch_in<T: Target>(&self, addr: Addr, len: u64) -> Option<Patch> {
         self.at?;
-        self.patch::<T>().filter(|patch| patch.overlap(addr, len).is_some())
+        self.patch::<T>().filter(|patch| patch.lies_in(addr, len))
     }
 }
 

@@ -376,6 +376,13 @@ fn arguments_of_unknown_size_without_a_map() {
     let mut two = TwoFrames::<Amd64>::new(Function { args: i32::MIN, ..named("inner") }, named("outer"));
     let error = two.image.error().to_string();
     assert!(error.contains("has 0xffffffff80000000 bytes of arguments and no stack map for them"), "{error}");
+    // The most that is believed, and one more.
+    let dump_of = |args| {
+        let mut two = TwoFrames::<Amd64>::new(Function { args, ..named("inner") }, named("outer"));
+        two.image.dump(Dialect::Go15)
+    };
+    assert!(dump_of(1_000_000_000).is_ok());
+    assert!(dump_of(1_000_000_001).is_err());
 }
 
 #[test]

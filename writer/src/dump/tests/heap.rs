@@ -24,7 +24,7 @@ pub(super) fn set_bits<T: Target>(image: &mut Image<T>, bits: &[(u64, bool, bool
 }
 
 /// An object's record.
-fn object(at: u64, contents: &[u8], pointers: &[u64]) -> Vec<u8> {
+pub(super) fn object(at: u64, contents: &[u8], pointers: &[u64]) -> Vec<u8> {
     let fields: Vec<u64> = pointers.iter().flat_map(|&off| [1, off]).chain([0]).collect();
     [ints(&[1, at, contents.len() as u64]), contents.to_vec(), ints(&fields)].concat()
 }
@@ -224,6 +224,14 @@ fn bad_spans() {
 }
 
 #[test]
+fn a_span_without_pages_is_empty_wherever_it_is() {
+    let mut image = Image::<Amd64>::new();
+    let s = image.span(0, 0, 8);
+    image.set(s, Mspan::start(), 5);
+    assert_same(&image.dump(Dialect::Go15).unwrap(), &Expected::<Amd64>::default().bytes());
+}
+
+#[test]
 fn more_spans_than_h_allspans_has() {
     let (mut image, _) = two_halves::<Amd64>();
     image.finish();
@@ -360,7 +368,7 @@ fn an_output_that_is_full_is_an_error_at_its_offset() {
 fn the_denominator_in_the_dumping_thread() {
     let divmod_of = |reason: &str, defects: Defects| {
         let (mut image, _) = two_halves::<Arm>();
-        let m = Addr(ARENA + PAGE_SIZE);
+        let m = Addr(ARENA + PAGE_SIZE + PAGE_SIZE / 2);
         let (g0, curg) = (image.alloc(<G as GoType<Arm>>::SIZE), image.alloc(<G as GoType<Arm>>::SIZE));
         let text = image.data(reason.as_bytes());
         image.header(Addr(g0.0 + G::waitreason::<Arm>().offset), text, reason.len() as u64);
@@ -368,7 +376,13 @@ fn the_denominator_in_the_dumping_thread() {
         image.set(m, M::g0(), g0.0);
         image.set(m, M::curg(), curg.0);
         image.set(m, M::divmod(), 77);
-        image.set_pointer(image.symbols.allm, m);
+        // Of the threads before it one has no g0, and one runs nothing.
+        let [without_g0, idle] = [0, 1].map(|_| image.alloc(<M as GoType<Arm>>::SIZE));
+        image.set_pointer(image.symbols.allm, without_g0);
+        image.set(without_g0, M::curg(), curg.0);
+        image.set(without_g0, M::alllink(), idle.0);
+        image.set(idle, M::g0(), g0.0);
+        image.set(idle, M::alllink(), m.0);
         let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
         let head = ints(&[1, m.0, PAGE_SIZE / 2]);
         let start = dump.windows(head.len()).position(|w| w == head).expect("the m's object") + head.len();
@@ -382,6 +396,7 @@ fn the_denominator_in_the_dumping_thread() {
         "the span's n is computed by division"
     );
     assert_eq!(divmod_of("dumping heaps", exact), 77, "another thread");
+    assert_eq!(divmod_of("dumping hope", exact), 77, "another thread");
     assert_eq!(divmod_of("dumping heap", Defects::NONE), 77, "memory as it is");
 }
 

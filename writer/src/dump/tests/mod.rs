@@ -3,6 +3,7 @@
 mod frames;
 mod heap;
 mod hosts;
+mod objects;
 mod roots;
 mod types;
 

@@ -56,12 +56,17 @@ fn what_an_itab_leads_to<T: Target>() {
     let pointer = new_type(&mut image, "*main.other", T::PTR_SIZE, 3, DIRECT);
     // A scalar in the data word: should not happen, is dumped all the same.
     let scalar = new_type(&mut image, "uintptr", T::PTR_SIZE, 4, DIRECT | NO_POINTERS);
+    // What is called its pointer's type is none: should not happen either.
+    let odd = new_type(&mut image, "main.odd", 24, 6, 0);
+    let to_odd = new_type(&mut image, "main.even", 24, 7, NO_POINTERS);
+    image.set(odd, Type::ptrto(), to_odd.0);
     // Indirect, and nobody has made the pointer's type.
     let orphan = new_type(&mut image, "main.orphan", 8, 5, 0);
     let tabs = [
         new_itab(&mut image, 0, value),
         new_itab(&mut image, 500, pointer),
         new_itab(&mut image, 501, scalar),
+        new_itab(&mut image, 502, odd),
         new_itab(&mut image, 1008, orphan),
     ];
     let itabs = [
@@ -71,7 +76,9 @@ fn what_an_itab_leads_to<T: Target>() {
         ints(&[8, tabs[1].0, pointer.0]),
         type_record(scalar, T::PTR_SIZE, "uintptr", false),
         ints(&[8, tabs[2].0, scalar.0]),
-        ints(&[8, tabs[3].0, 0]),
+        type_record(to_odd, 24, "main.even", true),
+        ints(&[8, tabs[3].0, to_odd.0]),
+        ints(&[8, tabs[4].0, 0]),
     ]
     .concat();
     let expected = Expected::<T> { itabs, ..Default::default() }.bytes();
@@ -217,15 +224,23 @@ fn a_name_by_address_runs_through_the_buffer<T: Target>() {
     image.set(x, UncommonType::name(), buf.0);
     image.set_slice(x, UncommonType::mhdr(), Addr(2), 0);
     new_itab(&mut image, 0, t);
-    let dump = image.dump(Dialect::Go15Exact).unwrap();
-
     let mut record = ints(&[3, t.0, T::PTR_SIZE, 2 + 1 + 0x300]);
     record.extend(b"\0\0.");
-    let start = dump.windows(record.len()).position(|w| w == record).expect("a type record") + record.len();
-    let mut expected = dump[..start].to_vec();
-    expected.resize(0x2ff, 0);
-    expected.push(b'o');
-    assert_same(&dump[start..][..0x300], &expected);
+    let mut name_in = |defects| {
+        let (dump, _) = image.dump_with(&Options { defects, ..Options::default() });
+        let mut before = dump.unwrap();
+        let start = before.windows(record.len()).position(|w| w == record).expect("a type record");
+        let mut name = before.split_off(start + record.len());
+        name.truncate(0x300);
+        (before, name)
+    };
+    let (mut waiting, name) = name_in(Dialect::Go15Exact.defects());
+    waiting.resize(0x2ff, 0);
+    waiting.push(b'o');
+    assert_same(&name, &waiting);
+    // Memory as it is.
+    let (_, name) = name_in(Defects { type_names_by_address: true, ..Defects::NONE });
+    assert_same(&name, &[vec![0; 0x2ff], vec![b'o']].concat());
 }
 
 fn image_bytes<T: Target>(image: &Image<T>, at: Addr) -> [u8; 8] {

@@ -78,7 +78,7 @@ impl<'a> Cursor<'a> {
         self.uvarint_by_byte(field)
     }
 
-    /// The long, the wrong, and those close to the end of the window.
+    /// The long, the wrong, and those close to the end of the window: of more than one byte.
     #[cold]
     fn uvarint_by_byte(&mut self, field: &'static str) -> Result<u64> {
         let start = self.offset();
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
             }
             value |= u64::from(byte & 0x7f) << (7 * i);
             if byte < 0x80 {
-                if byte == 0 && i > 0 {
+                if byte == 0 {
                     return Err(Error::new(start, field, Problem::UvarintNotCanonical));
                 }
                 self.at += i + 1;

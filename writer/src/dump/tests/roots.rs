@@ -63,7 +63,14 @@ fn a_segment_whose_length_is_negative_as_an_int32<T: Target>() {
     let datap = image.symbols.firstmoduledata;
     image.set(datap, Moduledata::data(), ARENA);
     image.set(datap, Moduledata::edata(), ARENA + len);
-    let defects = Defects { int32_lengths: true, write_errors_ignored: true, ..Defects::NONE };
+    // Variables elsewhere make no difference.
+    image.symbols.typecache = Addr(META);
+    let defects = Defects {
+        int32_lengths: true,
+        write_errors_ignored: true,
+        own_variables_in_bss: true,
+        ..Defects::NONE
+    };
     let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
     let contents = match T::ANY {
         // The kernel reads the length as an unsigned one, and comes as far as there is memory.
@@ -287,6 +294,22 @@ fn buckets_that_cannot_be() {
     );
 }
 
+#[test]
+fn a_long_segment_with_a_variable_in_it() {
+    let mut image = Image::<Amd64>::new();
+    let (len, behind) = (150_001, b"what is behind the segment");
+    let bss = image.alloc(len + behind.len() as u64);
+    image.memory.write(bss.add(len), behind);
+    let datap = image.symbols.firstmoduledata;
+    image.set(datap, Moduledata::bss(), bss.0);
+    image.set(datap, Moduledata::ebss(), bss.0 + len);
+    image.symbols.typecache = bss.add(100);
+    let defects = Defects { own_variables_in_bss: true, ..Defects::NONE };
+    let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+    let bss = [ints(&[13, bss.0]), counted(&vec![0; len as usize]), ints(&[0])].concat();
+    assert_same(&dump, &Expected::<Amd64> { bss, ..Default::default() }.bytes());
+}
+
 each_target!(the_dumps_own_variables);
 fn the_dumps_own_variables<T: Target>() {
     let mut image = Image::<T>::new();
@@ -311,6 +334,7 @@ fn the_dumps_own_variables<T: Target>() {
     // Objects of two sizes, for which tmpbuf is extended twice.
     image.span(0, 1, 4096);
     image.span(1, 2, 16384);
+    image.span(3, 2, 16384);
 
     let bss_of = |image: &mut Image<T>, options: &Options<'_>| {
         let dump = image.dump_with(options).0.unwrap();

@@ -171,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn seven_bits_are_gathered_from_each_byte() {
+        for word in [0, u64::MAX, 0x0102_0408_1020_4080, 0x8182_8488_90a0_c0ff, 0x7f6e_5d4c_3b2a_1908] {
+            let sevens = word.to_le_bytes().map(|byte| u64::from(byte & 0x7f));
+            let expected = sevens.iter().rfold(0, |value, seven| value << 7 | seven);
+            assert_eq!(gather(word), expected, "{word:#x}");
+        }
+    }
+
+    #[test]
     fn numbers_that_no_runtime_writes_are_refused() {
         for length in 2..=10 {
             let mut bytes = vec![0x80; length];

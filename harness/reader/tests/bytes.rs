@@ -237,6 +237,13 @@ fn the_profile() {
     assert_reads(&[0x00], Record::Eof);
 }
 
+#[test]
+fn versions_are_called_what_their_headers_begin_with() {
+    for version in Version::ALL {
+        assert_eq!(version.header(), format!("{version} heap dump\n").as_bytes());
+    }
+}
+
 /// Each kind of error, at its place and in its words.
 #[test]
 fn errors_name_the_place_and_what_was_expected() {
@@ -282,6 +289,8 @@ fn errors_name_the_place_and_what_was_expected() {
         (&b""[..], "offset 0: header: the input ends here"),
         (b"go1.7 heap", "offset 10: header: the input ends here"),
         (b"\x7fELF\x01\x02", "offset 0: header: not a Go heap dump: starts with \"\\x7fELF\\x01\\x02\""),
+        (b"go1.5 core\n", "offset 0: header: not a Go heap dump: starts with \"go1.5 core\\n\""),
+        (b"a heap dump\n", "offset 0: header: not a Go heap dump: starts with \"a heap dump\\n\""),
         (
             b"go1.4 heap dump\n\x06",
             "offset 0: header: heap dumps with the header \"go1.4 heap dump\" are not read: only go1.5, go1.6 and \

@@ -240,6 +240,11 @@ mod tests {
                     bytes.push(0);
                     let length = bytes.len();
                     bytes.extend([1; 9]);
+                    if a.max(b) < 1 << 49 {
+                        let mut cursor = Cursor::new(&bytes, 0, Version::Go15);
+                        skip_pairs(&mut cursor);
+                        assert_eq!(cursor.consumed(), length - 1, "all are skipped, and the end is not");
+                    }
                     let mut cursor = Cursor::new(&bytes, 0, Version::Go15);
                     let read = Fields::decode(&mut cursor, FIELD).unwrap();
                     assert_eq!(read.collect::<Vec<_>>(), fields);
@@ -252,6 +257,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_list_is_empty_when_its_last_field_is_taken() {
+        let bytes = Fields::encode_list([Field::pointer(8)]);
+        let mut fields = Fields::from_encoded(&bytes).unwrap();
+        assert!(!fields.is_empty());
+        assert_eq!(fields.next(), Some(Field::pointer(8)));
+        assert!(fields.is_empty());
+        assert_eq!(fields.next(), None);
     }
 
     #[test]

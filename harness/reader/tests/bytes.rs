@@ -238,6 +238,19 @@ fn the_profile() {
 }
 
 #[test]
+fn an_error_tells_record_and_field_and_whether_more_input_would_help() {
+    let error_of = |bytes: &[u8]| {
+        let file = read(b"go1.5 heap dump\n", PARAMS, bytes);
+        let error = Dump::new(&file).unwrap().records().find_map(Result::err).unwrap();
+        (error.record(), error.field(), error.is_truncation())
+    };
+    assert_eq!(error_of(&[8, 0x80]), (Some((Kind::Itab, 34)), "address", true));
+    assert_eq!(error_of(&[1, 1, 9, 0xaa]), (Some((Kind::Object, 34)), "contents", true));
+    assert_eq!(error_of(&[]), (None, "tag", true));
+    assert_eq!(error_of(&[1, 1, 1, 0xaa, 1, 0, 9, 0]), (Some((Kind::Object, 34)), "fields", false));
+}
+
+#[test]
 fn versions_are_called_what_their_headers_begin_with() {
     for version in Version::ALL {
         assert_eq!(version.header(), format!("{version} heap dump\n").as_bytes());

@@ -87,6 +87,17 @@ fn parameters_begin_as_each_machine_writes_them() {
 }
 
 #[test]
+fn without_a_command_all_of_them_are_listed() {
+    let output = heapmatrix(&[]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    for command in ["run", "dump", "inspect", "print", "verify", "salvage", "exec", "corpus"] {
+        assert!(message.contains(&format!("\n  {command} ")), "{command}: {message}");
+    }
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn wrong_arguments_are_told_in_one_line() {
     for (args, part) in [
         (&["run", "--arch", "vax"][..], "no machine of this architecture"),

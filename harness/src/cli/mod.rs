@@ -25,6 +25,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use heapmatrix_writer::AnyTarget;
 use serde::Serialize;
@@ -84,6 +85,10 @@ impl Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        // Who names no command wants to know which there are.
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return refuse(error.render().to_string().trim_end());
+        }
         Err(error) if error.use_stderr() => return refuse(&one_line(&error.render().to_string())),
         Err(help) => {
             // A closed pipe is no reason to complain: whoever asked has read enough.

@@ -150,11 +150,11 @@ fn skip_pairs(cursor: &mut Cursor<'_>) {
             // Two offsets from 128 to 16383.
             at += 6;
         } else if word as u8 == FieldKind::Pointer as u8 {
-            // One offset of at most seven bytes, the last of which is zero only if it is the only one.
+            // One offset of two to seven bytes, the last of which cannot be zero.
             let offset = word >> 8;
             let stops = !offset & 0x0080_8080_8080_8080;
             let last = stops.trailing_zeros().wrapping_sub(7);
-            if stops == 0 || (last > 0 && (offset >> last) as u8 == 0) {
+            if stops == 0 || (offset >> last) as u8 == 0 {
                 break;
             }
             at += 2 + last as usize / 8;
@@ -277,6 +277,9 @@ mod tests {
             (&[0x81, 0x00], 0, Problem::UvarintNotCanonical),
             (&[1, 0x80, 0x00], 1, Problem::UvarintNotCanonical),
             (&[1, 0x80, 0x80, 0x00], 1, Problem::UvarintNotCanonical),
+            (&[1, 0x80, 0x00, 1, 0x80, 0x01], 1, Problem::UvarintNotCanonical),
+            (&[1, 0x80, 0x01, 1, 0x80, 0x00], 4, Problem::UvarintNotCanonical),
+            (&[1, 0x80, 0x01, 1, 0x80, 0x80, 0x00], 4, Problem::UvarintNotCanonical),
             (&[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], 1, Problem::UvarintOverflow),
         ] {
             for copies in 0..4 {

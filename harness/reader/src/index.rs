@@ -225,7 +225,7 @@ impl<'a> Index<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arch, Params, PointerSize, Version};
+    use crate::{Arch, Field, Params, PointerSize, Version};
 
     /// A dump with objects at these addresses, of these lengths.
     fn dump(objects: &[(u64, usize)]) -> Vec<u8> {
@@ -255,12 +255,16 @@ mod tests {
         let gaps: Vec<(u64, usize)> = (0..50).map(|i| (0x1000 + i * i * 8, 8)).collect();
         let apart = [(0x10, 8), (0x18, 16), (1 << 20, 64), (u64::MAX - 16, 16), ((1 << 63) + 8, 1)];
         let unsorted: Vec<(u64, usize)> = dense.iter().copied().rev().chain([(0x10, 100)]).collect();
-        let worlds: [&[(u64, usize)]; 7] =
-            [&[], &[(0, 1)], &[(u64::MAX, 1)], &dense, &gaps, &apart, &unsorted];
+        let worlds: [&[(u64, usize)]; 8] =
+            [&[], &[(0, 1)], &[(u64::MAX, 1)], &[(0, 1), (2, 1)], &dense, &gaps, &apart, &unsorted];
         for objects in worlds {
             let file = dump(objects);
             let index = Index::new(Dump::new(&file).unwrap()).unwrap();
-            assert_eq!(index.len(), objects.len());
+            assert_eq!((index.len(), index.is_empty()), (objects.len(), objects.is_empty()));
+            for id in 0..index.len() {
+                let record = index.dump().records_from(index.offset(id)).next();
+                assert_eq!(record, Some(Ok((index.offset(id), Record::Object(index.object(id))))));
+            }
             let around = |&(start, length): &(u64, usize)| {
                 [start.wrapping_sub(1), start, start + (length as u64 - 1) / 2]
                     .into_iter()
@@ -275,7 +279,26 @@ mod tests {
                 assert_eq!(found, expected, "{address:#x}");
             }
             assert!(index.parts.len() <= objects.len() + 1, "more parts than objects");
+            assert_eq!(index.parts.len(), index.parts.capacity(), "the memory that is needed");
         }
+        let file = dump(&dense);
+        let index = Index::new(Dump::new(&file).unwrap()).unwrap();
+        assert_eq!(index.parts.len(), 101, "a part for each of dense objects");
+    }
+
+    #[test]
+    fn an_object_points_to_objects() {
+        let mut file = dump(&[(0x100, 8), (0x200, 8)]);
+        assert_eq!(file.pop(), Some(0), "the eof record");
+        let fields = Fields::encode_list([Field::pointer(4), Field::pointer(0)]);
+        let fields = Fields::from_encoded(&fields).unwrap();
+        Record::Object(Object { address: 0x300, contents: &[0, 0, 9, 9, 0, 0, 1, 7], fields })
+            .write_to(&mut file)
+            .unwrap();
+        file.push(0);
+        let index = Index::new(Dump::new(&file).unwrap()).unwrap();
+        assert!(index.edges(0).next().is_none());
+        assert_eq!(index.edges(2).collect::<Vec<_>>(), [Edge { offset: 4, target: 0, interior: 7 }]);
     }
 
     #[test]

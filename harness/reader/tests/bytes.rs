@@ -74,6 +74,63 @@ fn params_of_each_version() {
 }
 
 #[test]
+fn architectures_by_their_character() {
+    let goarch = |character: u64, bytes: u64, big_endian: bool| {
+        let pointer_size = if bytes == 4 { PointerSize::Four } else { PointerSize::Eight };
+        let arch = Arch::Char(character);
+        let params = Params {
+            big_endian,
+            pointer_size,
+            arch,
+            heap_start: 0,
+            heap_end: 0,
+            experiment: "".into(),
+            cpus: 1,
+        };
+        params.goarch().map(|name| name.to_string())
+    };
+    let known = [
+        ('5', 4, false, "arm"),
+        ('6', 8, false, "amd64"),
+        ('6', 4, false, "amd64p32"),
+        ('7', 8, false, "arm64"),
+        ('8', 4, false, "386"),
+        ('9', 8, true, "ppc64"),
+        ('9', 8, false, "ppc64le"),
+        ('0', 8, true, "mips64"),
+        ('0', 8, false, "mips64le"),
+    ];
+    for character in ('0'..='9').chain(['q']) {
+        for (bytes, big_endian) in [(4, false), (4, true), (8, false), (8, true)] {
+            let name = known
+                .iter()
+                .find(|&&(c, b, big, _)| (c, b, big) == (character, bytes, big_endian))
+                .map(|&(.., name)| name.to_owned());
+            assert_eq!(goarch(character.into(), bytes, big_endian), name, "{character} {bytes} {big_endian}");
+        }
+    }
+    assert_eq!(goarch(0x136, 8, false), None, "not a character that ends in 0x36");
+    for (arch, shown) in [
+        (Arch::Char(0x36), "'6'"),
+        (Arch::Char(0x20), "32"),
+        (Arch::Char(7), "7"),
+        (Arch::Char(1 << 40), "1099511627776"),
+        (Arch::Name("mips".into()), "mips"),
+    ] {
+        assert_eq!(arch.to_string(), shown);
+    }
+}
+
+#[test]
+fn kinds_by_their_names() {
+    for kind in Kind::ALL {
+        assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        assert_eq!(kind.to_string(), kind.name());
+    }
+    assert_eq!(Kind::from_name("Object"), None);
+}
+
+#[test]
 fn objects_segments_and_roots() {
     #[rustfmt::skip]
     let body = [

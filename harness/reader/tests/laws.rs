@@ -275,6 +275,7 @@ fn laws_say_what_they_are() {
 #[test]
 fn what_cannot_be_read_breaks_the_first_law() {
     let mut found = Vec::new();
-    check(b"go1.5 heap", |violation| found.push((violation.law, violation.offset)));
-    assert_eq!(found, [(Law::Readable, 10)]);
+    check(b"go1.5 heap", |violation| found.push(violation.to_string()));
+    assert_eq!(found, ["offset 10: readable: header: the input ends here"]);
+    assert_eq!(format!("{:10}|", Law::Readable), "readable  |");
 }

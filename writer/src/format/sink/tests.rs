@@ -276,6 +276,19 @@ fn the_smaller_data() {
     assert_eq!(recorder.bytes, b"\x01\x00.\x02ab\x00");
 }
 
+#[test]
+fn what_a_buffer_held_before_stays_behind_what_is_waiting() {
+    let mut sink = Sink::new(Vec::new(), 1000, Defects::NONE, false);
+    sink.preload(&[9; 1000]);
+    sink.dump_int(1 << 40).unwrap();
+    sink.dump_ints(&[3, 1 << 20, u64::MAX]).unwrap();
+    sink.dump_pointers(0b101, 8, 8).unwrap();
+    sink.dwrite(b"abc").unwrap();
+    let (buf, nbuf) = sink.buffer();
+    assert_eq!(nbuf, 6 + 1 + 3 + 10 + 4 + 3);
+    assert_eq!(buf[nbuf..], [9; 1000][nbuf..]);
+}
+
 /// The lengths of the writes and the bytes of what `dump` dumps behind so many others.
 fn behind(waiting: usize, tidy: bool, dump: impl Fn(&mut Sink<&mut Recorder>)) -> (Vec<usize>, Vec<u8>) {
     let mut recorder = Recorder::default();

@@ -159,6 +159,35 @@ fn a_copy_of_what_was_dumped_before_is_seen_through() {
     assert_mended(&broken, &sound, &[T, T]);
 }
 
+/// The memory holds a way back from which everything to the end of the dump can be read, were it not that Go
+/// dumps no itab twice, and itabs before everything else.
+#[test]
+fn what_go_does_not_write_leads_nowhere() {
+    let before = [named(U, "main.U"), itab(0x900, U)].concat();
+    // Whoever comes to the end of the memory takes the true end of the type, and its itab, for these.
+    let again = &named(T, "xx")[..named(T, "xx").len() - 1];
+    let thread = bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 }));
+    let lures = [
+        [&[1][..], &itab(0x900, T), again].concat(),
+        [&[1][..], &itab(0x777, T), &itab(0x900, U), again].concat(),
+        [&[1][..], &itab(0x777, T), &itab(0x777, U), again].concat(),
+        [&[1][..], &itab(0x777, T), &thread, again].concat(),
+    ];
+    for claimed in [0x2_0000, 0xc8_2000_0000, u64::MAX] {
+        for lure in &lures {
+            let after = [itab(0x910, T), tail()].concat();
+            let broken = file(&[&before, &struck(T, claimed, lure), &after]);
+            let sound = file(&[&before, &named(T, ""), &after]);
+            assert_mended(&broken, &sound, &[T]);
+        }
+    }
+    // The same without a reason to refuse it.
+    let lure = [&[1][..], &itab(0x777, T), again].concat();
+    let broken = file(&[&struck(T, u64::MAX, &lure), &itab(0x910, T), &tail()]);
+    let taken = file(&[&named(T, ""), &itab(0x777, T), &named(T, "xx"), &itab(0x910, T), &tail()]);
+    assert_mended(&broken, &taken, &[T]);
+}
+
 #[test]
 fn a_struck_dump_that_is_cut_as_well_is_kept_up_to_the_cut() {
     let before = file(&[&struck(T, 0x1_0000_0000, &[9; 500])]);

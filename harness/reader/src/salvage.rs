@@ -314,8 +314,6 @@ impl Struck {
         let input = walk.dump.bytes();
         let mut address = Vec::new();
         put_uvarint(self.ty.address, &mut address).expect("memory does not fail");
-        // The smallest way back: a truth value, the itab's tag and address.
-        from = from.max(self.ty.name + 3);
         loop {
             let window = input.get(from..input.len().min(from.saturating_add(*budget)))?;
             let found =

@@ -160,18 +160,22 @@ fn a_copy_of_what_was_dumped_before_is_seen_through() {
 }
 
 /// The memory holds a way back from which everything to the end of the dump can be read, were it not that Go
-/// dumps no itab twice, and itabs before everything else.
+/// dumps no itab twice, and itabs before everything else; or that it does not begin with an itab, or with one of
+/// another type.
 #[test]
 fn what_go_does_not_write_leads_nowhere() {
     let before = [named(U, "main.U"), itab(0x900, U)].concat();
     // Whoever comes to the end of the memory takes the true end of the type, and its itab, for these.
     let again = &named(T, "xx")[..named(T, "xx").len() - 1];
     let thread = bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 }));
+    let other = Type { address: 0x777, size: T, name: "xx".into(), data_is_pointer: true };
     let lures = [
         [&[1][..], &itab(0x900, T), again].concat(),
         [&[1][..], &itab(0x777, T), &itab(0x900, U), again].concat(),
         [&[1][..], &itab(0x777, T), &itab(0x777, U), again].concat(),
         [&[1][..], &itab(0x777, T), &thread, again].concat(),
+        [&[1][..], &bytes(&Record::Type(other)), &itab(0x778, 0x777), again].concat(),
+        [&[1][..], &itab(0x777, T + (1 << 7)), again].concat(),
     ];
     for claimed in [0x2_0000, 0xc8_2000_0000, u64::MAX] {
         for lure in &lures {
@@ -186,6 +190,22 @@ fn what_go_does_not_write_leads_nowhere() {
     let broken = file(&[&struck(T, u64::MAX, &lure), &itab(0x910, T), &tail()]);
     let taken = file(&[&named(T, ""), &itab(0x777, T), &named(T, "xx"), &itab(0x910, T), &tail()]);
     assert_mended(&broken, &taken, &[T]);
+}
+
+/// Where no way back leads to the end, the longest is taken, and of equals the first.
+#[test]
+fn of_ways_that_lead_nowhere_the_longest_is_taken() {
+    let before: Vec<u8> = (0..1000).flat_map(|i| itab(0x1_0000 + i, 0)).collect();
+    let lure = [&[1][..], &itab(0x777, T), &[0xff; 12]].concat();
+    let [on, cut] = [tail().len() - 1, 0].map(|len| [&itab(0x910, T)[..], &tail()[..len]].concat());
+    let out_of = |after: &[u8]| {
+        let broken = file(&[&before, &struck(T, u64::MAX, &lure), after]);
+        let mut out = Vec::new();
+        salvage(&broken).unwrap().write_to(&mut out).unwrap();
+        out
+    };
+    assert!(out_of(&on) == file(&[&before, &named(T, ""), &itab(0x910, T), &tail()]));
+    assert!(out_of(&cut) == file(&[&before, &named(T, ""), &itab(0x777, T), &[0]]));
 }
 
 #[test]

@@ -76,6 +76,14 @@ fn writes_have_the_boundaries_of_the_reference() {
 }
 
 #[test]
+fn an_empty_write_may_take_nothing() {
+    let mut recorder = Recorder::default();
+    let mut sink = Sink::new(&mut recorder, BUF_SIZE, Defects { empty_writes: true, ..Defects::NONE }, false);
+    sink.flush().unwrap();
+    assert_eq!(recorder.writes, [0]);
+}
+
+#[test]
 fn without_the_defect_nothing_empty_is_written() {
     let defects = Defects { empty_writes: false, ..Defects::ALL };
     assert_eq!(writes_of(&[4097, 4097], defects, false), [4097, 4097]);
@@ -222,6 +230,12 @@ fn memory_in_two_pieces_is_written_in_two() {
     sink.dwrite_from(&memory, Addr(0x5010), 0x4000, PLACE).unwrap();
     assert_eq!(recorder.writes, [0x2ff0, 0x1010]);
     assert_same(&recorder.bytes[0x2fef..0x2ff1], &[1, 2]);
+
+    // As much of the first piece as ends with a page, though little is left behind it.
+    let mut recorder = Recorder::default();
+    let mut sink = Sink::new(&mut recorder, BUF_SIZE, Defects::NONE, false);
+    sink.dwrite_from(&memory, Addr(0x5fff), 0x2002, PLACE).unwrap();
+    assert_eq!(recorder.writes, [0x2001, 1]);
 
     // Memory that does not lend is copied page by page.
     memory.lends = false;

@@ -142,10 +142,10 @@ impl Span {
         let bad = |problem| Err(out_of_range(field.place, self.addr, self.elemsize, problem));
         match self.size.checked_div(self.elemsize) {
             None => bad("a span in use cannot have objects of no size"),
+            Some(n) if n <= PAGE_SIZE / 8 => Ok(n),
+            Some(_) if self.elemsize < 8 => bad("no object is smaller than 8 bytes"),
             // "freemark array doesn't have enough entries"
-            Some(n) if n > PAGE_SIZE / 8 && self.elemsize < 8 => bad("no object is smaller than 8 bytes"),
-            Some(n) if n > PAGE_SIZE / 8 => bad("the span has more objects than freemark has entries"),
-            Some(n) => Ok(n),
+            Some(_) => bad("the span has more objects than freemark has entries"),
         }
     }
 }

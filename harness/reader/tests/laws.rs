@@ -229,6 +229,23 @@ fn each_law_is_broken_on_its_own() {
 }
 
 #[test]
+fn laws_have_more_than_one_side() {
+    let broken_by = |change: fn(&mut Vec<Record<'_>>)| {
+        let mut records = sound();
+        change(&mut records);
+        broken(&records)
+    };
+    // The last object may end with the heap.
+    assert_eq!(broken_by(|r| change!(r, Params, heap_end = 0x10_0040)), []);
+    assert_eq!(broken_by(|r| change!(r, Panic, defer = 0x600)), [Law::Unused]);
+    assert_eq!(broken_by(|r| change!(r, Data, fields = fields(&[1, 32]))), [Law::FieldInside]);
+    assert_eq!(broken_by(|r| change!(r, Bss, fields = fields(&[1, 4]))), [Law::FieldAligned]);
+    // What a goroutine names, and nothing follows.
+    assert_eq!(broken_by(|r| drop(r.remove(at(r, Kind::Defer) + 1))), [Law::DefersLinked]);
+    assert_eq!(broken_by(|r| drop(r.remove(at(r, Kind::Panic)))), [Law::PanicsLinked]);
+}
+
+#[test]
 fn a_nil_call_has_pushed_one_return_pc() {
     let with_sp = |sp| {
         let mut records = sound();

@@ -97,6 +97,6 @@ fn check<T: Target>(case: &Case) -> Result<(), TestCaseError> {
 
 each_target!(spans_by_chance);
 fn spans_by_chance<T: Target>() {
-    proptest!(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() },
+    proptest!(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() },
         |(case in cases())| check::<T>(&case)?);
 }

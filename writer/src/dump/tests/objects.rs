@@ -7,7 +7,7 @@ use crate::memory::{Addr, Memory};
 use crate::options::Options;
 use crate::runtime::structs::{Mspan, PAGE_SIZE};
 use crate::target::Target;
-use crate::testing::{ARENA, Expected, Image, assert_same, each_target};
+use crate::testing::{ARENA, ARENA_SIZE, Expected, Image, assert_same, each_target};
 use crate::{Summary, Tag};
 
 /// A span, and how it is dumped.
@@ -29,11 +29,14 @@ struct Case {
 fn cases() -> impl Strategy<Value = Case> {
     let elemsize = prop_oneof![1..=16u64, 1..=256u64, 1..=1024u64].prop_map(|n| 8 * n);
     let capacity = prop_oneof![Just(64), Just(4096), Just(1 << 18)];
-    let span = (0..4u64, 1..=16u64, elemsize, prop::collection::vec(any::<u64>(), 0..40));
+    // Near the arena's beginning, or up to its end.
+    let page = prop_oneof![(0..4u64).prop_map(Some), Just(None)];
+    let span = (page, 1..=16u64, elemsize, prop::collection::vec(any::<u64>(), 0..40));
     (span, any::<u32>(), 1..400u32, capacity, any::<bool>()).prop_map(
         |((page, npages, elemsize, free), seed, run, capacity, lends)| {
             // freemark has entries for 1024 objects.
             let npages = npages.min(1024 * elemsize / PAGE_SIZE).max(1);
+            let page = page.unwrap_or(ARENA_SIZE / PAGE_SIZE - npages);
             Case { page, npages, elemsize, free, seed, run, capacity, lends }
         },
     )
@@ -47,13 +50,18 @@ fn mix(seed: u32, i: u64) -> u32 {
 
 fn check<T: Target>(case: &Case) -> Result<(), TestCaseError> {
     let mut image = Image::<T>::new();
+    // No more bitmap than the arena needs.
+    let bitmap = ARENA_SIZE / T::PTR_SIZE / 4;
+    image.memory.unmap(ARENA - ARENA_SIZE / 8);
+    image.memory.map(ARENA - bitmap, bitmap + ARENA_SIZE);
     let (base, size) = (ARENA + case.page * PAGE_SIZE, case.npages * PAGE_SIZE);
     let n = size / case.elemsize;
     let s = image.span(case.page, case.npages, case.elemsize);
     let contents: Vec<u8> = (0..size).map(|i| mix(case.seed, i) as u8).collect();
     image.memory.write(Addr(base), &contents);
     // Neighbours are described as well: their words must not count.
-    let words = case.page * PAGE_SIZE / T::PTR_SIZE..(case.page * PAGE_SIZE + size + 512) / T::PTR_SIZE;
+    let (first, end) = (case.page * PAGE_SIZE, (case.page * PAGE_SIZE + size + 512).min(ARENA_SIZE));
+    let words = first / T::PTR_SIZE..end / T::PTR_SIZE;
     let bits = |word: u64| {
         let chance = mix(!case.seed, word);
         (chance.is_multiple_of(3), !(chance >> 3).is_multiple_of(case.run))

@@ -226,11 +226,7 @@ impl<R: Read> Stream<R> {
     #[expect(clippy::should_implement_trait, reason = "the events borrow from the stream")]
     pub fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
         let state = std::mem::replace(&mut self.state, State::Failed);
-        let wanted = match state {
-            State::Contents(..) | State::EndOfInput => 1,
-            _ => self.limit(),
-        };
-        if self.filled.len() < wanted {
+        if self.filled.len() < self.limit() {
             self.refill()?;
         }
         let start = self.offset();

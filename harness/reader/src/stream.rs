@@ -226,7 +226,7 @@ impl<R: Read> Stream<R> {
     #[expect(clippy::should_implement_trait, reason = "the events borrow from the stream")]
     pub fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
         let state = std::mem::replace(&mut self.state, State::Failed);
-        if self.filled.len() < self.limit() {
+        if self.filled.len() < self.limit() && !self.source_ended {
             self.refill()?;
         }
         let start = self.offset();
@@ -363,5 +363,24 @@ impl Large {
     fn cut(self, left: u64) -> Error {
         let length_at = self.contents - uvarint_length(self.length);
         beyond_input("contents", length_at, self.length, self.contents, left).within(self.kind, self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise each record would move all that follow it.
+    #[test]
+    fn nothing_is_moved_when_the_source_has_ended() {
+        let mut file = Version::Go15.header().to_vec();
+        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        file.extend([17, 1, 1].repeat(1000));
+        file.push(0);
+        let mut stream = Stream::new(&file[..]).unwrap();
+        while stream.next().unwrap().is_some() {
+            assert_eq!((stream.base, stream.filled.end), (0, file.len()));
+        }
+        assert_eq!(stream.filled.start, file.len());
     }
 }

@@ -32,8 +32,15 @@ pub struct Node {
 /// A value of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Term {
-    /// An address in something, so many bytes behind its start; and the number that it is on this machine.
-    Place(Thing, u64, u64),
+    /// An address in something.
+    Place {
+        /// What it is in.
+        thing: Thing,
+        /// How many bytes into it; 0 in code.
+        offset: u64,
+        /// The address itself.
+        address: u64,
+    },
     /// A word that is no address of anything: 32-bit machines have the low half.
     Word(u64),
     /// A number that has the same width everywhere.
@@ -49,12 +56,13 @@ impl Term {
     pub(super) fn same(&self, other: &Term, same_words: bool) -> bool {
         let equal = |l: u64, r: u64| if same_words { l == r } else { l as u32 == r as u32 };
         match (self, other) {
-            (Term::Place(l, a, _), Term::Place(r, b, _)) => {
+            (Term::Place { thing: l, offset: a, .. }, Term::Place { thing: r, offset: b, .. }) => {
                 l == r && if same_words { a == b } else { (*a == 0) == (*b == 0) }
             }
             (Term::Word(l), Term::Word(r)) => equal(*l, *r),
             // A number that happens to be an address on one of the machines.
-            (Term::Place(.., l), Term::Word(r)) | (Term::Word(l), Term::Place(.., r)) => equal(*l, *r),
+            (Term::Place { address, .. }, Term::Word(word))
+            | (Term::Word(word), Term::Place { address, .. }) => equal(*address, *word),
             (Term::Size(_), Term::Size(_)) if !same_words => true,
             _ => self == other,
         }
@@ -80,10 +88,10 @@ impl Graph {
         }
         // Where a record stands follows from addresses and block sizes, which machines do not share.
         nodes.sort_by_cached_key(|node: &Node| {
-            let common = node.terms.iter().filter(|(_, term)| matches!(term, Term::Place(..)));
+            let common = node.terms.iter().filter(|(_, term)| matches!(term, Term::Place { .. }));
             let common: Vec<Thing> = common
                 .map(|(_, term)| match term {
-                    Term::Place(thing, ..) => *thing,
+                    Term::Place { thing, .. } => *thing,
                     _ => Thing::Stub,
                 })
                 .collect();
@@ -251,8 +259,10 @@ impl Builder<'_> {
     fn word(&self, value: u64) -> Term {
         match self.names.find(value) {
             // Machines need different numbers of bytes for the same instructions.
-            Some((thing @ (Thing::Code(_) | Thing::Stub), _)) => Term::Place(thing, 0, value),
-            Some((thing, offset)) => Term::Place(thing, offset, value),
+            Some((thing @ (Thing::Code(_) | Thing::Stub), _)) => {
+                Term::Place { thing, offset: 0, address: value }
+            }
+            Some((thing, offset)) => Term::Place { thing, offset, address: value },
             None => Term::Word(value),
         }
     }
@@ -265,7 +275,11 @@ impl Builder<'_> {
             let own = frames.get(k).is_some_and(|frame| frame.sp.0 == sp).then_some(k);
             Some((i, own.or_else(|| frames.iter().position(|frame| frame.sp.0 == sp))?))
         });
-        frame.map_or(Term::Word(sp), |(i, k)| Term::Place(Thing::Stack(i, k, 0), 0, sp))
+        frame.map_or(Term::Word(sp), |(i, k)| Term::Place {
+            thing: Thing::Stack(i, k, 0),
+            offset: 0,
+            address: sp,
+        })
     }
 
     /// The first words of some contents.

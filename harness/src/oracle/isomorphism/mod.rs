@@ -5,7 +5,8 @@
 //! without an opinion of what is right. What it cannot find: a mistake that is made on all of them alike; the
 //! order of records, which addresses decide; and what machines rightly differ in: byte order and pointer
 //! size, the sizes that follow from it, and where a frame has its return PC and its saved registers. A
-//! program counter counts as the function that it is in.
+//! program counter counts as the function that it is in. A number may be an address on one machine by chance: it is
+//! the same where the other has the same number.
 
 mod graph;
 mod names;

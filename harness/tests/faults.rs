@@ -3,8 +3,6 @@
 //! Whatever happens, a dump is complete or ends with a typed error that says where; what was written
 //! before is a part of the right dump; and nothing takes time or memory without bound.
 
-#[path = "faults/alloc.rs"]
-mod alloc;
 #[path = "faults/damage.rs"]
 mod damage;
 #[path = "common/hostile.rs"]
@@ -19,11 +17,15 @@ use heapmatrix_emu::image::Image;
 use heapmatrix_emu::memory::GuestMemory;
 use heapmatrix_emu::run::Finished;
 use heapmatrix_emu::world::catalog::catalog;
+use heapmatrix_fuzz::memory;
 use heapmatrix_reader::Dump;
 use heapmatrix_writer::{AnyTarget, Dialect, Error, Memory, Options, write_heap_dump};
 use hostile::Hostile;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Worlds of the catalogue that have every runtime structure between them.
 const WORLDS: [&str; 12] = [
@@ -83,7 +85,7 @@ impl Process {
     /// Says whether there is a dump.
     fn dump_damaged(&self, memory: &Damaged<'_>) -> Result<bool, String> {
         let mut out = Vec::new();
-        let (result, peak) = alloc::peak(|| self.dump(memory, &mut out));
+        let (result, peak) = memory::peak(|| self.dump(memory, &mut out));
         let mapped: u64 = self.finished.memory.regions().map(|region| region.len()).sum();
         let limit = (8 << 20) + 3 * out.len();
         if peak > limit {
@@ -232,7 +234,7 @@ fn bit_flips(target: AnyTarget) {
 /// What the bound on memory rests on.
 #[test]
 fn allocations_are_counted() {
-    let (kept, peak) = alloc::peak(|| {
+    let (kept, peak) = memory::peak(|| {
         drop(std::hint::black_box(vec![1u8; 1 << 20]));
         std::hint::black_box(vec![1u8; 1000])
     });

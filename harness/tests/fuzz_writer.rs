@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../../corpora/fuzz/src/memory.rs"]
-mod memory;
-#[path = "../../corpora/fuzz/src/writing.rs"]
-mod writing;
+use heapmatrix_fuzz::{memory, writing};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 #[test]
 fn writer() {

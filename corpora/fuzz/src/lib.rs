@@ -1,7 +1,10 @@
 //! The bodies of the fuzz targets: what must hold for any input.
+//!
+//! libFuzzer calls them from `targets/`; the tests of the reader and of the harness call them with the inputs of the
+//! saved corpora, and with hostile ones of their own.
 
 mod expect;
-mod memory;
+pub mod memory;
 pub mod reading;
 #[cfg(feature = "writer")]
 pub mod writing;

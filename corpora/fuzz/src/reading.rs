@@ -1,5 +1,5 @@
 //! What must hold for any input to the reader. The targets call it with libFuzzer's inputs,
-//! `harness/reader/tests/fuzz.rs` with those of the committed corpora.
+//! the tests of the reader with those of the committed corpora.
 
 use heapmatrix_reader::{
     Dump, Error, Event, Fields, Head, Index, Problem, Record, Stack, Stream, StreamError, Version,

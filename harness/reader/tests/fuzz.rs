@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../../../corpora/fuzz/src/expect.rs"]
-mod expect;
-#[path = "../../../corpora/fuzz/src/memory.rs"]
-mod memory;
-#[path = "../../../corpora/fuzz/src/reading.rs"]
-mod reading;
+use heapmatrix_fuzz::{memory, reading};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Hands every input of a target's corpus, and those that once failed, to `check`.
 fn replay(target: &str, check: fn(&[u8])) {

@@ -1,16 +1,13 @@
 //! Hostile input does not get more than ten times its size of memory: dumps of very many of the smallest records,
 //! each of which makes a table of some part of this crate grow.
 
-#[path = "../../../corpora/fuzz/src/expect.rs"]
-mod expect;
-#[path = "../../../corpora/fuzz/src/memory.rs"]
-mod memory;
-#[path = "../../../corpora/fuzz/src/reading.rs"]
-mod reading;
-
 use std::io::Read;
 
+use heapmatrix_fuzz::{memory, reading};
 use heapmatrix_reader::{Stream, Version};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// Hash tables grow when they are filled to 7/8 of a power of two, others at that or between: just behind is where
 /// they have old and new at once, and the least input.

@@ -11,9 +11,6 @@ mod dump;
 mod exec;
 mod input;
 mod inspect;
-#[cfg(test)]
-#[path = "../../../corpora/fuzz/src/memory.rs"]
-mod memory;
 mod print;
 mod run;
 mod salvage;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use heapmatrix_fuzz::memory;
 use heapmatrix_reader::{Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version};
 use serde_json::Value;
 
 use super::*;
-use crate::cli::memory;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 fn goroutine(status: u64, reason: &'static str) -> Record<'static> {
     Record::Goroutine(Goroutine {

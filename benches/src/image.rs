@@ -2,12 +2,10 @@
 //!
 //! The offsets of the runtime's structures come from the measured layouts, as those of the emulated images do.
 
+use heapmatrix_facts::Layouts;
 use heapmatrix_writer::{Addr, AnyTarget, Memory, Symbols, Unreadable};
-use serde_json::Value;
 
 use crate::shape::{Class, Shape};
-
-const LAYOUTS: &str = include_str!("../../writer/facts/go1.5.4-runtime-layouts.json");
 
 /// Where the runtime's variables are, one each so many bytes.
 const META: u64 = 0x0100_0000;
@@ -74,12 +72,10 @@ impl Flat {
         let meta = vec![0; (variables * VARIABLE) as usize];
         let mut flat = Flat { target, symbols, objects: 0, meta, arena, arena_from: arena_start - bitmap };
 
-        let facts: Value = serde_json::from_str(LAYOUTS).expect("the layouts are well-formed");
-        let layouts = &facts["layouts"][target.goarch()];
-        let offset = |structure: &str, field: &str| {
-            layouts[structure]["fields"][field]["offset"].as_u64().expect("a measured field")
-        };
-        let mspan_size = layouts["runtime.mspan"]["size"].as_u64().expect("a measured structure");
+        let layouts = Layouts::of(target.goarch()).expect("a measured machine");
+        let offset =
+            |structure: &str, field: &str| layouts.offset(structure, field).expect("a measured field");
+        let mspan_size = layouts.size("runtime.mspan").expect("a measured structure");
 
         // Spans of all classes alternate, as they do where a program has run for a while.
         let mut order: Vec<(u64, usize)> = (plans.iter().enumerate())

@@ -7,7 +7,7 @@
 
 mod contents;
 mod error;
-pub mod facts;
+pub use heapmatrix_facts as facts;
 pub(crate) mod heap;
 pub(crate) mod layout;
 mod locations;

@@ -58,7 +58,7 @@ impl Sections {
     /// Text and arena lie where Go 1.5's linker and runtime put them. Between them each section has
     /// room to grow, so that the address of one does not depend on the size of another.
     pub fn new(target: AnyTarget) -> Result<Sections, FactError> {
-        let layouts = Layouts::of(target)?;
+        let layouts = Layouts::of(target.goarch())?;
         let text = match target {
             AnyTarget::Amd64 => 0x0040_1000,
             AnyTarget::I386 => 0x0804_9000,

@@ -171,7 +171,7 @@ struct Runtime<'a> {
     ptrSize: u64,
     memory: &'a dyn Memory,
     symbols: &'a Symbols,
-    layout: &'static Layout,
+    layout: Layout,
     fixes: Fixes,
     sys_alloc: Option<SysAlloc<'a>>,
     /// The reference's own stores to target memory.
@@ -230,10 +230,10 @@ impl<'a> Runtime<'a> {
             turns: Cell::new(TURNS),
             file: Literal::default(),
             tmpbuf: Vec::new(),
-            buf: [0; _],
+            buf: [0; write::bufSize as usize],
             nbuf: 0,
-            typecache: [[0; _]; _],
-            freemark: [false; _],
+            typecache: [[0; heapdump::typeCacheAssoc]; heapdump::typeCacheBuckets],
+            freemark: [false; heapdump::_PageSize as usize / 8],
         })
     }
 }

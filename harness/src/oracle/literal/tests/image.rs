@@ -40,7 +40,7 @@ pub(super) struct Func {
 pub(super) struct Image {
     pub(super) target: AnyTarget,
     pub(super) symbols: Symbols,
-    layout: &'static Layout,
+    layout: Layout,
     pages: BTreeMap<u64, [u8; PAGE as usize]>,
     next_scratch: u64,
 }

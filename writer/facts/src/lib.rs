@@ -1,19 +1,18 @@
 //! The measured layouts of Go 1.5.4's runtime structures.
 //!
-//! The figures come from the DWARF of real binaries. Images take every offset from here and none from
-//! the writer's declarations, so that a wrong offset on either side shows.
+//! The figures come from the DWARF of real binaries, and nobody's arithmetic is in them. Images and the literal
+//! oracle take every offset from here and none from the writer's declarations, so that a wrong offset on either side
+//! shows; the writer's own tests compare its declarations with them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use heapmatrix_writer::AnyTarget;
 use serde::Deserialize;
 
-/// The facts as JSON, for those who need them in another form.
-pub const JSON: &str = include_str!("../../../writer/facts/go1.5.4-runtime-layouts.json");
-
-static FACTS: LazyLock<File> =
-    LazyLock::new(|| serde_json::from_str(JSON).expect("the embedded facts are well-formed"));
+static FACTS: LazyLock<File> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../go1.5.4-runtime-layouts.json"))
+        .expect("the embedded facts are well-formed")
+});
 
 #[derive(Deserialize)]
 struct File {
@@ -38,8 +37,11 @@ struct Field {
 #[non_exhaustive]
 pub enum FactError {
     /// An architecture that nobody has measured.
-    #[error("no structure layouts are known for {0}: they are for 386, amd64, arm and ppc64")]
-    Target(AnyTarget),
+    #[error("no structure layouts are known for {goarch}: they are for {}", measured().join(", "))]
+    Target {
+        /// The architecture's GOARCH.
+        goarch: String,
+    },
     /// A structure that is not among the measured ones.
     #[error("the facts have no structure {0}")]
     Structure(String),
@@ -63,6 +65,13 @@ pub enum FactError {
     },
 }
 
+/// The architectures that have been measured, by GOARCH, in alphabetical order.
+pub fn measured() -> Vec<&'static str> {
+    let mut all: Vec<&str> = FACTS.layouts.keys().map(String::as_str).collect();
+    all.sort_unstable();
+    all
+}
+
 /// Where a number lies in a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number {
@@ -75,18 +84,21 @@ pub struct Number {
 /// The layouts of one architecture.
 #[derive(Clone, Copy)]
 pub struct Layouts {
-    target: AnyTarget,
     structures: &'static HashMap<String, Layout>,
+    pointer_size: u64,
 }
 
 impl Layouts {
-    /// The layouts of an architecture.
+    /// The layouts of an architecture, named by its GOARCH.
     ///
     /// # Errors
     /// [`FactError::Target`] for architectures that nobody has measured.
-    pub fn of(target: AnyTarget) -> Result<Layouts, FactError> {
-        let structures = FACTS.layouts.get(target.goarch()).ok_or(FactError::Target(target))?;
-        Ok(Layouts { target, structures })
+    pub fn of(goarch: &str) -> Result<Layouts, FactError> {
+        let structures =
+            FACTS.layouts.get(goarch).ok_or_else(|| FactError::Target { goarch: goarch.to_owned() })?;
+        // A slice is three words.
+        let pointer_size = structures.get("runtime.slice").map_or(0, |slice| slice.size / 3);
+        Ok(Layouts { structures, pointer_size })
     }
 
     /// The size of a structure in bytes.
@@ -95,6 +107,14 @@ impl Layouts {
     /// [`FactError::Structure`].
     pub fn size(&self, structure: &str) -> Result<u64, FactError> {
         Ok(self.layout(structure)?.size)
+    }
+
+    /// The names of a structure's fields, in no order.
+    ///
+    /// # Errors
+    /// [`FactError::Structure`].
+    pub fn fields(&self, structure: &str) -> Result<impl ExactSizeIterator<Item = &'static str>, FactError> {
+        Ok(self.layout(structure)?.fields.keys().map(String::as_str))
     }
 
     /// The offset in bytes of a field of any type. Dots lead into nested structures, slices
@@ -152,13 +172,12 @@ impl Layouts {
             "int16" | "uint16" => 2,
             "int32" | "uint32" => 4,
             "int64" | "uint64" | "float64" => 8,
-            "int" | "uintptr" | "unsafe.Pointer" | "runtime.bucketType" => self.target.ptr_size(),
-            "runtime.gclinkptr" | "runtime.guintptr" | "runtime.muintptr" | "runtime.pageID" => {
-                self.target.ptr_size()
+            "int" | "uint" | "uintptr" | "unsafe.Pointer" => self.pointer_size,
+            "runtime.bucketType" | "runtime.pageID" | "runtime.uintreg" => self.pointer_size,
+            "runtime.gclinkptr" | "runtime.guintptr" | "runtime.muintptr" | "runtime.puintptr" => {
+                self.pointer_size
             }
-            "runtime.puintptr" => self.target.ptr_size(),
-            "runtime.uintreg" => self.target.reg_size(),
-            pointer if pointer.starts_with('*') => self.target.ptr_size(),
+            pointer if pointer.starts_with('*') => self.pointer_size,
             _ => return None,
         })
     }
@@ -170,22 +189,44 @@ mod tests {
 
     #[test]
     fn offsets_of_nested_fields_add_up() {
-        let amd64 = Layouts::of(AnyTarget::Amd64).unwrap();
+        let amd64 = Layouts::of("amd64").unwrap();
         assert_eq!(amd64.number("runtime.g", "sched.lr"), Ok(Number { offset: 64 + 40, width: 8 }));
         assert_eq!(amd64.number("runtime.g", "waitreason.len"), Ok(Number { offset: 208, width: 8 }));
         assert_eq!(amd64.number("runtime._panic", "arg.data"), Ok(Number { offset: 16, width: 8 }));
-        let arm = Layouts::of(AnyTarget::Arm).unwrap();
+        let arm = Layouts::of("arm").unwrap();
         assert_eq!(arm.number("runtime.g", "goid"), Ok(Number { offset: 96, width: 8 }));
         assert_eq!(arm.number("runtime.moduledata", "ftab.cap"), Ok(Number { offset: 20, width: 4 }));
         // The cache lines that pad mheap's central lists are shorter on arm.
         assert_eq!(arm.offset("runtime.mheap", "spanalloc"), Ok(29968));
-        assert_eq!(Layouts::of(AnyTarget::I386).unwrap().offset("runtime.mheap", "spanalloc"), Ok(32112));
+        assert_eq!(Layouts::of("386").unwrap().offset("runtime.mheap", "spanalloc"), Ok(32112));
+    }
+
+    #[test]
+    fn the_64_bit_machines_differ_in_their_cache_lines_only() {
+        let of = |goarch| &FACTS.layouts[goarch];
+        for goarch in ["arm64", "ppc64", "ppc64le"] {
+            for (structure, layout) in of("amd64") {
+                let other = &of(goarch)[structure];
+                let offsets = |layout: &Layout| {
+                    let mut all: Vec<_> =
+                        layout.fields.iter().map(|(name, field)| (field.offset, name.clone())).collect();
+                    all.sort();
+                    all.retain(|&(offset, _)| structure != "runtime.mheap" || offset <= 29576);
+                    all
+                };
+                assert_eq!(offsets(layout), offsets(other), "{structure} on {goarch}");
+            }
+        }
     }
 
     #[test]
     fn what_the_facts_lack_is_named() {
-        assert_eq!(Layouts::of(AnyTarget::Arm64).err(), Some(FactError::Target(AnyTarget::Arm64)));
-        let ppc64 = Layouts::of(AnyTarget::Ppc64).unwrap();
+        let unknown = Layouts::of("vax").err().unwrap();
+        assert_eq!(
+            unknown.to_string(),
+            "no structure layouts are known for vax: they are for 386, amd64, arm, arm64, ppc64, ppc64le"
+        );
+        let ppc64 = Layouts::of("ppc64").unwrap();
         assert_eq!(ppc64.size("runtime.p"), Err(FactError::Structure("runtime.p".into())));
         let missing = ppc64.number("runtime.g", "sched.r1").unwrap_err();
         assert_eq!(missing.to_string(), "the facts have no field sched.r1 in runtime.g");

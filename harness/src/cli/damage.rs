@@ -56,7 +56,7 @@ fn run(command: &Command, input: &[u8]) -> (Option<Verdict>, Vec<u8>) {
         Command::Inspect(args) => args.run(source, &mut out),
         Command::Print(args) => args.run(source, &mut out),
         Command::Verify(args) => args.run(source, &mut out),
-        Command::Salvage(args) => args.run(source, || Ok(&mut out), &mut Vec::new()),
+        Command::Salvage(args) => args.run(source, || Ok(&mut out), |_| Ok(()), &mut Vec::new()),
         other => panic!("{other:?} reads no dump"),
     };
     if let Err(error) = &outcome {

@@ -1,12 +1,10 @@
 //! `heapmatrix dump`: one dump, for any other reader to be tried on.
 
-use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use heapmatrix_writer::{AnyTarget, Dialect, Options};
 
-use super::{Outcome, Verdict, emulated_target};
+use super::{Outcome, Verdict, emulated_target, output};
 use crate::matrix;
 
 /// Write the heap dump of one world on one architecture
@@ -31,12 +29,7 @@ impl Args {
     pub fn execute(&self) -> Outcome {
         let finished = matrix::build(&matrix::world(self.seed), self.arch)?;
         let bytes = matrix::dump(&finished, &Options::new(self.dialect))?;
-        if self.output.as_os_str() == "-" {
-            io::stdout().lock().write_all(&bytes)?;
-        } else {
-            fs::write(&self.output, &bytes)
-                .map_err(|error| format!("cannot write {}: {error}", self.output.display()))?;
-        }
+        output::write(&self.output, &bytes)?;
         Ok(Verdict::Sound)
     }
 }

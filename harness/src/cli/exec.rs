@@ -8,7 +8,8 @@ use heapmatrix_emu::linux::{ExitStatus, Host, Mount, Options, Process, Stats, St
 use heapmatrix_writer::{AnyTarget, Dialect};
 use serde::Serialize;
 
-use super::{Outcome, Verdict};
+use super::stdout::Stdout;
+use super::{Outcome, Verdict, print, print_json};
 use crate::exec::{self, Comparison, DUMP_POINT, Outside, write_file};
 
 /// What `--trace` shows.
@@ -89,17 +90,23 @@ fn mount(text: &str) -> Result<Mount, String> {
     Ok(Mount { guest, host })
 }
 
+/// How much a program may write after the reader of its output has left. One that ends by itself ends within that;
+/// one that writes until somebody stops it is stopped.
+const UNREAD: u64 = 16 << 20;
+
 /// The program's output, passed through.
 struct Passed {
     json: bool,
     trace: bool,
+    stdout: Stdout,
 }
 
 impl Host for Passed {
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         if stream == Stream::Out && !self.json {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush())
+            self.stdout.write_all(bytes)?;
+            self.stdout.flush()?;
+            if self.stdout.unread() > UNREAD { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
         } else {
             io::stderr().lock().write_all(bytes)
         }
@@ -165,7 +172,7 @@ impl Args {
             .into());
         }
         let elf = std::fs::read(path).map_err(|e| format!("cannot read {path}: {e}"))?;
-        let host = Passed { json: self.json, trace: self.trace.is_some() };
+        let host = Passed { json: self.json, trace: self.trace.is_some(), stdout: Stdout::whoever_reads() };
         let mut process = Process::load(&elf, self.options(), Box::new(host))
             .map_err(|e| format!("cannot run {path}: {e}"))?;
         self.check_arch(path, process.target())?;
@@ -252,8 +259,8 @@ impl Args {
             }
             for (number, Comparison { own, difference }) in (1..).zip(comparisons) {
                 match difference {
-                    None => writeln!(io::stdout(), "dump {number}: identical, {own} bytes")?,
-                    Some(difference) => writeln!(io::stdout(), "dump {number}: {difference}")?,
+                    None => print(format_args!("dump {number}: identical, {own} bytes\n"))?,
+                    Some(difference) => print(format_args!("dump {number}: {difference}\n"))?,
                 }
             }
             return Ok(());
@@ -286,9 +293,7 @@ impl Args {
                 })
                 .collect(),
         };
-        let mut stdout = io::stdout().lock();
-        serde_json::to_writer_pretty(&mut stdout, &report)?;
-        writeln!(stdout)
+        print_json(&report)
     }
 }
 

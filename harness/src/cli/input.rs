@@ -1,6 +1,6 @@
 //! Dumps from files and from standard input, compressed or not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -68,6 +68,11 @@ impl Input {
         self.path == Path::new("-")
     }
 
+    /// What the input is, so that nothing overwrites it; `None` if the system doesn't say.
+    pub fn metadata(&self) -> Option<fs::Metadata> {
+        if self.is_standard_input() { stdin_metadata().ok() } else { fs::metadata(&self.path).ok() }
+    }
+
     /// Opens the dump.
     pub fn open(&self) -> Result<Box<dyn Read>, String> {
         let explain = |error: io::Error| format!("cannot read {}: {error}", self.name());
@@ -116,4 +121,14 @@ fn decompressed(source: impl Read + 'static) -> io::Result<Box<dyn Read>> {
 
 fn zstd_decoder(source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(zstd::stream::read::Decoder::with_buffer(source)?))
+}
+
+fn stdin_metadata() -> io::Result<fs::Metadata> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+    }
+    #[cfg(not(unix))]
+    Err(io::ErrorKind::Unsupported.into())
 }

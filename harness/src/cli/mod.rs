@@ -11,23 +11,24 @@ mod dump;
 mod exec;
 mod input;
 mod inspect;
+mod output;
 mod print;
 mod run;
 mod salvage;
+mod stdout;
 mod summary;
 mod verify;
 
 use std::error::Error;
-use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use heapmatrix_writer::AnyTarget;
-use serde::Serialize;
 
 use crate::matrix::EMULATED;
+use stdout::{list_to_stdout, print, print_json, to_stdout, write_json};
 
 /// What a command found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub fn main() -> ExitCode {
         Ok(Verdict::Sound) => ExitCode::SUCCESS,
         Ok(Verdict::Failed) => ExitCode::from(1),
         Ok(Verdict::Status(status)) => ExitCode::from(status),
+        // A listing ends when its reader has seen enough.
         Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("error: {}", with_causes(error.as_ref()))),
     }
@@ -143,29 +145,4 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
 fn emulated_target(name: &str) -> Result<AnyTarget, String> {
     let known = EMULATED.into_iter().find(|target| target.goarch() == name);
     known.ok_or_else(|| "no machine of this architecture: choose from amd64, 386, arm, ppc64".to_owned())
-}
-
-/// Prints to standard output. Unlike `println!` it does not panic when nobody reads on.
-fn print(text: fmt::Arguments<'_>) -> io::Result<()> {
-    io::stdout().lock().write_fmt(text)
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl Serialize) -> io::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    write_json(&mut out, value)?;
-    out.flush()
-}
-
-fn write_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)
-}
-
-/// Runs what writes to standard output. What it wrote before it failed is seen.
-fn to_stdout(run: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    let outcome = run(&mut out);
-    out.flush()?;
-    outcome
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use heapmatrix_reader::{Event, Extent, Fields, FrameExtent, Function, Head, Kind, Record};
 
 use super::input::Input;
-use super::{Outcome, Verdict, to_stdout};
+use super::{Outcome, Verdict, list_to_stdout};
 
 /// Print the records of a heap dump, one line each
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
         let source = self.input.open()?;
-        to_stdout(|out| self.run(source, out))
+        list_to_stdout(|out| self.run(source, out))
     }
 
     pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {

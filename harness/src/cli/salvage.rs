@@ -1,12 +1,12 @@
 //! `heapmatrix salvage`: repairs a dump.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use heapmatrix_reader::Salvage;
 
 use super::input::Input;
+use super::output::{self, Output};
 use super::{Outcome, Verdict, to_stdout};
 
 /// Save what can be read of a damaged heap dump
@@ -26,28 +26,28 @@ impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
         let source = self.input.open()?;
-        if self.output == Path::new("-") {
-            // The report keeps out of the dump's way.
-            return to_stdout(|out| self.run(source, || Ok(out), &mut io::stderr()));
+        if let Some(input) = self.input.metadata() {
+            output::refuse_input(&self.output, &input)?;
         }
-        let create = || File::create(&self.output).map(BufWriter::new);
-        to_stdout(|report| self.run(source, create, report))
+        if output::is_standard_output(&self.output) {
+            // The report keeps out of the dump's way.
+            return self.run(source, || Output::create(&self.output), Output::commit, &mut io::stderr());
+        }
+        to_stdout(|report| self.run(source, || Output::create(&self.output), Output::commit, report))
     }
 
     pub(super) fn run<W: Write>(
         &self,
         source: Box<dyn Read>,
-        create: impl FnOnce() -> io::Result<W>,
+        create: impl FnOnce() -> Result<W, String>,
+        commit: impl FnOnce(W) -> Result<(), String>,
         report: &mut dyn Write,
     ) -> Outcome {
         let input = self.input.read(source)?;
         let salvage = heapmatrix_reader::salvage(&input).map_err(|error| self.input.explain(error.into()))?;
-        let write = |mut out: W| salvage.write_to(&mut out).and_then(|()| out.flush());
-        create().and_then(write).map_err(|error| match error.kind() {
-            // Whoever reads standard output has read enough.
-            io::ErrorKind::BrokenPipe => Box::<dyn std::error::Error>::from(error),
-            _ => format!("cannot write {}: {error}", self.output.display()).into(),
-        })?;
+        let mut out = create()?;
+        salvage.write_to(&mut out)?;
+        commit(out)?;
         tell(&salvage, report)?;
         Ok(if salvage.cut().is_none() { Verdict::Sound } else { Verdict::Failed })
     }

@@ -56,10 +56,6 @@ pub mod symbols;
 pub mod target;
 #[cfg(test)]
 mod testing;
-#[cfg(feature = "wrong-writers")]
-pub mod wrong;
-#[cfg(not(feature = "wrong-writers"))]
-mod wrong;
 
 use std::io;
 

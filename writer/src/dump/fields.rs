@@ -9,7 +9,6 @@ use crate::memory::Memory;
 use crate::runtime::layout::uintptr;
 use crate::runtime::symtab::BitVector;
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// How many bytes of a bit vector are read at once.
 const CHUNK: usize = 256;
@@ -46,7 +45,6 @@ impl<W: Write> Records<W> {
             memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
             let mut fields = [FIELD_KIND_PTR; 16];
             for (i, &byte) in (0..).zip(&*bytes) {
-                let byte = if wrong!(MaskBitsReversed) { byte.reverse_bits() } else { byte };
                 // Behind the vector's end the last byte may have anything.
                 let mut bits = byte & (u8::MAX >> (8 - (words - 8 * i).min(8)));
                 let mut n = 0;

@@ -14,7 +14,6 @@ use crate::runtime::symtab::{
 };
 use crate::runtime::traceback::Stkframe;
 use crate::target::Target;
-use crate::wrong::wrong;
 
 const CONTENTS: Place = Place::new("stack frame", "contents");
 const LOCALS: Place = Place::new("stackmap", "locals");
@@ -67,19 +66,17 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         let f = &s.func;
 
         // Figure out what we can about our stack map
-        let pc =
-            if s.pc != f.entry && !wrong!(PcNotBackedUp) { uintptr::<T>(s.pc.wrapping_sub(1)) } else { s.pc };
+        let pc = if s.pc != f.entry { uintptr::<T>(s.pc.wrapping_sub(1)) } else { s.pc };
         // When there is no valid pcdata value there might still be a stackmap for this function. It is
         // likely that we are looking at the function prologue, assume so and hope for the best.
         let pcdata = match process.pcdatavalue(f, PCDATA_STACK_MAP_INDEX, pc)? {
-            -1 if !wrong!(StackMapIndexMinusOne) => 0,
+            -1 => 0,
             pcdata => pcdata,
         };
         let locals = self.locals(s, pcdata)?;
 
         // Dump main body of stack frame.
-        let forgotten = if wrong!(FrameWithoutReturnPc && !T::USES_LR) { T::REG_SIZE } else { 0 };
-        let len = (s.fp - s.sp).saturating_sub(forgotten);
+        let len = s.fp - s.sp;
         self.out.tag(Tag::StackFrame)?;
         self.out.sink.dump_int(s.sp)?; // lowest address in frame
         self.out.sink.dump_int(self.child.depth)?; // # of frames deep on the stack
@@ -89,9 +86,7 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         self.out.sink.dump_int(s.pc)?;
         self.out.sink.dump_int(s.continpc)?;
         let name = match process.funcname(f)? {
-            Text::Literal("") | Text::Target(Header { len: 0, .. }) if !wrong!(UnknownFunctionEmpty) => {
-                Text::Literal("unknown function")
-            }
+            Text::Literal("") | Text::Target(Header { len: 0, .. }) => Text::Literal("unknown function"),
             name => name,
         };
         self.out.dumpstr(process.memory, name)?;
@@ -102,16 +97,15 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
 
         // Record arg info for parent.
         self.child = ChildInfo {
-            argoff: if wrong!(ArgsAtLinkRegister) { 0 } else { uintptr::<T>(s.argp.wrapping_sub(s.fp)) },
+            argoff: uintptr::<T>(s.argp.wrapping_sub(s.fp)),
             arglen: s.arglen,
             args: match process.funcdata(f, FUNCDATA_ARGS_POINTER_MAPS)? {
-                Addr::NIL if wrong!(ChildArgsNotReset) => self.child.args,
                 Addr::NIL => None,
                 stkmap => Some(self.stackmapdata(s, stkmap, pcdata)?),
             },
             entry: f.entry,
             sp: s.sp,
-            depth: self.child.depth + u64::from(!wrong!(DepthNotCounted)),
+            depth: self.child.depth + 1,
         };
         Ok(())
     }
@@ -169,13 +163,11 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
                 self.dump_words(first, top, |_| true)
             }
             // Locals size information, dump just the locals.
-            Locals::Size(size) if wrong!(LocalsSizeFromBottom) => self.dump_words(0, size, |_| true),
             Locals::Size(size) => self.dump_words(uintptr::<T>(top.wrapping_sub(size)), top, |_| true),
             Locals::None => Ok(()),
             // Locals bitmap information, dump just the pointers in locals.
             Locals::Map(bv) => {
                 let size = bv.n as u64 * T::PTR_SIZE;
-                let top = if wrong!(LocalsFromBottom) { size } else { top };
                 let first = uintptr::<T>(top.wrapping_sub(size));
                 self.out.dumpbv::<T, M>(self.process.memory, bv, first, LOCALS, |_| true)
             }

@@ -13,7 +13,6 @@ use crate::runtime::list::LoopCheck;
 use crate::runtime::process::Process;
 use crate::runtime::structs::{Defer, Eface, G, Gobuf, Panic};
 use crate::target::Target;
-use crate::wrong::{truncated, wrong};
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpgs`.
@@ -36,7 +35,7 @@ fn dumpgoroutine<T: Target, M: Memory + ?Sized, W: Write>(
 ) -> Result<(), Error> {
     let sched = G::sched();
     let syscallsp = process.get(gp, G::syscallsp())?;
-    let (sp, pc, lr) = if syscallsp != 0 && !wrong!(SyscallStateIgnored) {
+    let (sp, pc, lr) = if syscallsp != 0 {
         (syscallsp, process.get(gp, G::syscallpc())?, 0)
     } else {
         let sp = process.get(gp, sched.then(Gobuf::sp()))?;
@@ -46,9 +45,8 @@ fn dumpgoroutine<T: Target, M: Memory + ?Sized, W: Write>(
     out.tag(Tag::Goroutine)?;
     out.dumpptr(gp)?;
     out.sink.dump_int(sp)?;
-    out.sink.dump_int(truncated(wrong!(GoidTruncated), process.get(gp, G::goid())? as u64))?;
-    let gopc = process.get(gp, G::gopc())?;
-    out.sink.dump_int(if wrong!(GopcByteOrder) { gopc.swap_bytes() } else { gopc })?;
+    out.sink.dump_int(process.get(gp, G::goid())? as u64)?;
+    out.sink.dump_int(process.get(gp, G::gopc())?)?;
     out.sink.dump_int(u64::from(process.readgstatus(gp)?))?;
     out.sink.dump_bool(process.is_system_goroutine(gp)?)?;
     out.sink.dump_bool(false)?; // isbackground
@@ -64,10 +62,6 @@ fn dumpgoroutine<T: Target, M: Memory + ?Sized, W: Write>(
     process.gentraceback(pc, sp, lr, gp, |s| frames.dumpframe(s))?;
 
     // dump defer & panic records
-    if wrong!(PanicsFirst) {
-        dumppanics(process, out, gp)?;
-        return dumpdefers(process, out, gp);
-    }
     dumpdefers(process, out, gp)?;
     dumppanics(process, out, gp)
 }
@@ -90,8 +84,8 @@ fn dumpdefers<T: Target, M: Memory + ?Sized, W: Write>(
         out.sink.dump_int(process.get(d, Defer::sp())?)?;
         out.sink.dump_int(process.get(d, Defer::pc())?)?;
         out.dumpptr(func)?;
-        out.sink.dump_int(if wrong!(DeferEntryIsClosure) { func.0 } else { process.funcval(func)? })?;
-        out.dumpptr(if wrong!(DeferLinksItself) { d } else { next })?;
+        out.sink.dump_int(process.funcval(func)?)?;
+        out.dumpptr(next)?;
         d = next;
     }
     Ok(())
@@ -113,7 +107,7 @@ fn dumppanics<T: Target, M: Memory + ?Sized, W: Write>(
         out.dumpptr(gp)?;
         out.dumpptr(process.get(p, Panic::arg().then(Eface::_type()))?)?;
         out.dumpptr(process.get(p, Panic::arg().then(Eface::data()))?)?;
-        out.sink.dump_int(u64::from(wrong!(PanicDeferNotZero)))?; // was p->defer, no longer recorded
+        out.sink.dump_int(0)?; // was p->defer, no longer recorded
         out.dumpptr(next)?;
         p = next;
     }

@@ -14,7 +14,6 @@ use crate::runtime::process::Process;
 use crate::runtime::structs::{Itab, Type, UncommonType};
 use crate::runtime::types::{KIND_DIRECT_IFACE, KIND_NO_POINTERS, TypeName};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpitabs`.
@@ -33,7 +32,7 @@ fn itab_callback<T: Target, M: Memory + ?Sized, W: Write>(
     tab: Addr,
 ) -> Result<(), Error> {
     let mut t = process.get(tab, Itab::_type())?;
-    if process.get(t, Type::kind())? & KIND_DIRECT_IFACE == 0 && !wrong!(PtrtoNotFollowed) {
+    if process.get(t, Type::kind())? & KIND_DIRECT_IFACE == 0 {
         // indirect - data slot is a pointer to t.
         t = process.get(t, Type::ptrto())?;
     }
@@ -51,7 +50,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
     defects: Defects,
     t: Addr,
 ) -> Result<(), Error> {
-    if t.is_nil() || typecache.touch(t, process.get(t, Type::hash())?) && !wrong!(TypeCacheIgnored) {
+    if t.is_nil() || typecache.touch(t, process.get(t, Type::hash())?) {
         return Ok(());
     }
     out.tag(Tag::Type)?;
@@ -70,7 +69,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
             let len = pkgpath.len.wrapping_add(1).wrapping_add(name.len);
             out.sink.dump_int(uintptr::<T>(len))?;
             for (at, part) in [pkgpath, name].into_iter().enumerate() {
-                if at > 0 && !wrong!(TypeNameWithoutDot) {
+                if at > 0 {
                     out.sink.dwritebyte(b'.')?;
                 }
                 let own = if defects.type_names_by_address && defects.own_variables_in_bss {
@@ -84,7 +83,7 @@ fn dumptype<T: Target, M: Memory + ?Sized, W: Write>(
         }
     }
     let kind = process.get(t, Type::kind())?;
-    let direct = kind & KIND_DIRECT_IFACE != 0 || wrong!(TypeFlagOfPointersOnly);
+    let direct = kind & KIND_DIRECT_IFACE != 0;
     out.sink.dump_bool(!direct || kind & KIND_NO_POINTERS == 0)
 }
 

@@ -13,7 +13,6 @@ use crate::runtime::profile::Bucket;
 use crate::runtime::structs::SpecialProfile;
 use crate::runtime::symtab::Text;
 use crate::target::Target;
-use crate::wrong::wrong;
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpmemprof`.
@@ -44,20 +43,19 @@ fn dumpmemprof_callback<T: Target, M: Memory + ?Sized, W: Write>(
         let pc = process.word(offset::<T>(b.stk, i * T::PTR_SIZE), Place::new("bucket", "stk"))?;
         match process.findfunc(pc)? {
             None => {
-                let pc = if wrong!(ProfilePcDecimal) { format!("({pc})") } else { format!("({pc:#x})") };
-                out.sink.dumpslice(pc.as_bytes())?;
+                out.sink.dumpslice(format!("({pc:#x})").as_bytes())?;
                 out.dumpstr(process.memory, Text::Literal("?"))?;
                 out.sink.dump_int(0)?;
             }
             Some(f) => {
                 out.dumpstr(process.memory, process.funcname(&f)?)?;
-                let pc = if i > 0 && pc > f.entry && !wrong!(ProfilePcNotBackedUp) { pc - 1 } else { pc };
+                let pc = if i > 0 && pc > f.entry { pc - 1 } else { pc };
                 let (file, line) = process.funcline(&f, pc)?;
                 out.dumpstr(process.memory, file)?;
                 out.sink.dump_int(line as u64)?;
             }
         }
     }
-    out.sink.dump_int(if wrong!(AllocsAreFrees) { b.frees } else { b.allocs })?;
+    out.sink.dump_int(b.allocs)?;
     out.sink.dump_int(b.frees)
 }

@@ -8,14 +8,12 @@ use crate::format::tags::Tag;
 use crate::memory::Memory;
 use crate::runtime::structs::Mstats;
 use crate::target::Target;
-use crate::wrong::{truncated, wrong};
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpmemstats`.
     pub(super) fn dumpmemstats(&mut self) -> Result<(), Error> {
         let memstats = self.process.symbols.memstats;
-        let booked = self.options.defects.tmpbuf_in_other_sys && !wrong!(TmpbufNotBooked);
-        let growth = if booked { self.tmpbuf.growth() } else { 0 };
+        let growth = if self.options.defects.tmpbuf_in_other_sys { self.tmpbuf.growth() } else { 0 };
         self.out.tag(Tag::MemStats)?;
         for field in [
             Mstats::alloc(),
@@ -39,15 +37,14 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
             Mstats::buckhash_sys(),
             Mstats::gc_sys(),
         ] {
-            let stat = self.process.get(memstats, field)?;
-            self.out.sink.dump_int(truncated(wrong!(MemStatsTruncated), stat))?;
+            self.out.sink.dump_int(self.process.get(memstats, field)?)?;
         }
         let other_sys = self.process.get(memstats, Mstats::other_sys())?;
         self.out.sink.dump_int(other_sys.wrapping_add(growth))?;
         for field in [Mstats::next_gc(), Mstats::last_gc(), Mstats::pause_total_ns()] {
             self.out.sink.dump_int(self.process.get(memstats, field)?)?;
         }
-        for i in 0..if wrong!(PauseMissing) { 255 } else { 256 } {
+        for i in 0..256 {
             let pause = Mstats::pause_ns().first().element(i);
             self.out.sink.dump_int(self.process.get(memstats, pause)?)?;
         }

@@ -26,7 +26,6 @@ use crate::runtime::process::Process;
 use crate::runtime::symtab::Text;
 use crate::symbols::Symbols;
 use crate::target::{AnyTarget, Target};
-use crate::wrong::{truncated, wrong};
 use own::Divmod;
 use tmpbuf::Tmpbuf;
 use typecache::TypeCache;
@@ -98,7 +97,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     fn mdump(&mut self) -> Result<(), Error> {
         // make sure we're done sweeping
         self.heap.spans_in_use(&self.process, |s| self.heap.ensure_swept(&s))?;
-        self.out.sink.dwrite(if wrong!(HeaderOfGo14) { b"go1.4 heap dump\n" } else { HEADER })?;
+        self.out.sink.dwrite(HEADER)?;
         self.dumpparams()?;
         self.dumpitabs()?;
         self.dumpobjs()?;
@@ -107,10 +106,8 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         self.dumproots()?;
         self.dumpmemstats()?;
         self.dumpmemprof()?;
-        if !wrong!(EofForgotten) {
-            self.out.tag(Tag::Eof)?;
-        }
-        if wrong!(FlushForgotten) { Ok(()) } else { self.out.sink.flush() }
+        self.out.tag(Tag::Eof)?;
+        self.out.sink.flush()
     }
 }
 
@@ -131,7 +128,7 @@ impl<W: Write> Records<W> {
     /// `dumpint(uint64(uintptr(unsafe.Pointer(p))))`.
     #[inline]
     fn dumpptr(&mut self, p: Addr) -> Result<(), Error> {
-        self.sink.dump_int(truncated(wrong!(PointerTruncated), p.0))
+        self.sink.dump_int(p.0)
     }
 
     /// Port of `dumpmemrange`.
@@ -139,7 +136,7 @@ impl<W: Write> Records<W> {
     where
         M: Memory + ?Sized,
     {
-        self.sink.dump_int(if wrong!(LengthTruncated) { (len as u16).into() } else { len })?;
+        self.sink.dump_int(len)?;
         self.sink.dwrite_from(memory, data, len, place)
     }
 

@@ -15,7 +15,6 @@ use crate::runtime::layout::{Load, Ptr, offset};
 use crate::runtime::process::{Process, out_of_range};
 use crate::runtime::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::target::Target;
-use crate::wrong::{truncated, wrong};
 
 const CONTENTS: Place = Place::new("object", "contents");
 
@@ -40,9 +39,7 @@ impl FreeMarks {
         n: u64,
         lent: Option<&[u8]>,
     ) -> Result<(), Error> {
-        if !wrong!(FreeMarksKept) {
-            self.0.fill(0);
-        }
+        self.0.fill(0);
         let mut slot = s.freelist;
         while !slot.is_nil() {
             let bad = |problem| Err(Error::BadFreelist { span: s.addr, slot, problem });
@@ -72,11 +69,10 @@ impl FreeMarks {
     /// Of the `n` objects those that are not free, as sets of up to 64: the number of the first, and
     /// a bit for each.
     fn in_use(&self, n: u64) -> impl Iterator<Item = (u64, u64)> {
-        let n = n.saturating_sub(u64::from(wrong!(LastSlotForgotten)));
-        (0..n).step_by(GROUP as usize).zip(&self.0).map(move |(first, &free)| {
-            let free = if wrong!(FreeSlotsDumped) { 0 } else { free };
-            (first, !free & low_bits((n - first).min(GROUP)))
-        })
+        (0..n)
+            .step_by(GROUP as usize)
+            .zip(&self.0)
+            .map(move |(first, &free)| (first, !free & low_bits((n - first).min(GROUP))))
     }
 }
 
@@ -133,7 +129,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
                         let word = bitmap.word::<T>(obj) + i;
                         let (words, word) = bitmap.words::<T>(word, n, limit)?;
                         let hbits = described(words.bits(word), i == 0);
-                        out.sink.dump_pointers(hbits.pointers & low_bits(n), i * step::<T>(), step::<T>())?;
+                        out.sink.dump_pointers(hbits.pointers & low_bits(n), i * T::PTR_SIZE, T::PTR_SIZE)?;
                         if hbits.marks & low_bits(n) != low_bits(n) {
                             break; // end of object
                         }
@@ -172,11 +168,9 @@ impl<'m> InPlace<'m> {
             return None;
         }
         let elemsize = usize::try_from(s.elemsize).ok()?;
-        let length =
-            Encoded::new(if wrong!(LengthTruncated) { (s.elemsize as u16).into() } else { s.elemsize })?;
-        let pointer = |p| truncated(wrong!(PointerTruncated), p);
+        let length = Encoded::new(s.elemsize)?;
         let end = s.base.0.wrapping_add(s.size);
-        let address = Width::of(pointer(s.base.0), pointer(end)).filter(|width| width.len < 8)?;
+        let address = Width::of(s.base.0, end).filter(|width| width.len < 8)?;
         // The tag and the end take one byte each; the two integers and what is between them, all that they can.
         let most_bytes = 2 + 2 * MAX_LEN + elemsize + 64 * MAX_FIELD;
         Some(InPlace { objects, base: s.base, elemsize, nptr, length, address, most_bytes })
@@ -203,14 +197,10 @@ impl<'m> InPlace<'m> {
         while used != 0 && room.left() >= self.most_bytes {
             let at = used.trailing_zeros() as usize * self.elemsize;
             let hbits = described(words.bits(word + at as u64 / T::PTR_SIZE), true);
-            room.prefixed(
-                Tag::Object as u8,
-                truncated(wrong!(PointerTruncated), base + at as u64),
-                self.address,
-            );
+            room.prefixed(Tag::Object as u8, base + at as u64, self.address);
             room.encoded(self.length);
             room.bytes(&objects[at..], self.elemsize);
-            room.pointers(hbits.pointers & low_bits(self.nptr), 0, step::<T>());
+            room.pointers(hbits.pointers & low_bits(self.nptr), 0, T::PTR_SIZE);
             room.int(FIELD_KIND_EOL);
             used &= used - 1;
         }
@@ -218,20 +208,12 @@ impl<'m> InPlace<'m> {
     }
 }
 
-/// By how much the offsets of neighbouring words differ.
-#[inline(always)]
-fn step<T: Target>() -> u64 {
-    if wrong!(FieldsInWords) { 1 } else { T::PTR_SIZE }
-}
-
 /// Of some words of an object, its first ones or later ones, those that are described: the marks of all others are
 /// taken away, and their pointers.
 #[inline(always)]
 fn described(hbits: HeapBits, first: bool) -> HeapBits {
     // From the third word on the mark says whether the object goes on.
-    let unmarked = if wrong!(EndOfObjectEarly) { 0b1 } else { 0b11 };
-    let marks = if first { hbits.marks | unmarked } else { hbits.marks };
-    let marks = if wrong!(EndOfObjectIgnored) { u64::MAX } else { marks };
+    let marks = if first { hbits.marks | 0b11 } else { hbits.marks };
     // The ones below the lowest zero: adding one makes zeros of them.
     let marks = marks & !marks.wrapping_add(1);
     HeapBits { pointers: hbits.pointers & marks, marks }

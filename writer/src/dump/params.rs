@@ -10,18 +10,17 @@ use crate::runtime::layout::{Field, Int32};
 use crate::runtime::structs::M as GoM;
 use crate::runtime::symtab::Text;
 use crate::target::Target;
-use crate::wrong::{truncated, wrong};
 
 impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumpparams`.
     pub(super) fn dumpparams(&mut self) -> Result<(), Error> {
         let symbols = self.process.symbols;
         self.out.tag(Tag::Params)?;
-        self.out.sink.dump_bool(T::BIG_ENDIAN && !wrong!(ParamsLittleEndian))?;
-        self.out.sink.dump_int(if wrong!(PointerSizeOfHost) { 8 } else { T::PTR_SIZE })?;
+        self.out.sink.dump_bool(T::BIG_ENDIAN)?;
+        self.out.sink.dump_int(T::PTR_SIZE)?;
         self.out.sink.dump_int(self.heap.arena_start)?;
-        self.out.sink.dump_int(self.heap.arena_used.wrapping_sub(wrong!(HeapEndTooLow).into()))?;
-        self.out.sink.dump_int(u64::from(if wrong!(TheCharOfAmd64) { b'6' } else { T::THECHAR }))?;
+        self.out.sink.dump_int(self.heap.arena_used)?;
+        self.out.sink.dump_int(u64::from(T::THECHAR))?;
         let goexperiment = match symbols.goexperiment {
             Addr::NIL => Text::Literal(""),
             at => self.process.string(at, Field::variable("goexperiment"))?,
@@ -36,8 +35,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
         process.iterate_ms(|mp| {
             out.tag(Tag::OsThread)?;
             out.dumpptr(mp)?;
-            let id = process.get(mp, GoM::id())? as u64;
-            out.sink.dump_int(truncated(wrong!(ThreadIdUnsigned), id))?;
+            out.sink.dump_int(process.get(mp, GoM::id())? as u64)?;
             out.sink.dump_int(process.get(mp, GoM::procid())?)
         })
     }

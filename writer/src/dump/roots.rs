@@ -12,7 +12,6 @@ use crate::runtime::layout::{Field, Uintptr};
 use crate::runtime::process::{Process, check_range, out_of_range};
 use crate::runtime::structs::{Bitvector, Finalizer, Moduledata, SpecialFinalizer};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// A segment of `firstmoduledata`: which fields describe it.
 struct Segment<T> {
@@ -26,7 +25,7 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     /// Port of `dumproots`.
     pub(super) fn dumproots(&mut self) -> Result<(), Error> {
         self.dumpsegment(Segment {
-            tag: if wrong!(DataTaggedBss) { Tag::Bss } else { Tag::Data },
+            tag: Tag::Data,
             start: Moduledata::data(),
             end: Moduledata::edata(),
             mask: Moduledata::gcdatamask(),
@@ -152,9 +151,8 @@ fn dumpfinalizer<T: Target, M: Memory + ?Sized, W: Write>(
     out.dumpptr(f.object)?;
     out.dumpptr(f.func)?;
     out.sink.dump_int(process.funcval(f.func)?)?;
-    let (fint, ot) = if wrong!(FinalizerTypesSwapped) { (f.ot, f.fint) } else { (f.fint, f.ot) };
-    out.dumpptr(fint)?;
-    out.dumpptr(ot)
+    out.dumpptr(f.fint)?;
+    out.dumpptr(f.ot)
 }
 
 impl<W: Write> Records<W> {

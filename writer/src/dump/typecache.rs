@@ -1,7 +1,6 @@
 //! The cache of types that have been dumped already.
 
 use crate::memory::Addr;
-use crate::wrong::wrong;
 
 /// `typeCacheBuckets`.
 const BUCKETS: usize = 256;
@@ -23,12 +22,8 @@ impl TypeCache {
 
     /// Whether type `t` is in the cache. It then comes first in its bucket, either way.
     pub(super) fn touch(&mut self, t: Addr, hash: u32) -> bool {
-        let buckets = if wrong!(TypeCacheOf128) { 128 } else { BUCKETS };
-        let bucket = &mut self.buckets[hash as usize % buckets];
+        let bucket = &mut self.buckets[hash as usize % BUCKETS];
         let found = bucket.iter().position(|&cached| cached == t);
-        if found.is_some() && wrong!(TypeCacheWithoutMoveToFront) {
-            return true;
-        }
         // Move to front; or move all back and let the last one fall out.
         bucket[..=found.unwrap_or(ASSOC - 1)].rotate_right(1);
         bucket[0] = t;

@@ -8,7 +8,6 @@ use super::tags::FIELD_KIND_PTR;
 use super::uvarint::{MAX_LEN, put_uvarint, put_uvarints};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory, Unreadable};
-use crate::wrong::wrong;
 
 /// The reference's `bufSize`, in bytes.
 pub(crate) const BUF_SIZE: usize = 4096;
@@ -214,10 +213,6 @@ impl<W: Write> Sink<W> {
             self.nbuf += n;
             return Ok(());
         }
-        if wrong!(LargeDataOvertake) {
-            self.write_large(memory, addr, len).map_err(unreadable)??;
-            return self.write_buf();
-        }
         self.write_buf()?;
         self.write_large(memory, addr, len).map_err(unreadable)?
     }
@@ -228,7 +223,7 @@ impl<W: Write> Sink<W> {
     }
 
     fn fits(&self, len: usize) -> bool {
-        len.saturating_add(wrong!(FlushedEarly).into()) <= self.buf.len() - self.nbuf
+        len <= self.buf.len() - self.nbuf
     }
 
     /// `write(dumpfd, &buf, nbuf)`.
@@ -314,11 +309,9 @@ pub(crate) fn write_all(out: &mut impl Write, mut data: &[u8], written: &mut u64
             Ok(n) => {
                 let n = n.min(data.len());
                 *written += n as u64;
-                data = if wrong!(ShortWriteForgotten) { &[] } else { &data[n..] };
+                data = &data[n..];
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted && !wrong!(InterruptionFatal) => {
-                continue;
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => return Err(Error::Write { offset: *written, source }),
         }
         if data.is_empty() {

@@ -1,7 +1,5 @@
 //! Unsigned integers as `encoding/binary.Uvarint` reads them: seven bits a byte, the low ones first.
 
-use crate::wrong::{pad, wrong};
-
 /// The most bytes that a 64-bit integer takes.
 pub(crate) const MAX_LEN: usize = 10;
 
@@ -14,9 +12,9 @@ const MORE: u64 = 0x8080_8080_8080_8080;
 /// eight bytes are made at once in a register, whatever the length.
 #[inline(always)]
 pub(crate) fn put_uvarint(buf: &mut [u8; MAX_LEN], v: u64) -> usize {
-    if v < if wrong!(UvarintBoundary) { 0x81 } else { 0x80 } {
+    if v < 0x80 {
         buf[0] = v as u8;
-        return if wrong!(UvarintPadded) { pad(buf) } else { 1 };
+        return 1;
     }
     let low = spread(v);
     if v < 1 << 56 {
@@ -39,7 +37,6 @@ pub(crate) fn put_uvarints(room: &mut [u8], values: &[u64]) -> usize {
     // For a few, a call costs more than it saves.
     #[cfg(target_arch = "x86_64")]
     if values.len() >= 8
-        && !wrong!(UvarintBoundary)
         && let Some(n) = super::bmi2::put_uvarints(room, values)
     {
         return n;

@@ -8,7 +8,6 @@ use super::layout::{offset, uintptr};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::{reversed, wrong};
 
 const BITMAP: Place = Place::new("mheap", "bitmap");
 
@@ -73,8 +72,7 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
 
     /// Which word of the arena is at `addr`.
     pub(crate) fn word<T: Target>(&self, addr: Addr) -> u64 {
-        uintptr::<T>(addr.0.wrapping_sub(self.arena_start.0))
-            / if wrong!(BitmapOf64Bits) { 8 } else { T::PTR_SIZE }
+        uintptr::<T>(addr.0.wrapping_sub(self.arena_start.0)) / T::PTR_SIZE
     }
 
     /// Port of `heapBitsForAddr`, for the `n` words from this number on, at most [`WINDOW_WORDS`]: the bits of
@@ -98,14 +96,10 @@ impl<'m, M: Memory + ?Sized> HeapBitmap<'m, M> {
             .read(offset::<T>(self.arena_start, end.wrapping_neg()), described)
             .map_err(|source| Error::Unreadable { place: BITMAP, source })?;
         (self.first, self.end) = (4 * first, 4 * end);
-        if wrong!(BitmapUpwards) {
-            described.reverse();
-        }
         // The last byte in memory is the first one in the order of words.
         let groups = self.window.pointers.chunks_exact_mut(4).zip(self.window.marks.chunks_exact_mut(4));
         for ((pointers, marks), bytes) in groups.zip(self.bytes.rchunks_exact(8)).take(bytes.div_ceil(8)) {
             let bits = u64::from_be_bytes(bytes.try_into().expect("8 bytes"));
-            let bits = if wrong!(BitmapBitsReversed) { reversed(bits) } else { bits };
             pointers.copy_from_slice(&low_halves(bits).to_le_bytes());
             marks.copy_from_slice(&low_halves(bits >> 4).to_le_bytes());
         }

@@ -7,7 +7,6 @@ use super::structs::{Finalizer, Finblock, Funcval, finalizers_per_block};
 use crate::error::Error;
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
     /// Port of `iterate_finq`: gives the address of each queued `finalizer`.
@@ -30,7 +29,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
                 callback(f)?;
                 f = offset::<T>(f, <Finalizer as GoType<T>>::SIZE);
             }
-            fb = if wrong!(FinalizerBlocksForgotten) { Addr::NIL } else { self.get(fb, alllink)? };
+            fb = self.get(fb, alllink)?;
         }
         Ok(())
     }

@@ -7,7 +7,6 @@ use super::structs::{G, M as GoM};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// `_Grunnable` (runtime2.go).
 pub(crate) const G_RUNNABLE: u32 = 1;
@@ -55,8 +54,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         let symbols = self.symbols;
         let pc = Addr(self.get(gp, G::startpc())?);
         if pc == symbols.runfinq {
-            let running = self.variable::<Bool>(symbols.fing_running, "fingRunning")?;
-            return Ok(!running || wrong!(RunfinqAlwaysSystem));
+            return Ok(!self.variable::<Bool>(symbols.fing_running, "fingRunning")?);
         }
         Ok([
             symbols.backgroundgc,

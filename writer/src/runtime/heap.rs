@@ -7,7 +7,6 @@ use super::structs::{Mheap, Mspan, PAGE_SHIFT, PAGE_SIZE, Special};
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// `_MSpanInUse`.
 const MSPAN_IN_USE: u8 = 0;
@@ -75,7 +74,7 @@ impl Heap {
         let first = Field::<T, Ptr>::new(Place::variable("h_allspans"), 0);
         for i in 0..self.nspan {
             let s = process.get(self.allspans.array, first.element(i))?;
-            if process.get(s, Mspan::state())? == MSPAN_IN_USE || wrong!(SpanStateIgnored) {
+            if process.get(s, Mspan::state())? == MSPAN_IN_USE {
                 each(self.span(process, s)?)?;
             }
         }
@@ -126,9 +125,8 @@ impl Span {
         let mut special = self.specials;
         while !special.is_nil() {
             check.visit(special)?;
-            if process.get(special, Special::kind())? == kind || wrong!(SpecialKindIgnored) {
+            if process.get(special, Special::kind())? == kind {
                 let distance = process.get(special, Special::offset())?;
-                let distance = if wrong!(SpecialOffsetForgotten) { 0 } else { distance };
                 each(special, offset::<T>(self.base, u64::from(distance)))?;
             }
             special = process.get(special, next)?;

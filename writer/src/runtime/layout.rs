@@ -8,7 +8,6 @@ use std::marker::PhantomData;
 use crate::error::Place;
 use crate::memory::Addr;
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// A type of Go, as the target's compiler lays it out.
 pub(crate) trait GoType<T: Target> {
@@ -44,7 +43,7 @@ pub(crate) const fn offset<T: Target>(addr: Addr, bytes: u64) -> Addr {
 /// Decodes an unsigned integer of the target, of at most eight bytes.
 #[inline]
 fn integer<T: Target>(bytes: &[u8]) -> u64 {
-    if T::BIG_ENDIAN && !wrong!(ByteOrderOfHost) {
+    if T::BIG_ENDIAN {
         bytes.iter().fold(0, |v, &b| v << 8 | u64::from(b))
     } else {
         bytes.iter().rfold(0, |v, &b| v << 8 | u64::from(b))

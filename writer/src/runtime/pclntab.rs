@@ -7,7 +7,6 @@ use super::process::Process;
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// What the stream's bytes belong to.
 pub(crate) const PCLNTABLE: Place = Place::new("moduledata", "pclntable");
@@ -105,7 +104,7 @@ pub(crate) fn step<T: Target, M: Memory + ?Sized>(
     }
     let vdelta = if uvdelta & 1 != 0 { !(uvdelta >> 1) } else { uvdelta >> 1 };
     let Some(pcdelta) = p.readvarint()? else { return Ok(None) };
-    let pcdelta = pcdelta.wrapping_mul(if wrong!(PcQuantumOfX86) { 1 } else { T::PC_QUANTUM as u32 });
+    let pcdelta = pcdelta.wrapping_mul(T::PC_QUANTUM as u32);
     to.pc = super::layout::uintptr::<T>(to.pc.wrapping_add(u64::from(pcdelta)));
     to.val = to.val.wrapping_add(vdelta as i32);
     Ok(Some(true))

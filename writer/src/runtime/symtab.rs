@@ -11,7 +11,6 @@ use super::structs::{
 use crate::error::{Error, Place, TracebackError};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// `_PCDATA_StackMapIndex`.
 pub(crate) const PCDATA_STACK_MAP_INDEX: i32 = 0;
@@ -236,7 +235,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             return Ok(Addr::NIL);
         }
         let mut p = after_func::<T>(f, (f.npcdata as i64 as u64).wrapping_mul(4));
-        if T::PTR_SIZE == 8 && p.0 & 4 != 0 && !wrong!(FuncdataNotAligned) {
+        if T::PTR_SIZE == 8 && p.0 & 4 != 0 {
             p = offset::<T>(p, 4);
         }
         self.get(offset::<T>(p, i as u64 * T::PTR_SIZE), Field::<T, Ptr>::new(FUNCDATA, 0))
@@ -264,8 +263,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         if nbit < 0 {
             return Ok(Err(TracebackError::NegativeBits(stkmap)));
         }
-        let unit = if wrong!(StackMapWithoutPadding) { 8 } else { 32 };
-        let bytes_per_map = (nbit as u64).div_ceil(unit) * (unit / 8);
+        let bytes_per_map = (nbit as u64).div_ceil(32) * 4;
         let bytedata = Stackmap::bytedata::<T>().offset + index as u64 * bytes_per_map;
         Ok(Ok(BitVector { n: nbit, bytedata: offset::<T>(stkmap, bytedata) }))
     }

@@ -12,7 +12,6 @@ use super::symtab::{ARGS_SIZE_UNKNOWN, Func};
 use crate::error::{Error, Place, TracebackError};
 use crate::memory::{Addr, Memory};
 use crate::target::{AnyTarget, Target};
-use crate::wrong::wrong;
 
 /// How many frames in a row may be empty. A leaf function of a link-register machine has an empty
 /// frame, and there is at most one at the top of a stack and one below a trap.
@@ -58,8 +57,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
         let mut deferred = Defers::new(self, gp)?;
         deferred.skip_while(|d| d.sp == no_args::<T>())?;
 
-        let (mut pc, mut sp, mut lr) =
-            (pc0, sp0, if T::USES_LR && !wrong!(LinkRegisterIgnored) { lr0 } else { 0 });
+        let (mut pc, mut sp, mut lr) = (pc0, sp0, if T::USES_LR { lr0 } else { 0 });
         // If the PC is zero, it's likely a nil function call. Start in the caller's frame.
         if pc == 0 {
             if T::USES_LR {
@@ -118,7 +116,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
                     lr_ptr = uintptr::<T>(fp.wrapping_sub(T::REG_SIZE));
                     lr = self.return_pc(lr_ptr)?;
                 }
-                if lr == self.symbols.stack_barrier.0 && !wrong!(StackBarrierNotResolved) {
+                if lr == self.symbols.stack_barrier.0 {
                     // Recover original PC.
                     match stkbar.next()? {
                         Some(next) if next.saved_lr_ptr == lr_ptr => lr = next.saved_lr_val,
@@ -142,7 +140,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
                 varp = uintptr::<T>(varp.wrapping_sub(T::REG_SIZE));
             }
             // If framepointer_enabled and there's a frame, then there's a saved bp here.
-            let saves_bp = T::ANY == AnyTarget::Amd64 && !wrong!(SavedBpIgnored);
+            let saves_bp = T::ANY == AnyTarget::Amd64;
             if saves_bp && varp > sp && self.framepointer_enabled()? {
                 varp -= T::REG_SIZE;
             }
@@ -156,7 +154,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             // Where the frame can continue: normally its pc; below a sigpanic, where the most recent
             // deferproc of this frame returns to, if it has one.
             let mut continpc = pc;
-            if waspanic && !wrong!(ContinpcIsPc) {
+            if waspanic {
                 continpc = deferred.current.filter(|d| d.sp == sp).map_or(0, |d| d.pc);
             }
 

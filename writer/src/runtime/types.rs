@@ -8,7 +8,6 @@ use super::symtab::Text;
 use crate::error::{Error, Place};
 use crate::memory::{Addr, Memory};
 use crate::target::Target;
-use crate::wrong::wrong;
 
 /// `kindDirectIface`: an interface's data word holds the value, not a pointer to it (typekind.go).
 pub(crate) const KIND_DIRECT_IFACE: u8 = 1 << 5;
@@ -70,7 +69,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             while !h.is_nil() {
                 check.visit(h)?;
                 callback(h)?;
-                h = if wrong!(ItabChainIgnored) { Addr::NIL } else { self.get(h, link)? };
+                h = self.get(h, link)?;
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Teeth: writers that make a mistake are caught on every architecture where it can show.
 //!
-//! The mistakes are switches of the writer (`writer/src/wrong.rs`), compiled for tests alone. Each wrong
-//! writer dumps the catalogue's worlds on the four machines, and every oracle is asked. What they say
-//! is the table in `wrong_writers.md`, which the test compares; `UPDATE_WRONG_WRITERS=1` writes it anew.
+//! The mistakes are the rows of `mistakes.rs`. Each wrong writer dumps the catalogue's worlds on the four machines, and
+//! every oracle is asked. What they say is the table in `caught.md`, which the test compares;
+//! `UPDATE_WRONG_WRITERS=1` writes it anew.
 
-#[path = "common/hostile.rs"]
+#[path = "../../tests/common/hostile.rs"]
 mod hostile;
-#[path = "common/recorder.rs"]
+#[path = "../../tests/common/recorder.rs"]
 mod recorder;
 
 use std::fmt::Write as _;
@@ -20,8 +20,7 @@ use heapmatrix::oracle::{laws, model, reencode};
 use heapmatrix_emu::run::Finished;
 use heapmatrix_emu::world::World;
 use heapmatrix_emu::world::catalog::catalog;
-use heapmatrix_writer::wrong::{Wrong, making};
-use heapmatrix_writer::{AnyTarget, Dialect, Error, Options, write_heap_dump};
+use heapmatrix_wrong_writers::{AnyTarget, Dialect, Error, Mistake, Options, making, write_heap_dump};
 use hostile::Hostile;
 use recorder::Recorder;
 
@@ -70,22 +69,6 @@ impl Oracle {
             Oracle::Writes => "sequence of writes",
             Oracle::Faults => "faults",
         }
-    }
-}
-
-/// On which machines a mistake shows; elsewhere the wrong writer is right.
-fn shows_on(wrong: Wrong, target: AnyTarget) -> bool {
-    match wrong {
-        Wrong::ParamsLittleEndian | Wrong::ByteOrderOfHost => target.big_endian(),
-        Wrong::PointerSizeOfHost | Wrong::BitmapOf64Bits => target.ptr_size() == 4,
-        Wrong::PointerTruncated | Wrong::FuncdataNotAligned => target.ptr_size() == 8,
-        Wrong::TheCharOfAmd64 | Wrong::PcQuantumOfX86 if target.pc_quantum() > 1 => true,
-        Wrong::TheCharOfAmd64 => target != AnyTarget::Amd64,
-        Wrong::PcQuantumOfX86 => false,
-        Wrong::LinkRegisterIgnored | Wrong::ArgsAtLinkRegister => target.uses_lr(),
-        Wrong::FrameWithoutReturnPc => !target.uses_lr(),
-        Wrong::SavedBpIgnored => target == AnyTarget::Amd64,
-        _ => true,
     }
 }
 
@@ -177,9 +160,9 @@ impl Cell {
 /// By machine, the oracles that caught a mistake.
 type Caught = [[bool; Oracle::ALL.len()]; EMULATED.len()];
 
-fn hunt() -> Vec<(Wrong, Caught)> {
-    let mut found: Vec<(Wrong, Caught)> =
-        Wrong::ALL.iter().map(|&wrong| (wrong, Caught::default())).collect();
+fn hunt() -> Vec<(Mistake, Caught)> {
+    let mut found: Vec<(Mistake, Caught)> =
+        Mistake::ALL.iter().map(|&wrong| (wrong, Caught::default())).collect();
     for case in catalog() {
         let cells = EMULATED.map(|target| Cell::new(&case.world, target));
         for (wrong, caught) in &mut found {
@@ -206,20 +189,20 @@ fn hunt() -> Vec<(Wrong, Caught)> {
     found
 }
 
-fn table(found: &[(Wrong, Caught)]) -> String {
+fn table(found: &[(Mistake, Caught)]) -> String {
     let mut text = String::from(
         "# Wrong writers\n\n\
          Each row is a mistake that the writer makes when it is told to, and the oracles that catch it on \
          the catalogue's worlds. A cell names the machines on which an oracle catches it: all on which it can \
          show, or some. Isomorphism takes all four and cannot say which is wrong. Oracles stand in the order \
          in which they are asked, from the one that knows least of the dumped process; the first to catch a \
-         mistake is in the second column. `cargo test -p heapmatrix --test wrong_writers` holds this table.\n\n",
+         mistake is in the second column. `cargo test -p heapmatrix-wrong-writers` holds this table.\n\n",
     );
     let names = Oracle::ALL.map(Oracle::name).join(" | ");
     writeln!(text, "| mistake | first | {names} |").unwrap();
     writeln!(text, "|---|---{}|", "|---".repeat(Oracle::ALL.len())).unwrap();
     for (wrong, caught) in found {
-        let shows: Vec<usize> = (0..EMULATED.len()).filter(|&i| shows_on(*wrong, EMULATED[i])).collect();
+        let shows: Vec<usize> = (0..EMULATED.len()).filter(|&i| wrong.shows_on(EMULATED[i])).collect();
         let by = |oracle: Oracle| -> Vec<usize> {
             let all = 0..EMULATED.len();
             all.filter(|&i| caught[i][oracle as usize]).collect()
@@ -250,29 +233,26 @@ fn every_wrong_writer_is_caught() {
     for (wrong, caught) in &found {
         for (target, caught) in EMULATED.iter().zip(caught) {
             let alone = (0..caught.len()).any(|i| caught[i] && i != Oracle::Isomorphism as usize);
-            if alone != shows_on(*wrong, *target) {
+            if alone != wrong.shows_on(*target) {
                 let verdict = if alone { "caught, though it cannot show" } else { "not caught" };
                 wrong_verdicts.push(format!("{wrong:?} on {target}: {verdict}"));
             }
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong_writers.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("caught.md");
     let table = table(&found);
     if std::env::var_os("UPDATE_WRONG_WRITERS").is_some() {
         std::fs::write(&path, &table).unwrap();
     }
     assert!(wrong_verdicts.is_empty(), "{}", wrong_verdicts.join("\n"));
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == table,
-        "tests/wrong_writers.md is out of date: UPDATE_WRONG_WRITERS=1 writes it anew"
-    );
+    assert!(committed == table, "caught.md is out of date: UPDATE_WRONG_WRITERS=1 writes it anew");
 }
 
 #[test]
 fn the_list_is_long_enough_and_says_what_breaks() {
-    assert!(Wrong::ALL.len() >= 40, "{} wrong writers", Wrong::ALL.len());
-    for wrong in Wrong::ALL {
+    assert!(Mistake::ALL.len() >= 40, "{} wrong writers", Mistake::ALL.len());
+    for wrong in Mistake::ALL {
         assert!(
             wrong.breaks().ends_with('.') && !wrong.breaks().contains('|'),
             "{wrong:?}: {}",

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::Read;
 
-use heapmatrix_reader::{Arch, Event, Function, Head, Kind, MemStats, Params, Record, Stream, StreamError};
+use heapmatrix_reader::{
+    Arch, Event, Extent, Function, Head, Kind, MemStats, Params, Record, SlotCount, SlotRule, Stream,
+    StreamError,
+};
 use serde::Serialize;
 
 /// How many of the biggest objects are named.
@@ -48,11 +51,24 @@ struct Heap {
     objects: u64,
     bytes: u64,
     pointers: u64,
+    /// The objects that are none; only for a release that dumps such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots_under_bitmap: Option<SlotsUnderBitmap>,
     sizes: Vec<SizeClass>,
     biggest: Vec<BigObject>,
     /// While reading: objects by size.
     #[serde(skip)]
     by_size: BTreeMap<u64, u64>,
+}
+
+/// Records of slots under their span's heap bitmap, which are no objects.
+#[derive(Debug, Serialize)]
+struct SlotsUnderBitmap {
+    slots: u64,
+    bytes: u64,
+    undecided: u64,
+    /// The objects without these.
+    objects: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,6 +128,11 @@ struct Builder {
     biggest: Vec<(u64, u64)>,
     /// The kind of the record that comes in pieces.
     in_pieces: Option<Kind>,
+    /// Finds the objects that are none.
+    slot_rule: Option<SlotRule>,
+    slots: SlotCount,
+    /// The object that comes in pieces, and whether it has pointers so far.
+    object_in_pieces: Option<(Extent, bool)>,
 }
 
 impl Summary {
@@ -120,8 +141,12 @@ impl Summary {
         let mut builder = Builder::default();
         builder.summary.format = stream.version().name();
         builder.summary.records = Kind::ALL.iter().map(|kind| (kind.name(), 0)).collect();
-        while let Some((_, event)) = stream.next()? {
-            builder.event(event);
+        let version = stream.version();
+        while let Some((offset, event)) = stream.next()? {
+            if let Event::Record(Record::Params(params)) = &event {
+                builder.slot_rule = SlotRule::new(version, params);
+            }
+            builder.event(offset, event);
         }
         builder.summary.bytes = stream.offset();
         Ok(builder.finish())
@@ -129,17 +154,24 @@ impl Summary {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>) {
+    fn event(&mut self, offset: u64, event: Event<'_>) {
         match event {
             Event::Record(record) => {
                 self.begin(record.kind());
+                if let Record::Object(object) = &record {
+                    let pointers = object.fields.clone().next().is_some();
+                    self.slot(offset, object.address, object.contents.len() as u64, pointers);
+                }
                 self.record(&record);
             }
             Event::Begin(head) => {
                 self.begin(head.kind());
                 self.in_pieces = Some(head.kind());
                 match head {
-                    Head::Object(extent) => self.object(extent.address, extent.length),
+                    Head::Object(extent) => {
+                        self.object(extent.address, extent.length);
+                        self.object_in_pieces = Some((extent, false));
+                    }
                     Head::StackFrame(frame) => self.summary.stack.bytes += frame.length,
                     Head::Data(extent) => self.summary.data.bytes += extent.length,
                     Head::Bss(extent) => self.summary.bss.bytes += extent.length,
@@ -147,11 +179,20 @@ impl Builder {
             }
             Event::Function(function) => self.function(&function),
             Event::Fields(fields) => {
+                let count = fields.count() as u64;
                 if let Some(kind) = self.in_pieces {
-                    self.pointers(kind, fields.count() as u64);
+                    self.pointers(kind, count);
+                }
+                if let Some((_, pointers)) = &mut self.object_in_pieces {
+                    *pointers |= count > 0;
                 }
             }
-            Event::Contents(_) | Event::End => {}
+            Event::Contents(_) => {}
+            Event::End => {
+                if let Some((extent, pointers)) = self.object_in_pieces.take() {
+                    self.slot(offset, extent.address, extent.length, pointers);
+                }
+            }
         }
     }
 
@@ -208,6 +249,12 @@ impl Builder {
         }
     }
 
+    fn slot(&mut self, offset: u64, address: u64, size: u64, pointers: bool) {
+        if let Some(rule) = &mut self.slot_rule {
+            rule.object(offset, address, size, pointers, |slot| self.slots.add(slot));
+        }
+    }
+
     fn function(&mut self, function: &Function<'_>) {
         self.summary.stack.frames += 1;
         if let Some(goroutine) = &mut self.current {
@@ -233,6 +280,12 @@ impl Builder {
     fn finish(mut self) -> Summary {
         self.end_goroutine();
         let mut summary = self.summary;
+        if let Some(mut rule) = self.slot_rule {
+            rule.finish(|slot| self.slots.add(slot));
+            let SlotCount { slots, bytes, undecided } = self.slots;
+            let objects = summary.heap.objects - slots;
+            summary.heap.slots_under_bitmap = Some(SlotsUnderBitmap { slots, bytes, undecided, objects });
+        }
         let by_size = std::mem::take(&mut summary.heap.by_size);
         summary.heap.sizes = by_size
             .into_iter()
@@ -335,6 +388,16 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "heap        {} to {}", params.heap_start, params.heap_end)?;
         writeln!(f, "objects     {}, {} bytes, {} pointers", heap.objects, heap.bytes, heap.pointers)?;
+        if let Some(SlotsUnderBitmap { slots, bytes, undecided, objects }) = &heap.slots_under_bitmap {
+            write!(
+                f,
+                "            {objects} without {slots} slots under their span's heap bitmap, {bytes} bytes"
+            )?;
+            if *undecided > 0 {
+                write!(f, "; of {undecided} more it can't be known")?;
+            }
+            writeln!(f)?;
+        }
         writeln!(f, "stacks      {} frames, {} bytes", stack.frames, stack.bytes)?;
         writeln!(f, "data        {} bytes, {} pointers", data.bytes, data.pointers)?;
         writeln!(f, "bss         {} bytes, {} pointers", bss.bytes, bss.pointers)?;

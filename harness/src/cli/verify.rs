@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-use heapmatrix_reader::laws::{Law, Violation, check};
+use heapmatrix_reader::laws::{Fault, Finding, Known, Law, Violation, examine};
 use serde::Serialize;
 
 use super::input::Input;
 use super::{Outcome, Verdict, to_stdout, write_json};
 
-/// How many violations of a law are told; the others are counted.
+/// How many violations of a law, and places of a known fault, are told; the others are counted.
 const TOLD: usize = 10;
 
 /// Check a heap dump against what every sound dump obeys
@@ -17,7 +17,8 @@ const TOLD: usize = 10;
 pub struct Args {
     #[command(flatten)]
     input: Input,
-    /// Print JSON: for each law its name, its statement, the number of violations and the first ones
+    /// Print JSON: for each law its name, its statement, the releases it is claimed for, the number of violations and
+    /// the first ones; for each fault of a release that the dump shows the same
     #[arg(long)]
     json: bool,
 }
@@ -26,21 +27,53 @@ pub struct Args {
 struct Report {
     ok: bool,
     bytes: usize,
+    /// The Go releases that may have written it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    releases: Option<String>,
     laws: Vec<LawReport>,
+    /// Faults that the dump shows and that are known of its release.
+    known: Vec<FaultReport>,
 }
 
 #[derive(Debug, Serialize)]
 struct LawReport {
     law: &'static str,
     statement: String,
+    releases: String,
     violations: u64,
-    first: Vec<ViolationReport>,
+    first: Vec<Place>,
 }
 
 #[derive(Debug, Serialize)]
-struct ViolationReport {
+struct FaultReport {
+    fault: &'static str,
+    law: &'static str,
+    statement: String,
+    releases: String,
+    places: u64,
+    first: Vec<Place>,
+}
+
+#[derive(Debug, Serialize)]
+struct Place {
     offset: u64,
     detail: String,
+}
+
+/// How often something was found, and where first.
+#[derive(Default)]
+struct Places {
+    count: u64,
+    first: Vec<Place>,
+}
+
+impl Places {
+    fn add(&mut self, offset: u64, detail: String) {
+        self.count += 1;
+        if self.first.len() < TOLD {
+            self.first.push(Place { offset, detail });
+        }
+    }
 }
 
 impl Args {
@@ -63,38 +96,65 @@ impl Args {
 
 impl Report {
     fn new(input: &[u8]) -> Self {
-        let mut found: BTreeMap<Law, (u64, Vec<ViolationReport>)> = BTreeMap::new();
-        check(input, |Violation { law, offset, detail }| {
-            let (count, first) = found.entry(law).or_default();
-            *count += 1;
-            if first.len() < TOLD {
-                first.push(ViolationReport { offset, detail });
+        let mut broken: BTreeMap<Law, Places> = BTreeMap::new();
+        let mut shown: BTreeMap<Fault, Places> = BTreeMap::new();
+        let releases = examine(input, |finding| match finding {
+            Finding::Violation(Violation { law, offset, detail }) => {
+                broken.entry(law).or_default().add(offset, detail);
+            }
+            Finding::Known(Known { fault, offset, detail }) => {
+                shown.entry(fault).or_default().add(offset, detail);
             }
         });
-        let ok = found.is_empty();
+        let ok = broken.is_empty();
         let laws = Law::ALL.iter().map(|law| {
-            let (violations, first) = found.remove(law).unwrap_or_default();
-            LawReport { law: law.name(), statement: law.statement(), violations, first }
+            let Places { count, first } = broken.remove(law).unwrap_or_default();
+            let releases = law.releases().to_string();
+            LawReport { law: law.name(), statement: law.statement(), releases, violations: count, first }
         });
-        Self { ok, bytes: input.len(), laws: laws.collect() }
+        let known = shown.into_iter().map(|(fault, Places { count, first })| FaultReport {
+            fault: fault.name(),
+            law: fault.law().name(),
+            statement: fault.statement(),
+            releases: fault.releases().to_string(),
+            places: count,
+            first,
+        });
+        let releases = releases.map(|releases| releases.to_string());
+        Self { ok, bytes: input.len(), releases, laws: laws.collect(), known: known.collect() }
     }
 
     fn text(&self, name: &str) -> String {
         let mut text = String::new();
         let broken = self.laws.iter().filter(|law| law.violations > 0);
-        for LawReport { law, statement, violations, first } in broken.clone() {
-            text += &format!("{law}: {statement}\n");
-            first.iter().for_each(|v| text += &format!("    offset {}: {}\n", v.offset, v.detail));
-            let more = violations - first.len() as u64;
-            if more > 0 {
-                text += &format!("    and {more} more\n");
-            }
+        for LawReport { law, statement, violations, first, .. } in broken.clone() {
+            text += &format!("{law}: {statement}\n{}", places(*violations, first));
+        }
+        for FaultReport { fault, statement, releases, places: count, first, .. } in &self.known {
+            text += &format!("known of {releases}: {fault}: {statement}\n{}", places(*count, first));
         }
         let laws = self.laws.len();
-        match broken.count() {
-            0 => text += &format!("{name}: {} bytes, all {laws} laws hold\n", self.bytes),
-            count => text += &format!("{name}: {} bytes, {count} of {laws} laws broken\n", self.bytes),
-        }
+        let verdict = match broken.count() {
+            0 => format!("all {laws} laws hold"),
+            count => format!("{count} of {laws} laws broken"),
+        };
+        let known = match self.known.len() {
+            0 => String::new(),
+            1 => ", 1 known fault of its release".into(),
+            count => format!(", {count} known faults of its release"),
+        };
+        text += &format!("{name}: {} bytes, {verdict}{known}\n", self.bytes);
         text
     }
+}
+
+/// Places, one a line.
+fn places(count: u64, first: &[Place]) -> String {
+    let mut text: String =
+        first.iter().map(|place| format!("    offset {}: {}\n", place.offset, place.detail)).collect();
+    let more = count - first.len() as u64;
+    if more > 0 {
+        text += &format!("    and {more} more\n");
+    }
+    text
 }

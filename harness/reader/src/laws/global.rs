@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Law, Report, Violation};
+use super::{Fault, Law, Report};
 use crate::order::part;
-use crate::{Kind, MemStats, Params, Record};
+use crate::{Kind, MemStats, Params, Record, Releases};
 
 pub(super) struct Laws {
     max_address: u64,
@@ -35,36 +35,52 @@ impl Laws {
     }
 
     pub fn record(&mut self, offset: u64, record: &Record<'_>, report: &mut Report<'_>) {
-        let mut violate = |law, detail| report(Violation { law, offset, detail });
         let kind = record.kind();
         if part(kind) < part(self.last) {
-            violate(Law::Order, format!("a {kind} record after a {} record", self.last));
+            report.violation(Law::Order, offset, format!("a {kind} record after a {} record", self.last));
         }
         self.last = kind;
         self.counts[kind as usize] += 1;
         if let Some(address) = addresses(record).into_iter().find(|&address| address > self.max_address) {
-            violate(Law::AddressWidth, format!("{address:#x} in a {kind} record"));
+            report.violation(Law::AddressWidth, offset, format!("{address:#x} in a {kind} record"));
         }
         match record {
             Record::Goroutine(goroutine) if goroutine.is_background => {
-                violate(Law::Unused, format!("goroutine {} is a background one", goroutine.id));
+                report.violation(
+                    Law::Unused,
+                    offset,
+                    format!("goroutine {} is a background one", goroutine.id),
+                );
             }
             Record::Panic(panic) if panic.defer != 0 => {
-                violate(Law::Unused, format!("the panic names the defer {:#x}", panic.defer));
+                report.violation(
+                    Law::Unused,
+                    offset,
+                    format!("the panic names the defer {:#x}", panic.defer),
+                );
             }
             Record::Type(ty) => {
                 let mut hasher = DefaultHasher::new();
                 (ty.size, ty.name, ty.data_is_pointer).hash(&mut hasher);
                 if *self.types.entry(ty.address).or_insert(hasher.finish()) != hasher.finish() {
-                    violate(Law::TypeAgain, format!("{} at {:#x} is another type", ty.name, ty.address));
+                    report.violation(
+                        Law::TypeAgain,
+                        offset,
+                        format!("{} at {:#x} is another type", ty.name, ty.address),
+                    );
                 }
             }
             Record::Itab(itab) => {
                 if !self.itabs.insert(itab.address) {
-                    violate(Law::ItabsDistinct, format!("there is another itab at {:#x}", itab.address));
+                    report.violation(
+                        Law::ItabsDistinct,
+                        offset,
+                        format!("there is another itab at {:#x}", itab.address),
+                    );
                 }
-                if itab.type_address != 0 && !self.types.contains_key(&itab.type_address) {
-                    violate(Law::ItabType, format!("no type at {:#x}", itab.type_address));
+                let none = itab.type_address == 0 && report.releases.overlaps(Releases::between(5, 6));
+                if !none && !self.types.contains_key(&itab.type_address) {
+                    report.violation(Law::ItabType, offset, format!("no type at {:#x}", itab.type_address));
                 }
             }
             Record::OsThread(thread) => {
@@ -72,18 +88,19 @@ impl Laws {
                 if !distinct {
                     let detail =
                         format!("there is another thread {} or one at {:#x}", thread.id, thread.address);
-                    violate(Law::ThreadsDistinct, detail);
+                    report.violation(Law::ThreadsDistinct, offset, detail);
                 }
             }
-            Record::MemStats(stats) => check_stats(stats, &mut violate),
+            Record::MemStats(stats) => check_stats(offset, stats, report),
             Record::MemProf(bucket) => {
                 if bucket.frees > bucket.allocs {
-                    violate(Law::BucketFrees, format!("{} of {} are freed", bucket.frees, bucket.allocs));
+                    let detail = format!("{} of {} are freed", bucket.frees, bucket.allocs);
+                    report.fault(Fault::FreesBeforeAllocs, offset, detail);
                 }
                 self.buckets.insert(bucket.address);
             }
             Record::AllocSample(sample) if !self.buckets.contains(&sample.bucket) => {
-                violate(Law::SampleBucket, format!("no bucket at {:#x}", sample.bucket));
+                report.violation(Law::SampleBucket, offset, format!("no bucket at {:#x}", sample.bucket));
             }
             _ => {}
         }
@@ -99,19 +116,24 @@ impl Laws {
             let count = self.counts[kind as usize];
             if count != 1 {
                 let detail = format!("{count} records of kind {kind}");
-                report(Violation { law: Law::Once, offset: end, detail });
+                report.violation(Law::Once, end, detail);
             }
         }
     }
 }
 
-fn check_stats(stats: &MemStats, violate: &mut impl FnMut(Law, String)) {
+fn check_stats(offset: u64, stats: &MemStats, report: &mut Report<'_>) {
     let &MemStats { heap_objects, mallocs, frees, heap_sys, heap_idle, heap_inuse, sys, .. } = stats;
-    if heap_objects != mallocs.wrapping_sub(frees) {
-        violate(Law::StatsObjects, format!("{heap_objects} objects, {mallocs} mallocs, {frees} frees"));
+    let objects = mallocs.wrapping_sub(frees);
+    let detail = format!("{heap_objects} objects, {mallocs} mallocs, {frees} frees");
+    if heap_objects < objects {
+        report.fault(Fault::SweptLargeObjects, offset, detail);
+    } else if heap_objects > objects {
+        report.violation(Law::StatsObjects, offset, detail);
     }
     if heap_sys != heap_idle.wrapping_add(heap_inuse) {
-        violate(Law::StatsHeap, format!("{heap_sys} bytes, {heap_idle} idle and {heap_inuse} in use"));
+        let detail = format!("{heap_sys} bytes, {heap_idle} idle and {heap_inuse} in use");
+        report.violation(Law::StatsHeap, offset, detail);
     }
     let parts = [
         heap_sys,
@@ -123,8 +145,13 @@ fn check_stats(stats: &MemStats, violate: &mut impl FnMut(Law, String)) {
         stats.other_sys,
     ];
     let sum = parts.into_iter().fold(0, u64::wrapping_add);
-    if sys > sum {
-        violate(Law::StatsSys, format!("{sys} bytes, but {sum} in the parts"));
+    let detail = format!("{sys} bytes, but {sum} in the parts");
+    if sys > sum && sys - sum <= stats.stack_inuse {
+        report.fault(Fault::StacksInSys, offset, detail);
+        // So it was none of those before.
+        report.releases.not_before(9);
+    } else if sys > sum || (sys < sum && report.releases.within(Releases::since(19))) {
+        report.violation(Law::StatsSys, offset, detail);
     }
 }
 

@@ -1,23 +1,26 @@
 //! Laws of the heap: objects, their fields, and what names objects.
 
-use super::{Law, Report, Violation};
+use super::{Fault, Law, Report};
 use crate::index::Objects;
-use crate::{Dump, FieldKind, Fields, Index, Object, Params, Record};
+use crate::{Dump, FieldKind, Fields, Finalizer, Index, Object, Params, Record, Slot, SlotRule, Version};
 
 pub(super) struct Laws {
     heap: std::ops::Range<u64>,
     pointer_size: u64,
     objects: Objects,
+    /// If the dump's release has records of slots that are no objects.
+    slots: Option<SlotRule>,
     /// Offset of the first record that names an object. Where there is one, there are many.
     first_reference: Option<u64>,
 }
 
 impl Laws {
-    pub fn new(params: &Params<'_>) -> Self {
+    pub fn new(version: Version, params: &Params<'_>) -> Self {
         Self {
             heap: params.heap_start..params.heap_end,
             pointer_size: params.pointer_size.bytes(),
             objects: Objects::default(),
+            slots: SlotRule::new(version, params),
             first_reference: None,
         }
     }
@@ -31,12 +34,13 @@ impl Laws {
                     || !end.is_multiple_of(self.pointer_size)
                 {
                     let detail = format!("the heap is from {start:#x} to {end:#x}");
-                    report(Violation { law: Law::HeapRange, offset, detail });
+                    report.violation(Law::HeapRange, offset, detail);
                 }
             }
             Record::Object(object) => {
                 let size = object.contents.len() as u64;
                 self.object(offset, object.address, size, report);
+                self.slot(offset, object, report);
                 self.objects.push(offset, object);
                 self.fields(offset, size, object.fields, report);
             }
@@ -53,17 +57,28 @@ impl Laws {
         let end = start.saturating_add(size);
         if start < self.heap.start || end > self.heap.end {
             let (detail, law) = (format!("the object is from {start:#x} to {end:#x}"), Law::ObjectInHeap);
-            report(Violation { law, offset, detail });
+            report.violation(law, offset, detail);
         }
         if !start.is_multiple_of(self.pointer_size) || !size.is_multiple_of(self.pointer_size) {
             let (detail, law) =
                 (format!("the object is at {start:#x}, {size} bytes long"), Law::ObjectAligned);
-            report(Violation { law, offset, detail });
+            report.violation(law, offset, detail);
         }
         if size == 0 {
             let (detail, law) = (format!("the object at {start:#x} is empty"), Law::ObjectsDisjoint);
-            report(Violation { law, offset, detail });
+            report.violation(law, offset, detail);
         }
+    }
+
+    fn slot(&mut self, offset: u64, object: &Object<'_>, report: &mut Report<'_>) {
+        let Some(rule) = &mut self.slots else { return };
+        let (address, size) = (object.address, object.contents.len() as u64);
+        if rule.misplaced(address, size) {
+            let detail = format!("{address:#x} is no slot of {size} bytes");
+            report.violation(Law::ObjectSlots, offset, detail);
+        }
+        let pointers = object.fields.clone().next().is_some();
+        rule.object(offset, address, size, pointers, |slot| known_slot(slot, report));
     }
 
     fn fields(&self, offset: u64, size: u64, fields: Fields<'_>, report: &mut Report<'_>) {
@@ -73,19 +88,22 @@ impl Laws {
             // One violation a record is enough to find it.
             if field.offset > size.saturating_sub(self.pointer_size) || size < self.pointer_size {
                 let (detail, law) = (format!("field {} of {size} bytes", field.offset), Law::FieldInside);
-                return report(Violation { law, offset, detail });
+                return report.violation(law, offset, detail);
             }
             if field.offset < next {
                 let (detail, law) =
                     (format!("field {} is behind {}", field.offset, next - 1), Law::FieldOrder);
-                return report(Violation { law, offset, detail });
+                return report.violation(law, offset, detail);
             }
             next = field.offset + 1;
         }
     }
 
     /// Checks what needs all objects: that they are apart, and that they are there when something names them.
-    pub fn end(self, dump: Dump<'_>, report: &mut Report<'_>) {
+    pub fn end(mut self, dump: Dump<'_>, report: &mut Report<'_>) {
+        if let Some(rule) = &mut self.slots {
+            rule.finish(|slot| known_slot(slot, report));
+        }
         let index = Index::of(dump, self.objects);
         let mut before = None;
         for id in 0..index.len() {
@@ -96,19 +114,34 @@ impl Laws {
                 let (law, offset) = (Law::ObjectsDisjoint, index.offset(id));
                 let detail =
                     format!("the object at {address:#x} is inside the one from {first:#x} to {end:#x}");
-                report(Violation { law, offset, detail });
+                report.violation(law, offset, detail);
             }
             before = Some((address, address.saturating_add(contents.len() as u64)));
         }
         // All records could be read before.
         let Some(first) = self.first_reference else { return };
         for (offset, record) in dump.records_from(first).flatten() {
-            if let Some((law, address)) = reference(&record)
-                && index.find(address).is_none()
-            {
-                report(Violation { law, offset, detail: format!("no object contains {address:#x}") });
+            let Some((law, address)) = reference(&record) else { continue };
+            if index.find(address).is_some() {
+                continue;
+            }
+            let detail = format!("no object contains {address:#x}");
+            match record {
+                Record::QueuedFinalizer(Finalizer {
+                    object: 0, argument_type: 0, object_type: 0, ..
+                }) => {
+                    report.fault(Fault::QueuedCleanup, offset, detail);
+                }
+                _ => report.violation(law, offset, detail),
             }
         }
+    }
+}
+
+fn known_slot(slot: Slot, report: &mut Report<'_>) {
+    if slot.certain {
+        let detail = format!("the {} bytes at {:#x} are no object", slot.size, slot.address);
+        report.fault(Fault::SlotsUnderBitmap, slot.offset, detail);
     }
 }
 
@@ -127,10 +160,10 @@ fn reference(record: &Record<'_>) -> Option<(Law, u64)> {
 pub(super) fn check_fields(pointer_size: u64, offset: u64, mut fields: Fields<'_>, report: &mut Report<'_>) {
     if let Some(field) = fields.clone().find(|field| field.kind != FieldKind::Pointer) {
         let (detail, law) = (format!("field {} is {:?}", field.offset, field.kind), Law::FieldKind);
-        report(Violation { law, offset, detail });
+        report.violation(law, offset, detail);
     }
     if let Some(field) = fields.find(|field| !field.offset.is_multiple_of(pointer_size)) {
         let (detail, law) = (format!("field {}", field.offset), Law::FieldAligned);
-        report(Violation { law, offset, detail });
+        report.violation(law, offset, detail);
     }
 }

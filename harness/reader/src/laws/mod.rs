@@ -1,19 +1,26 @@
 //! What every sound dump obeys beyond its syntax.
 //!
-//! Each [`Law`] holds in all dumps of all Go releases that its description doesn't except. A dump that breaks
-//! one was written by something that is not (yet) a Go runtime, or was damaged in a way that can still be read.
+//! Each [`Law`] is claimed for some Go [releases](Law::releases), most of them for all. A dump of such a release that
+//! breaks one was written by something that is not (yet) a Go runtime, or was damaged in a way that can still be read.
+//!
+//! Where a release is known to break a law by itself, that is a [`Fault`] of it: it is told, and breaks nothing. What
+//! a dump says of its release is [`Releases::of`](crate::Releases::of); its stacks and statistics may say more. Where
+//! this leaves several, a law counts as broken if it is claimed for all of them, and a fault as known if one has it.
 
+mod faults;
 mod global;
 mod heap;
 mod stacks;
 
 use std::fmt;
 
-use crate::{Dump, Error};
+pub use faults::Fault;
+
+use crate::{Dump, Error, Record, Releases, SlotRule};
 
 /// Declares the laws, so that each has its name and its statement in one place.
 macro_rules! laws {
-    ($($(#[doc = $doc:literal])+ $law:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])+ $law:ident = $name:literal $(in $releases:expr)?,)*) => {
         /// A law. What it says, and where real dumps break it and why, is in its documentation and in
         /// [`statement`](Self::statement).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +37,11 @@ macro_rules! laws {
                 match self { $(Self::$law => $name,)* }
             }
 
+            /// The releases that the law is claimed for, but for their [faults](Fault).
+            pub const fn releases(self) -> Releases {
+                match self { $(Self::$law => laws!(@releases $($releases)?),)* }
+            }
+
             /// What the law says: its documentation.
             pub fn statement(self) -> String {
                 let lines: &[&str] = match self { $(Self::$law => &[$($doc,)+],)* };
@@ -37,6 +49,8 @@ macro_rules! laws {
             }
         }
     };
+    (@releases) => { Releases::ALL };
+    (@releases $releases:expr) => { $releases };
 }
 
 laws! {
@@ -58,6 +72,9 @@ laws! {
     ObjectInHeap = "object-in-heap",
     /// No two objects overlap, and none is empty.
     ObjectsDisjoint = "objects-disjoint",
+    /// Small objects, up to 512 bytes or 128 on machines of 32 bits, are slots of a span: at a multiple of their size
+    /// from the start of a page of 8,192 bytes, and not where the span keeps its heap bitmap.
+    ObjectSlots = "object-slots" in SlotRule::RELEASES,
     /// Objects start at a multiple of the pointer size and are a multiple of it long.
     ObjectAligned = "object-aligned",
     /// The fields of objects and segments lie inside their contents.
@@ -84,15 +101,15 @@ laws! {
     FrameDepth = "frame-depth",
     /// A frame names the `sp` of the frame before it, the innermost 0.
     ChildSp = "child-sp",
-    /// A frame starts where the frame before it ends; but on machines with a link register, the signal handler
-    /// has pushed that and at most some words more between `runtime.sigpanic` and the frame that faulted.
+    /// A frame starts where the frame before it ends. But a function that a signal handler calls (`runtime.sigpanic`,
+    /// `runtime.asyncPreempt`, and a debugger `runtime.debugCallV2`) has the link register below the frame that the
+    /// signal came to, on machines that have one, and with it as much as the ABI reserves.
     FramesContiguous = "frames-contiguous",
     /// A frame's program counter, and the one it continues at unless that is 0, are not before its function. But
     /// a frame that faulted may continue in its caller: a leaf has that one's stack pointer on machines with a
     /// link register, and so is taken for the one that deferred.
     FramePc = "frame-pc",
-    /// The fields of frames lie inside their contents, but for a goroutine's outermost frame: Go 1.5 dumps the
-    /// arguments that `runtime.goexit` is said to pass, which are not part of its frame.
+    /// The fields of frames lie inside their contents.
     FrameFieldInside = "frame-field-inside",
     /// A goroutine's defers are those that it names, linked to each other, and name it.
     DefersLinked = "defers-linked",
@@ -119,12 +136,13 @@ laws! {
     /// samples: what the profile counts lags behind by two collections.)
     BucketFrees = "bucket-frees",
     /// In `memstats`, `heap_objects` is `mallocs` less `frees`. (It is not the number of objects in the dump:
-    /// several tiny allocations share an object, and the last ones are in no statistics.)
+    /// several tiny allocations share an object, the last ones are in no statistics, and what the dump sweeps
+    /// is counted and not dumped.)
     StatsObjects = "stats-objects",
     /// In `memstats`, `heap_sys` is `heap_idle` and `heap_inuse` together.
     StatsHeap = "stats-heap",
-    /// In `memstats`, `sys` is not more than what was obtained for the parts. In recent releases it is their
-    /// sum; others count the memory for dumping in `other_sys`, but not in `sys`.
+    /// In `memstats`, `sys` is not more than what was obtained for the parts. Since Go 1.19 at least it is their sum;
+    /// releases that don't name themselves count the memory for dumping in `other_sys`, but not in `sys`.
     StatsSys = "stats-sys",
 }
 
@@ -139,6 +157,26 @@ pub struct Violation {
     pub detail: String,
 }
 
+/// A place where a dump shows a known fault of the release that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The fault.
+    pub fault: Fault,
+    /// Offset of the record that shows it.
+    pub offset: u64,
+    /// What it shows, with the values.
+    pub detail: String,
+}
+
+/// What [`examine`] finds in a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A law is broken.
+    Violation(Violation),
+    /// A law would be broken, if that were not known of the dump's release.
+    Known(Known),
+}
+
 impl fmt::Display for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -151,6 +189,12 @@ impl fmt::Display for Violation {
     }
 }
 
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "offset {}: {}: {}", self.offset, self.fault, self.detail)
+    }
+}
+
 impl Violation {
     fn unreadable(error: &Error) -> Self {
         let detail = error.without_offset().to_string();
@@ -158,37 +202,76 @@ impl Violation {
     }
 }
 
-/// Takes violations, one after the other.
-type Report<'r> = dyn FnMut(Violation) + 'r;
+/// What is known of a dump's release so far, and who takes the findings, one after the other.
+struct Report<'r> {
+    releases: Releases,
+    take: &'r mut dyn FnMut(Finding),
+}
+
+impl Report<'_> {
+    fn violation(&mut self, law: Law, offset: u64, detail: String) {
+        (self.take)(Finding::Violation(Violation { law, offset, detail }));
+    }
+
+    /// What is a fault of some releases: it breaks the law unless the dump may be of one of them.
+    fn fault(&mut self, fault: Fault, offset: u64, detail: String) {
+        if self.releases.overlaps(fault.releases()) {
+            (self.take)(Finding::Known(Known { fault, offset, detail }));
+        } else {
+            self.violation(fault.law(), offset, detail);
+        }
+    }
+}
 
 /// Holds a dump to every law, and hands each violation to `report`; they may be as many as the records.
 ///
+/// Known faults of the dump's release are left out: see [`examine`].
+pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
+    examine(input, |finding| {
+        if let Finding::Violation(violation) = finding {
+            report(violation);
+        }
+    });
+}
+
+/// Holds a dump to every law, and hands what it finds to `take`; the findings may be as many as the records.
+///
+/// Returns the releases that may have written the dump, as far as it could be read; `None` without a first record.
+///
 /// Takes memory for an [`Index`](crate::Index) and for the dump's itabs, types, goroutines, threads and buckets: of
 /// hostile input less than ten times its size, of real dumps a small part.
-pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
-    let report: &mut Report<'_> = &mut report;
+pub fn examine(input: &[u8], mut take: impl FnMut(Finding)) -> Option<Releases> {
     let dump = match Dump::new(input) {
         Ok(dump) => dump,
         Err(error) => {
-            return report(Violation::unreadable(&error));
+            take(Finding::Violation(Violation::unreadable(&error)));
+            return None;
         }
     };
     let params = dump.params();
+    let report = &mut Report { releases: Releases::of(dump.version(), params), take: &mut take };
     let mut global = global::Laws::new(params);
-    let mut heap = heap::Laws::new(params);
-    let mut stacks = stacks::Laws::new(params);
+    let mut heap = heap::Laws::new(dump.version(), params);
+    let mut stacks = stacks::Laws::new(dump.version(), params);
     for record in dump.records() {
         match record {
             Ok((offset, record)) => {
+                if let Record::StackFrame(frame) = &record {
+                    report.releases.with_function(&frame.function.name);
+                }
                 global.record(offset, &record, report);
                 heap.record(offset, &record, report);
                 stacks.record(offset, &record, report);
             }
             // What is missing behind an error is not missing.
-            Err(error) => return report(Violation::unreadable(&error)),
+            Err(error) => {
+                (report.take)(Finding::Violation(Violation::unreadable(&error)));
+                return Some(report.releases);
+            }
         }
     }
     stacks.end(global.threads(), report);
     global.end(input.len() as u64, report);
     heap.end(dump, report);
+    Some(report.releases)
 }

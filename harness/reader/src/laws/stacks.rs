@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use super::heap::check_fields;
-use super::{Law, Report, Violation};
-use crate::{Goroutine, Kind, Params, Record, StackFrame};
+use super::{Fault, Law, Report};
+use crate::{Goroutine, Kind, Params, Record, StackFrame, Version};
 
-/// The most that a signal handler pushes between the frame that faults and that of `runtime.sigpanic`, in
-/// bytes: the link register, and since Go 1.6 what the ABI wants below it. Source: `gentraceback`.
-const MOST_PUSHED: u64 = 32;
+/// Functions that a signal handler calls in the place of what the signal came to: for a fault, to preempt a loop (Go 1.14
+/// and later), and for a debugger. Source: `isInjectedCall` in `traceback.go`.
+const INJECTED: [&[u8]; 3] = [SIGPANIC, b"runtime.asyncPreempt", b"runtime.debugCallV2"];
+const SIGPANIC: &[u8] = b"runtime.sigpanic";
 
 /// What of the machine shows in its stacks.
 #[derive(Clone, Copy)]
@@ -16,16 +17,37 @@ struct Machine {
     pointer_size: u64,
     /// The size of a return PC that a call pushes; 0 with a link register.
     return_pc: u64,
+    /// What a signal handler pushes before it calls something, beyond a return PC: the link register, and with it as
+    /// much as the ABI reserves at the bottom of a frame. In bytes; `None` if the architecture is not known.
+    /// Source: `gentraceback`, `pushCall` and `preparePanic`.
+    pushed: Option<u64>,
 }
 
 impl Machine {
-    fn new(params: &Params<'_>) -> Self {
-        let return_pc = match params.goarch().map(|goarch| goarch.0) {
+    fn new(version: Version, params: &Params<'_>) -> Self {
+        let pointer_size = params.pointer_size.bytes();
+        let goarch = params.goarch().map(|goarch| goarch.0);
+        let return_pc = match goarch {
             Some(b"386") => 4,
             Some(b"amd64" | b"amd64p32") => 8,
             _ => 0,
         };
-        Self { pointer_size: params.pointer_size.bytes(), return_pc }
+        let pushed = match goarch {
+            Some(b"386" | b"amd64" | b"amd64p32") => Some(0),
+            Some(b"ppc64" | b"ppc64le") if version != Version::Go15 => Some(32),
+            Some(b"arm64") => Some(16),
+            Some(
+                b"arm" | b"ppc64" | b"ppc64le" | b"mips" | b"mipsle" | b"mips64" | b"mips64le" | b"riscv64"
+                | b"s390x" | b"loong64",
+            ) => Some(pointer_size),
+            _ => None,
+        };
+        Self { pointer_size, return_pc, pushed }
+    }
+
+    /// Whether there may be so much between the frame of a function that a handler called and the next one.
+    fn pushes(self, bytes: u64) -> bool {
+        self.pushed.map_or(bytes <= 32 && bytes.is_multiple_of(self.pointer_size), |pushed| bytes == pushed)
     }
 }
 
@@ -49,8 +71,12 @@ struct Current {
     frames: u64,
     /// `sp` and end of the frame before.
     frame: Option<(u64, u64)>,
-    /// Whether the frame before is `runtime.sigpanic`'s: then this one has faulted.
+    /// Whether the frame before is that of a function that a signal handler called.
+    injected: bool,
+    /// Whether that is `runtime.sigpanic`: then this one has faulted.
     faulted: bool,
+    /// Whether it is `runtime.goexit`.
+    goexit: bool,
     /// The frame before, if it has a field outside: its offset, and what is wrong.
     overhang: Option<(u64, String)>,
     /// The defer and the panic that should come next, or 0.
@@ -59,9 +85,9 @@ struct Current {
 }
 
 impl Laws {
-    pub fn new(params: &Params<'_>) -> Self {
+    pub fn new(version: Version, params: &Params<'_>) -> Self {
         Self {
-            machine: Machine::new(params),
+            machine: Machine::new(version, params),
             current: None,
             addresses: HashSet::new(),
             ids: HashSet::new(),
@@ -79,12 +105,12 @@ impl Laws {
             Record::StackFrame(_) | Record::Defer(_) | Record::Panic(_) => {
                 let Some(current) = &mut self.current else {
                     let detail = format!("a {kind} record without a goroutine");
-                    return report(Violation { law: Law::GoroutineOrder, offset, detail });
+                    return report.violation(Law::GoroutineOrder, offset, detail);
                 };
                 // The kinds have their numbers in this order: goroutine, frame, defer, panic.
                 if kind < current.last {
                     let detail = format!("a {kind} record after a {} record", current.last);
-                    report(Violation { law: Law::GoroutineOrder, offset, detail });
+                    report.violation(Law::GoroutineOrder, offset, detail);
                 }
                 current.last = kind;
                 match record {
@@ -113,27 +139,46 @@ impl Laws {
         let &Goroutine { address, sp, id, status, thread, defer, panic, .. } = goroutine;
         if !self.addresses.insert(address) || !self.ids.insert(id) {
             let detail = format!("there is another goroutine {id} or one at {address:#x}");
-            report(Violation { law: Law::GoroutinesDistinct, offset, detail });
+            report.violation(Law::GoroutinesDistinct, offset, detail);
         }
         if !matches!(status, 1 | 3 | 4) {
             let detail = format!("goroutine {id} has status {status}");
-            report(Violation { law: Law::GoroutineStatus, offset, detail });
+            report.violation(Law::GoroutineStatus, offset, detail);
         }
         if thread != 0 {
             self.on_threads.push((offset, thread));
         }
-        let last = Kind::Goroutine;
-        let (frames, frame, faulted, overhang) = (0, None, false, None);
-        self.current =
-            Some(Current { offset, address, sp, last, frames, frame, faulted, overhang, defer, panic });
+        self.current = Some(Current {
+            offset,
+            address,
+            sp,
+            last: Kind::Goroutine,
+            frames: 0,
+            frame: None,
+            injected: false,
+            faulted: false,
+            goexit: false,
+            overhang: None,
+            defer,
+            panic,
+        });
     }
 
     /// Checks that the current goroutine has got everything it names.
     fn finish(&mut self, report: &mut Report<'_>) {
-        let Some(Current { offset, defer, panic, .. }) = self.current.take() else { return };
+        let Some(Current { offset, defer, panic, overhang, goexit, .. }) = self.current.take() else {
+            return;
+        };
+        if let Some((offset, detail)) = overhang {
+            if goexit {
+                report.fault(Fault::GoexitArguments, offset, detail);
+            } else {
+                report.violation(Law::FrameFieldInside, offset, detail);
+            }
+        }
         for (law, missing) in [(Law::DefersLinked, defer), (Law::PanicsLinked, panic)] {
             if missing != 0 {
-                report(Violation { law, offset, detail: format!("{missing:#x} is not dumped") });
+                report.violation(law, offset, format!("{missing:#x} is not dumped"));
             }
         }
     }
@@ -143,7 +188,7 @@ impl Laws {
         for (offset, thread) in self.on_threads {
             if !threads.contains(&thread) {
                 let detail = format!("no thread is at {thread:#x}");
-                report(Violation { law: Law::GoroutineThread, offset, detail });
+                report.violation(Law::GoroutineThread, offset, detail);
             }
         }
     }
@@ -151,9 +196,9 @@ impl Laws {
 
 impl Current {
     fn frame(&mut self, offset: u64, frame: &StackFrame<'_>, machine: Machine, report: &mut Report<'_>) {
-        let Machine { pointer_size, return_pc } = machine;
+        let Machine { pointer_size, return_pc, .. } = machine;
         let &StackFrame { sp, depth, child_sp, contents, function, fields } = frame;
-        let mut violate = |law, detail| report(Violation { law, offset, detail });
+        let mut violate = |law, detail| report.violation(law, offset, detail);
         let size = contents.len() as u64;
         if depth != self.frames {
             violate(Law::FrameDepth, format!("depth {depth} in frame {}", self.frames));
@@ -162,8 +207,8 @@ impl Current {
         if child_sp != expected_child {
             violate(Law::ChildSp, format!("names {child_sp:#x}, not {expected_child:#x}"));
         }
-        let pushed = sp.wrapping_sub(expected_sp);
-        if pushed != 0 && !(self.faulted && return_pc == 0 && pushed <= MOST_PUSHED) {
+        let gap = sp.wrapping_sub(expected_sp);
+        if !(if self.injected { machine.pushes(gap) } else { gap == 0 }) {
             violate(Law::FramesContiguous, format!("starts at {sp:#x}, not {expected_sp:#x}"));
         }
         if self.frames == 0 && sp != self.sp && sp.checked_sub(return_pc) != Some(self.sp) {
@@ -177,13 +222,15 @@ impl Current {
         }
         // Only now is it known that the frame before is not the outermost one.
         if let Some((offset, detail)) = self.overhang.take() {
-            report(Violation { law: Law::FrameFieldInside, offset, detail });
+            report.violation(Law::FrameFieldInside, offset, detail);
         }
         if let Some(field) = { fields }.find(|field| field.offset.saturating_add(pointer_size) > size) {
             self.overhang = Some((offset, format!("field {} of {size} bytes", field.offset)));
         }
         self.frames += 1;
-        self.faulted = function.name.0 == b"runtime.sigpanic";
+        self.injected = INJECTED.contains(&function.name.0);
+        self.faulted = function.name.0 == SIGPANIC;
+        self.goexit = function.name.0 == b"runtime.goexit";
         self.frame = Some((sp, sp.saturating_add(size)));
     }
 
@@ -194,7 +241,7 @@ impl Current {
                 "{address:#x} of the goroutine {goroutine:#x}, not {expected:#x} of {:#x}",
                 self.address
             );
-            report(Violation { law, offset, detail });
+            report.violation(law, offset, detail);
         }
     }
 }

@@ -100,6 +100,57 @@ fn the_summary_adds_up() {
     }
 }
 
+/// Objects of 32 bytes: one with a pointer at the start of a page and one in its last slot, and one that is alone in
+/// the last slot before another page's mark bits.
+fn with_slots(release: &'static str) -> Vec<u8> {
+    let contents = &[0; 32][..];
+    let mut file = Version::Go17.header().to_vec();
+    for record in [
+        Record::Params(Params {
+            big_endian: false,
+            pointer_size: PointerSize::Eight,
+            heap_start: 0xc0_0000_0000,
+            heap_end: 0xc0_0400_0000,
+            arch: Arch::Name("amd64".into()),
+            experiment: release.into(),
+            cpus: 2,
+        }),
+        Record::Object(Object {
+            address: 0xc0_0000_0000,
+            contents,
+            fields: Fields::from_encoded(&[1, 0]).unwrap(),
+        }),
+        Record::Object(Object { address: 0xc0_0000_1fe0, contents, fields: Fields::default() }),
+        Record::Object(Object { address: 0xc0_0000_3f60, contents, fields: Fields::default() }),
+        Record::Eof,
+    ] {
+        record.write_to(&mut file).unwrap();
+    }
+    file
+}
+
+#[test]
+fn slots_under_the_bitmap_are_counted_apart() {
+    let file = with_slots("go1.27.3");
+    // Whole, and in pieces.
+    for limit in [1 << 20, 0] {
+        let summary = Summary::read(Stream::with_limit(&file[..], limit).unwrap()).unwrap();
+        let text = summary.to_string();
+        assert!(text.contains("2 without 1 slots under their span's heap bitmap, 32 bytes"), "{text}");
+        let json = serde_json::to_value(summary).unwrap();
+        assert_eq!(json["heap"]["objects"], 3);
+        assert_eq!(
+            json["heap"]["slots_under_bitmap"],
+            serde_json::json!({"slots": 1, "bytes": 32, "undecided": 0, "objects": 2})
+        );
+    }
+    // Of a release without them there is nothing to say.
+    let file = with_slots("go1.21.13");
+    let summary = Summary::read(Stream::new(&file[..]).unwrap()).unwrap();
+    assert!(!summary.to_string().contains("bitmap"));
+    assert_eq!(serde_json::to_value(summary).unwrap()["heap"].get("slots_under_bitmap"), None);
+}
+
 /// The paths of all values, with `[]` for the elements of lists and `*` for statuses.
 fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
     match value {
@@ -117,6 +168,8 @@ fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
 fn the_document_describes_every_value_and_no_other() {
     let mut printed = BTreeSet::new();
     paths(&json(), "", &mut printed);
+    let of_go127 = Summary::read(Stream::new(&with_slots("go1.27.3")[..]).unwrap()).unwrap();
+    paths(&serde_json::to_value(of_go127).unwrap(), "", &mut printed);
     let document = include_str!("../../../docs/inspect-json.md");
     let described: BTreeSet<String> = document
         .lines()

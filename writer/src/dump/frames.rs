@@ -138,7 +138,7 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         // A size that is wrong could be that of all memory, and every word of it would be listed.
         let size = args.map_or(arglen, |args| args.n as u64 * T::PTR_SIZE);
         let end = argoff.saturating_add(size);
-        if end > len && !self.is_there(Addr(s.fp), end - len) {
+        if size > 0 && end > len && !self.is_there(Addr(s.fp), end - len) {
             let source = TracebackError::ArgsTooLarge { entry: Addr(entry), arglen: size };
             return Err(Error::Traceback { g: self.gp, sp: Addr(s.sp), source });
         }

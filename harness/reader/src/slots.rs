@@ -17,8 +17,8 @@ const PAGE: u64 = 8192;
 /// seen in its other records, because every object there has a pointer and no object elsewhere. Only of a span without
 /// another record it can't be known: then its last slots are objects without pointers, or there are none.
 ///
-/// Go 1.22 and later have no other sign of it: `heap_objects` in `memstats` counts tiny allocations that share a slot,
-/// and objects that the dump sweeps before it writes them.
+/// `memstats` can confirm it, but not replace it: without these slots a dump has at most `heap_alloc` bytes of objects,
+/// and fewer when it has swept some before it wrote them.
 #[derive(Clone, Debug)]
 pub struct SlotRule {
     /// The heap bitmap's size, in bytes.
@@ -62,6 +62,8 @@ pub struct SlotCount {
     pub bytes: u64,
     /// Records of which the dump doesn't say whether they are objects.
     pub undecided: u64,
+    /// Their contents, in bytes.
+    pub undecided_bytes: u64,
 }
 
 impl SlotCount {
@@ -72,6 +74,7 @@ impl SlotCount {
             self.bytes += slot.size;
         } else {
             self.undecided += 1;
+            self.undecided_bytes += slot.size;
         }
     }
 }

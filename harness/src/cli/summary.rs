@@ -282,7 +282,7 @@ impl Builder {
         let mut summary = self.summary;
         if let Some(mut rule) = self.slot_rule {
             rule.finish(|slot| self.slots.add(slot));
-            let SlotCount { slots, bytes, undecided } = self.slots;
+            let SlotCount { slots, bytes, undecided, .. } = self.slots;
             let objects = summary.heap.objects - slots;
             summary.heap.slots_under_bitmap = Some(SlotsUnderBitmap { slots, bytes, undecided, objects });
         }

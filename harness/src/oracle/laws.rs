@@ -14,11 +14,12 @@ use heapmatrix_reader::laws::{self, Law, Violation};
 ///
 /// Numbers of threads and goroutines, statistics and counts of the profile are what the world says they
 /// are, so that every field has values that a mistake would change.
-pub const MADE_UP: [Law; 6] = [
+pub const MADE_UP: [Law; 7] = [
     Law::GoroutinesDistinct,
     Law::ThreadsDistinct,
     Law::BucketFrees,
     Law::StatsObjects,
+    Law::StatsAlloc,
     Law::StatsHeap,
     Law::StatsSys,
 ];

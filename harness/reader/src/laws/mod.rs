@@ -135,10 +135,13 @@ laws! {
     /// No bucket of the profile has freed more than it has allocated. (The difference is not the number of its
     /// samples: what the profile counts lags behind by two collections.)
     BucketFrees = "bucket-frees",
-    /// In `memstats`, `heap_objects` is `mallocs` less `frees`. (It is not the number of objects in the dump:
-    /// several tiny allocations share an object, the last ones are in no statistics, and what the dump sweeps
-    /// is counted and not dumped.)
+    /// In `memstats`, `heap_objects` is `mallocs` less `frees`. (It is more than the objects in the
+    /// dump: several tiny allocations share one, and what the dump sweeps is counted and not dumped.)
     StatsObjects = "stats-objects",
+    /// The dump's objects are no more than `heap_objects` in `memstats`, and have no more bytes than `heap_alloc`, apart
+    /// from slots that are no objects. (They are fewer after the dump has swept some.) Statistics that nobody has
+    /// made, without a malloc, say nothing.
+    StatsAlloc = "stats-alloc" in Releases::between(5, 27),
     /// In `memstats`, `heap_sys` is `heap_idle` and `heap_inuse` together.
     StatsHeap = "stats-heap",
     /// In `memstats`, `sys` is not more than what was obtained for the parts. Since Go 1.19 at least it is their sum;

@@ -25,6 +25,11 @@ impl Clock {
         START_OF_THE_WALL_CLOCK * 1_000_000_000 + self.monotonic()
     }
 
+    /// How many instructions were executed.
+    pub fn instructions(&self) -> u64 {
+        self.instructions
+    }
+
     /// The CPU has executed so many instructions in all.
     pub fn set_instructions(&mut self, total: u64) {
         self.instructions = self.instructions.max(total);

@@ -1,21 +1,16 @@
 //! Open files: what file descriptors stand for.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::clock::Random;
 use super::epoll::Epoll;
 use super::errno::Errno;
-
-/// `O_ACCMODE` and its values.
-pub const O_ACCMODE: u32 = 3;
-/// Open for writing alone.
-pub const O_WRONLY: u32 = 1;
-/// Every write goes to the end.
-pub const O_APPEND: u32 = 0o2000;
-/// Nothing blocks.
-pub const O_NONBLOCK: u32 = 0o4000;
+use super::event::Counter;
+use super::flags::{O_ACCMODE, O_APPEND, O_CLOEXEC, O_NOATIME, O_NONBLOCK, O_PATH, O_WRONLY};
+use super::fs::{Device, Kind, Node, Room};
+use super::pipe::PipeEnd;
 
 /// Input is ready.
 pub const POLLIN: u32 = 1;
@@ -28,11 +23,6 @@ pub const POLLHUP: u32 = 16;
 
 /// How many descriptors a process may have: `RLIMIT_NOFILE`.
 pub const MAX_FILES: i32 = 1024;
-/// Bytes that a pipe holds before its writer waits.
-const PIPE_CAPACITY: usize = 1 << 16;
-
-/// A file's contents, shared by all who have it open.
-pub type Content = Rc<RefCell<Vec<u8>>>;
 
 /// Where a program's messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +33,30 @@ pub enum Stream {
     Err,
 }
 
+/// What is known about the host's standard input.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Whether it is a terminal.
+    pub terminal: bool,
+    /// Whether there is something to read, or nothing will come any more.
+    pub ready: Cell<bool>,
+    /// How often something was read.
+    pub changes: Cell<u64>,
+}
+
 /// What can be open.
 #[derive(Debug)]
 pub enum Object {
-    /// `/dev/null`.
-    Null,
-    /// `/dev/zero`.
-    Zero,
-    /// `/dev/urandom`.
-    Random,
     /// The host's standard output or error.
     Output(Stream),
-    /// A file that the guest has made.
-    File(Content),
-    /// A file that is only read.
-    View(Rc<[u8]>),
-    /// A directory, by its path. The position of the open file counts entries.
-    Directory(String),
-    /// One end of a pipe.
-    Pipe(PipeEnd),
-    /// `eventfd`: a counter.
-    Event(Counter),
+    /// The host's standard input, when it is no file.
+    Input(Rc<Input>),
+    /// What has a place in the tree: a file, a folder, a device.
+    Node(Node),
+    /// One end of a pipe, and its inode if it has a name.
+    Pipe(PipeEnd, Option<Node>),
+    /// `eventfd` and `timerfd`.
+    Counter(Counter),
     /// `epoll`.
     Epoll(Epoll),
 }
@@ -83,21 +76,38 @@ impl From<Errno> for Refusal {
     }
 }
 
+/// What reading and writing need of the kernel.
+pub struct Io<'a> {
+    /// What `/dev/urandom` gives.
+    pub random: &'a mut Random,
+    /// What files and pipes may still take.
+    pub room: &'a Room,
+    /// Nanoseconds since 1970.
+    pub now: i64,
+}
+
 /// An open file: an object, a position in it, and how it was opened.
 #[derive(Debug)]
 pub struct Open {
+    /// Names it among all that were ever open.
+    pub id: u64,
     /// What is open.
     pub object: Object,
-    /// Where the next read or write takes place, in bytes.
+    /// The path that it was opened by, if it was.
+    pub path: Option<Vec<u8>>,
+    /// Where the next read or write takes place, in bytes; in a folder, which entry comes next.
     pub offset: u64,
     /// Flags of `open(2)`, in their generic values.
     pub flags: u32,
 }
 
 impl Open {
-    /// Opens an object.
-    pub fn new(object: Object, flags: u32) -> Self {
-        Open { object, offset: 0, flags }
+    /// Its inode, if it has one.
+    pub fn node(&self) -> Option<&Node> {
+        match &self.object {
+            Object::Node(node) | Object::Pipe(_, Some(node)) => Some(node),
+            _ => None,
+        }
     }
 
     /// Whether calls return `EAGAIN` instead of waiting.
@@ -105,72 +115,106 @@ impl Open {
         self.flags & O_NONBLOCK != 0
     }
 
-    /// Reads at the position, or at `at`, and moves on unless `at` was given. No bytes mean the end.
-    pub fn read(&mut self, buf: &mut [u8], at: Option<u64>, random: &mut Random) -> Result<usize, Refusal> {
-        if self.flags & O_ACCMODE == O_WRONLY {
-            return Err(Errno::BadF.into());
-        }
-        match &mut self.object {
-            Object::Null => Ok(0),
-            Object::Zero => {
-                buf.fill(0);
-                Ok(buf.len())
-            }
-            Object::Random => {
-                random.fill(buf);
-                Ok(buf.len())
-            }
-            Object::Output(_) => Ok(0),
-            Object::File(content) => Ok(read_bytes(&content.borrow(), &mut self.offset, buf, at)),
-            Object::View(bytes) => Ok(read_bytes(bytes, &mut self.offset, buf, at)),
-            Object::Directory(_) => Err(Errno::IsDir.into()),
-            Object::Pipe(end) => end.read(buf),
-            Object::Event(counter) => counter.read(buf),
-            Object::Epoll(_) => Err(Errno::Inval.into()),
-        }
+    /// Whether it can be read and written.
+    pub fn access(&self) -> (bool, bool) {
+        let access = self.flags & O_ACCMODE;
+        let usable = self.flags & O_PATH == 0;
+        (usable && access != O_WRONLY, usable && access != 0)
     }
 
-    /// Writes to a file at the position, or at `at`; `room` is how many bytes files may still grow.
-    pub fn write(&mut self, bytes: &[u8], at: Option<u64>, room: &mut u64) -> Result<usize, Refusal> {
-        if self.flags & O_ACCMODE == 0 {
+    /// Reads at the position, or at `at`, and moves on unless `at` was given. No bytes mean the end.
+    pub fn read(&mut self, buf: &mut [u8], at: Option<u64>, io: &mut Io) -> Result<usize, Refusal> {
+        if !self.access().0 {
             return Err(Errno::BadF.into());
         }
-        match &mut self.object {
-            Object::Null | Object::Zero | Object::Random => Ok(bytes.len()),
-            Object::File(content) => {
-                let mut content = content.borrow_mut();
+        let node = match &mut self.object {
+            // The host's streams belong to whoever runs the process.
+            Object::Output(_) | Object::Input(_) => return Err(Errno::BadF.into()),
+            Object::Pipe(end, _) => return end.read(buf),
+            Object::Counter(counter) => return counter.read(buf),
+            Object::Epoll(_) => return Err(Errno::Inval.into()),
+            Object::Node(node) => node,
+        };
+        let from = at.unwrap_or(self.offset);
+        let n = match &node.kind {
+            Kind::File(data) => data.borrow().read(from, buf),
+            Kind::Fixed(bytes) => {
+                let rest = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or(&[]);
+                let n = rest.len().min(buf.len());
+                buf[..n].copy_from_slice(&rest[..n]);
+                n
+            }
+            Kind::Host(file) => file.read(from, buf)?,
+            Kind::Device(Device::Null) => 0,
+            Kind::Device(Device::Zero | Device::Full) => {
+                buf.fill(0);
+                buf.len()
+            }
+            Kind::Device(Device::Random) => {
+                io.random.fill(buf);
+                buf.len()
+            }
+            Kind::Folder(_) | Kind::HostFolder(_) => return Err(Errno::IsDir.into()),
+            Kind::Link(_) | Kind::Fifo(_) => return Err(Errno::BadF.into()),
+        };
+        if n > 0 && self.flags & O_NOATIME == 0 && matches!(node.kind, Kind::File(_)) {
+            node.update(|meta| meta.accessed = io.now);
+        }
+        if at.is_none() && !matches!(node.kind, Kind::Device(_)) {
+            self.offset += n as u64;
+        }
+        Ok(n)
+    }
+
+    /// Writes to a file at the position, or at `at`.
+    pub fn write(&mut self, bytes: &[u8], at: Option<u64>, io: &mut Io) -> Result<usize, Refusal> {
+        if !self.access().1 {
+            return Err(Errno::BadF.into());
+        }
+        let node = match &mut self.object {
+            Object::Output(_) | Object::Input(_) => return Err(Errno::BadF.into()),
+            Object::Epoll(_) => return Err(Errno::Inval.into()),
+            Object::Pipe(end, _) => return end.write(bytes, io.room),
+            Object::Counter(counter) => return counter.write(bytes),
+            Object::Node(node) => node,
+        };
+        match &node.kind {
+            Kind::Device(Device::Full) => Err(Errno::NoSpc.into()),
+            Kind::Device(_) => Ok(bytes.len()),
+            Kind::File(data) => {
+                let mut data = data.borrow_mut();
+                // Linux appends even where a position is given.
                 let start = match at {
-                    Some(at) => at,
-                    None if self.flags & O_APPEND != 0 => content.len() as u64,
-                    None => self.offset,
+                    _ if self.flags & O_APPEND != 0 => data.len(),
+                    at => at.unwrap_or(self.offset),
                 };
-                let end = start.checked_add(bytes.len() as u64).ok_or(Errno::FBig)?;
-                let growth = end.saturating_sub(content.len() as u64);
-                *room = room.checked_sub(growth).ok_or(Errno::NoSpc)?;
-                if growth > 0 {
-                    content.resize(end as usize, 0);
-                }
-                content[start as usize..end as usize].copy_from_slice(bytes);
+                let n = data.write(start, bytes)?;
                 if at.is_none() {
-                    self.offset = end;
+                    self.offset = start + n as u64;
                 }
-                Ok(bytes.len())
+                if n > 0 {
+                    node.modified(io.now);
+                    node.update(|meta| meta.mode &= !0o6000);
+                }
+                Ok(n)
             }
-            Object::Pipe(end) => end.write(bytes),
-            Object::Event(counter) => counter.write(bytes),
-            // The host's streams are written by whoever owns them.
-            Object::Output(_) | Object::View(_) | Object::Directory(_) | Object::Epoll(_) => {
-                Err(Errno::BadF.into())
-            }
+            _ => Err(Errno::BadF.into()),
         }
     }
 
     /// What could be done now without waiting, as `poll` bits.
     pub fn ready(&self) -> u32 {
         match &self.object {
-            Object::Pipe(end) => end.ready(),
-            Object::Event(counter) => counter.ready(),
-            Object::Epoll(_) => 0,
+            Object::Pipe(end, _) => end.ready(),
+            Object::Counter(counter) => counter.ready(),
+            Object::Epoll(epoll) => epoll.ready(),
+            Object::Input(input) => {
+                if input.ready.get() {
+                    POLLIN
+                } else {
+                    0
+                }
+            }
             _ => POLLIN | POLLOUT,
         }
     }
@@ -178,137 +222,19 @@ impl Open {
     /// How often the object has changed: what an edge-triggered poll compares.
     pub fn changes(&self) -> u64 {
         match &self.object {
-            Object::Pipe(end) => end.pipe.borrow().changes,
-            Object::Event(counter) => counter.changes,
+            Object::Pipe(end, _) => end.changes(),
+            Object::Counter(counter) => counter.changes,
+            Object::Input(input) => input.changes.get(),
             _ => 0,
         }
     }
 }
 
-fn read_bytes(content: &[u8], offset: &mut u64, buf: &mut [u8], at: Option<u64>) -> usize {
-    let from = at.unwrap_or(*offset);
-    let rest = usize::try_from(from).ok().and_then(|from| content.get(from..)).unwrap_or(&[]);
-    let n = rest.len().min(buf.len());
-    buf[..n].copy_from_slice(&rest[..n]);
-    if at.is_none() {
-        *offset += n as u64;
-    }
-    n
-}
-
-/// What both ends of a pipe share.
-#[derive(Debug, Default)]
-struct PipeState {
-    bytes: VecDeque<u8>,
-    readers: u32,
-    writers: u32,
-    changes: u64,
-}
-
-/// One end of a pipe. Dropping it tells the other end.
-#[derive(Debug)]
-pub struct PipeEnd {
-    pipe: Rc<RefCell<PipeState>>,
-    writes: bool,
-}
-
-impl PipeEnd {
-    /// A new pipe: the end to read from, and the end to write to.
-    pub fn pair() -> (PipeEnd, PipeEnd) {
-        let pipe = Rc::new(RefCell::new(PipeState { readers: 1, writers: 1, ..PipeState::default() }));
-        (PipeEnd { pipe: Rc::clone(&pipe), writes: false }, PipeEnd { pipe, writes: true })
-    }
-
-    fn read(&self, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let mut pipe = self.pipe.borrow_mut();
-        if self.writes {
-            return Err(Errno::BadF.into());
-        }
-        if pipe.bytes.is_empty() {
-            return if pipe.writers == 0 { Ok(0) } else { Err(Refusal::NotNow) };
-        }
-        let n = pipe.bytes.len().min(buf.len());
-        for (slot, byte) in buf.iter_mut().zip(pipe.bytes.drain(..n)) {
-            *slot = byte;
-        }
-        pipe.changes += 1;
-        Ok(n)
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<usize, Refusal> {
-        let mut pipe = self.pipe.borrow_mut();
-        if !self.writes {
-            return Err(Errno::BadF.into());
-        }
-        if pipe.readers == 0 {
-            return Err(Errno::Pipe.into());
-        }
-        let n = bytes.len().min(PIPE_CAPACITY - pipe.bytes.len());
-        if n == 0 && !bytes.is_empty() {
-            return Err(Refusal::NotNow);
-        }
-        pipe.bytes.extend(&bytes[..n]);
-        pipe.changes += 1;
-        Ok(n)
-    }
-
-    fn ready(&self) -> u32 {
-        let pipe = self.pipe.borrow();
-        let when = |condition, bits| if condition { bits } else { 0 };
-        if self.writes {
-            when(pipe.bytes.len() < PIPE_CAPACITY, POLLOUT) | when(pipe.readers == 0, POLLERR)
-        } else {
-            when(!pipe.bytes.is_empty(), POLLIN) | when(pipe.writers == 0, POLLHUP)
-        }
-    }
-}
-
-impl Drop for PipeEnd {
+impl Drop for Open {
     fn drop(&mut self) {
-        let mut pipe = self.pipe.borrow_mut();
-        let side = if self.writes { &mut pipe.writers } else { &mut pipe.readers };
-        *side -= 1;
-        pipe.changes += 1;
-    }
-}
-
-/// An `eventfd`. Its value is eight bytes in the guest's order.
-#[derive(Debug)]
-pub struct Counter {
-    value: u64,
-    big_endian: bool,
-    changes: u64,
-}
-
-impl Counter {
-    /// A counter that starts at a value.
-    pub fn new(value: u64, big_endian: bool) -> Self {
-        Counter { value, big_endian, changes: 0 }
-    }
-
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let bytes = if self.big_endian { self.value.to_be_bytes() } else { self.value.to_le_bytes() };
-        let slot = buf.get_mut(..8).ok_or(Errno::Inval)?;
-        if self.value == 0 {
-            return Err(Refusal::NotNow);
+        if let Some(node) = self.node() {
+            node.locks.borrow_mut().forget(self.id);
         }
-        slot.copy_from_slice(&bytes);
-        self.value = 0;
-        self.changes += 1;
-        Ok(8)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
-        let bytes: [u8; 8] = bytes.get(..8).and_then(|b| b.try_into().ok()).ok_or(Errno::Inval)?;
-        let more = if self.big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) };
-        let sum = self.value.checked_add(more).filter(|&sum| sum < u64::MAX).ok_or(Refusal::NotNow)?;
-        self.value = sum;
-        self.changes += 1;
-        Ok(8)
-    }
-
-    fn ready(&self) -> u32 {
-        POLLOUT | if self.value > 0 { POLLIN } else { 0 }
     }
 }
 
@@ -317,28 +243,72 @@ pub type Shared = Rc<RefCell<Open>>;
 
 /// A process's file descriptors.
 #[derive(Debug, Default)]
-pub struct Descriptors(BTreeMap<i32, Shared>);
+pub struct Descriptors {
+    open: BTreeMap<i32, Shared>,
+    /// Those that another program would not get.
+    cloexec: BTreeSet<i32>,
+    ids: u64,
+}
 
 impl Descriptors {
-    /// The open file behind a descriptor.
+    /// The open file that a descriptor stands for.
     pub fn get(&self, fd: u64) -> Result<Shared, Errno> {
-        self.0.get(&(fd as i32)).cloned().ok_or(Errno::BadF)
+        self.open.get(&(fd as i32)).cloned().ok_or(Errno::BadF)
+    }
+
+    /// As [`Descriptors::get`], but not of a mere place in the tree (`O_PATH`).
+    pub fn usable(&self, fd: u64) -> Result<Shared, Errno> {
+        let open = self.get(fd)?;
+        if open.borrow().flags & O_PATH != 0 { Err(Errno::BadF) } else { Ok(open) }
+    }
+
+    /// An open file that has no descriptor yet.
+    pub fn make(&mut self, object: Object, flags: u32, path: Option<Vec<u8>>) -> Shared {
+        self.ids += 1;
+        Rc::new(RefCell::new(Open { id: self.ids, object, path, offset: 0, flags }))
+    }
+
+    /// Opens an object at the lowest free descriptor.
+    pub fn open(&mut self, object: Object, flags: u32, path: Option<Vec<u8>>) -> Result<u64, Errno> {
+        let open = self.make(object, flags & super::flags::KEPT, path);
+        self.add(open, 0, flags & O_CLOEXEC != 0)
     }
 
     /// Gives an open file the lowest free descriptor from `from` on.
-    pub fn add(&mut self, open: Shared, from: i32) -> Result<u64, Errno> {
-        let fd = (from.max(0)..MAX_FILES).find(|fd| !self.0.contains_key(fd)).ok_or(Errno::MFile)?;
-        self.0.insert(fd, open);
+    pub fn add(&mut self, open: Shared, from: i32, cloexec: bool) -> Result<u64, Errno> {
+        let fd = (from.max(0)..MAX_FILES).find(|fd| !self.open.contains_key(fd)).ok_or(Errno::MFile)?;
+        self.set(fd, open, cloexec);
         Ok(fd as u64)
     }
 
     /// Gives an open file a certain descriptor.
-    pub fn set(&mut self, fd: i32, open: Shared) {
-        self.0.insert(fd, open);
+    pub fn set(&mut self, fd: i32, open: Shared, cloexec: bool) {
+        self.open.insert(fd, open);
+        self.set_cloexec(fd, cloexec);
+    }
+
+    /// Whether another program would not get a descriptor.
+    pub fn cloexec(&self, fd: u64) -> bool {
+        self.cloexec.contains(&(fd as i32))
+    }
+
+    /// Says whether another program would get a descriptor.
+    pub fn set_cloexec(&mut self, fd: i32, cloexec: bool) {
+        if cloexec {
+            self.cloexec.insert(fd);
+        } else {
+            self.cloexec.remove(&fd);
+        }
     }
 
     /// Closes a descriptor.
     pub fn close(&mut self, fd: u64) -> Result<(), Errno> {
-        self.0.remove(&(fd as i32)).map(drop).ok_or(Errno::BadF)
+        self.cloexec.remove(&(fd as i32));
+        self.open.remove(&(fd as i32)).map(drop).ok_or(Errno::BadF)
+    }
+
+    /// The descriptors from one to another that are open.
+    pub fn between(&self, first: i32, last: i32) -> Vec<i32> {
+        if first > last { Vec::new() } else { self.open.range(first..=last).map(|(&fd, _)| fd).collect() }
     }
 }

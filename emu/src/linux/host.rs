@@ -3,8 +3,25 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::fd::Stream;
+
+/// What a program's standard input is.
+#[derive(Debug)]
+pub enum Input {
+    /// `/dev/null`.
+    Empty,
+    /// A file, which the program reads from its position on.
+    File(std::fs::File),
+    /// These bytes, all of which are there from the beginning.
+    Bytes(Vec<u8>),
+    /// Whatever [`Host::read_input`] gives.
+    Stream {
+        /// Whether it is a terminal.
+        terminal: bool,
+    },
+}
 
 /// Takes what a program writes, and what there is to say about it.
 pub trait Host {
@@ -13,6 +30,32 @@ pub trait Host {
     /// # Errors
     /// Ends the run.
     fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+
+    /// What the program finds as its standard input. Called once, when it is loaded.
+    fn input(&mut self) -> Input {
+        Input::Empty
+    }
+
+    /// Waits until there is something to read from standard input, or its end, no longer than `wait`, and for
+    /// ever without one; whether there is. `want` is how many bytes are wanted at most.
+    fn await_input(&mut self, wait: Option<Duration>, want: usize) -> bool {
+        let _ = (wait, want);
+        true
+    }
+
+    /// Takes what has come from standard input; nothing at its end. Called when there is something.
+    ///
+    /// # Errors
+    /// The program reads `EIO`.
+    fn read_input(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let _ = buf;
+        Ok(0)
+    }
+
+    /// The program has looked for a file that it does not have.
+    fn not_found(&mut self, path: &str) {
+        let _ = path;
+    }
 
     /// Something that whoever runs the program should know.
     fn note(&mut self, message: &str);

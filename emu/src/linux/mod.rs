@@ -12,7 +12,8 @@
 //! - calls that a signal interrupts answer `EINTR`, with `SA_RESTART` too;
 //! - a signal handler finds the integer registers in its frame, but not the floating-point ones: these
 //!   come back when it returns, whatever it did;
-//! - directories need not be made before files are made in them.
+//! - the process owns all files that it can see, and the rights of their owner count alone;
+//! - two shared mappings of one file, both writable, see each other's stores only after system calls on it.
 
 mod arch;
 mod clock;
@@ -20,24 +21,31 @@ mod deliver;
 pub mod elf;
 mod epoll;
 mod errno;
+mod event;
 mod fd;
+mod flags;
+mod fs;
 mod futex;
 mod host;
+mod input;
 mod pages;
+mod pipe;
 mod process;
 mod run;
 mod segments;
+mod setup;
+mod shared;
 mod signal;
 mod space;
 mod stack;
 mod syscalls;
 mod thread;
+mod timer;
 mod user;
-mod vfs;
 
 pub use elf::SymbolTable;
 pub use fd::Stream;
-pub use host::{Host, Output, Recorder};
+pub use fs::{Kept, Mount};
+pub use host::{Host, Input, Output, Recorder};
 pub use process::{ExitStatus, LoadError, Options, Process, RunError, Stats};
 pub use run::Outcome;
-pub use vfs::Mount;

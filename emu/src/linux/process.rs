@@ -1,7 +1,8 @@
 //! A process: a program, loaded into a machine, and the kernel's knowledge of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use heapmatrix_writer::AnyTarget;
@@ -9,23 +10,24 @@ use heapmatrix_writer::AnyTarget;
 use super::arch::{self, Arch};
 use super::clock::{Clock, Random};
 use super::elf::{ElfError, Program, SymbolTable};
-use super::fd::{Descriptors, Object, Stream};
+use super::fd::{Descriptors, Input, Stream};
+use super::fs::{Files, Kept, Kind, Mount, Node, Room};
 use super::futex::Futexes;
 use super::host::Host;
+use super::input::standard;
 use super::pages::kernel_pages;
 use super::segments::Segments;
+use super::setup::{files, load_segments, no_room, start};
+use super::shared::Mapping;
 use super::signal::{self, Actions};
 use super::space::Space;
 use super::stack::{InitialStack, STACK_SIZE, stack_top};
-use super::syscalls::{Table, standard};
+use super::syscalls::Table;
 use super::thread::{Call, Thread, Threads};
+use super::timer::{TimerClock, Timers};
 use super::user::{Order, User};
-use super::vfs::{Files, Mount};
 use crate::machine::{Fault, Machine, NewError, Register};
 use crate::memory::{GuestMemory, MemoryError, PAGE, Prot};
-
-/// The program's path, as it sees it itself.
-pub const PROGRAM_PATH: &str = "/program";
 
 /// Where randomness begins.
 const SEED: u64 = 0x6865_6170_6d61_7472;
@@ -39,8 +41,15 @@ pub struct Options {
     pub env: Vec<String>,
     /// How many CPUs it sees, from 1 to 64. Its threads take turns in any case.
     pub cpus: u32,
+    /// The path at which it finds itself: absolute.
+    pub path: String,
+    /// The folder that it works in: absolute. It is made if it is not there.
+    pub cwd: String,
     /// What it may read of the host's files.
     pub mounts: Vec<Mount>,
+    /// Says by its first bytes, 64 at most, whether a file is kept that the program deletes
+    /// ([`Process::deleted`]).
+    pub keep: Option<fn(&[u8]) -> bool>,
     /// How many bytes of memory it may map, its files included.
     pub max_memory: u64,
     /// How many instructions it may execute.
@@ -55,7 +64,10 @@ impl Default for Options {
             args: vec!["program".to_owned()],
             env: Vec::new(),
             cpus: 1,
+            path: "/program".to_owned(),
+            cwd: "/".to_owned(),
             mounts: Vec::new(),
+            keep: None,
             max_memory: 4 << 30,
             max_instructions: u64::MAX,
             time_slice: 100_000,
@@ -85,6 +97,14 @@ pub enum LoadError {
         needed: u64,
         /// [`Options::max_memory`].
         limit: u64,
+    },
+    /// What it would see of the host's files can't be shown.
+    #[error("cannot show {path} to the program: {why}")]
+    Mount {
+        /// The path that the program would have seen.
+        path: String,
+        /// What is wrong.
+        why: &'static str,
     },
     /// Its arguments and environment do not fit on the stack.
     #[error("arguments and environment take {0} bytes: the stack has room for {STACK_SIZE}")]
@@ -183,8 +203,19 @@ pub struct Process {
     pub(super) random: Random,
     pub(super) files: Files,
     pub(super) fds: Descriptors,
-    /// How many bytes the program's files may still grow.
-    pub(super) room: u64,
+    /// The folder that it works in.
+    pub(super) cwd: Node,
+    /// How many bytes the program's files may still take.
+    pub(super) room: Room,
+    /// What is mapped and shared.
+    pub(super) shared: Vec<Mapping>,
+    /// Whether it was said that two mappings differ.
+    pub(super) shared_twice: bool,
+    /// Standard input, if it is a stream.
+    pub(super) input: Rc<Input>,
+    /// How many bytes of it somebody waits for.
+    pub(super) input_wanted: Option<usize>,
+    pub(super) timers: Timers,
     pub(super) cpus: u32,
     pub(super) threads: Threads,
     /// The thread whose registers are in the CPU.
@@ -198,7 +229,8 @@ pub struct Process {
     pub(super) exit: Option<ExitStatus>,
     pub(super) host: Box<dyn Host>,
     pub(super) output_error: Option<io::Error>,
-    pub(super) unknown_calls: BTreeSet<u64>,
+    /// What was said to be missing.
+    pub(super) missed: BTreeSet<String>,
     pub(super) max_memory: u64,
     pub(super) max_instructions: u64,
     pub(super) time_slice: u64,
@@ -211,7 +243,7 @@ impl Process {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub fn load(elf: &[u8], options: Options, host: Box<dyn Host>) -> Result<Self, LoadError> {
+    pub fn load(elf: &[u8], options: Options, mut host: Box<dyn Host>) -> Result<Self, LoadError> {
         let mut program = Program::parse(elf)?;
         let target = program.target;
         let mut machine = Machine::new(target)?;
@@ -243,14 +275,11 @@ impl Process {
         let segments = Segments::set_up(&mut machine).map_err(|e| LoadError::Engine(e.to_string()))?;
         start(&mut machine, &program, stack.sp)?;
 
-        let mut files = Files::new(options.mounts);
-        files.fix("/proc/self/auxv", stack.auxv);
-        files.fix("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", *b"2097152\n");
-        files.fix(PROGRAM_PATH, elf.to_vec());
+        let room = Room::new(options.max_memory - needed);
+        let clock = Clock::default();
         let mut fds = Descriptors::default();
-        for (fd, open) in (0..).zip(standard()) {
-            fds.set(fd, open);
-        }
+        let (files, cwd) = files(&options, room.clone(), elf, stack.auxv, clock.wall() as i64)?;
+        let input = standard(&files, &mut fds, &mut *host).map_err(|_| no_room(options.max_memory))?;
 
         Ok(Process {
             machine,
@@ -262,11 +291,17 @@ impl Process {
             symbols: std::mem::take(&mut program.symbols),
             space: Space::new(target, image_end, options.max_memory - needed),
             segments,
-            clock: Clock::default(),
+            clock,
             random,
             files,
             fds,
-            room: options.max_memory - needed,
+            cwd,
+            room,
+            shared: Vec::new(),
+            shared_twice: false,
+            input,
+            input_wanted: None,
+            timers: Timers::default(),
             cpus: options.cpus.clamp(1, 64),
             threads: Threads::new(),
             current: super::thread::PID,
@@ -277,7 +312,7 @@ impl Process {
             exit: None,
             host,
             output_error: None,
-            unknown_calls: BTreeSet::new(),
+            missed: BTreeSet::new(),
             max_memory: options.max_memory,
             max_instructions: options.max_instructions,
             time_slice: options.time_slice.max(1),
@@ -307,17 +342,24 @@ impl Process {
     }
 
     /// The files that the program has made, by path.
-    pub fn captured(&self) -> BTreeMap<String, Vec<u8>> {
-        self.files.made().map(|(path, content)| (path.to_owned(), content.borrow().clone())).collect()
+    pub fn captured(&mut self) -> Vec<Kept> {
+        self.pull_node(None);
+        self.files.made()
+    }
+
+    /// The files that the program has made and deleted, and that [`Options::keep`] wants: the last one that
+    /// nobody had open any more, and those that are open still.
+    pub fn deleted(&self) -> Vec<Kept> {
+        self.files.deleted()
     }
 
     /// A file that the program has made and has open: its contents, and the position of the next
-    /// write.
+    /// write. `None` also when nearly all of it is one large hole.
     pub fn open_file(&self, fd: u64) -> Option<(Vec<u8>, u64)> {
         let open = self.fds.get(fd).ok()?;
         let open = open.borrow();
-        match &open.object {
-            Object::File(content) => Some((content.borrow().clone(), open.offset)),
+        match &open.node()?.kind {
+            Kind::File(data) => Some((data.borrow().to_vec()?, open.offset)),
             _ => None,
         }
     }
@@ -361,6 +403,15 @@ impl Process {
         }
     }
 
+    /// What time it is on the clock of a timer.
+    pub(super) fn timer_time(&mut self, clock: TimerClock) -> u64 {
+        match clock {
+            TimerClock::Real => self.clock.monotonic(),
+            TimerClock::Process => self.clock.instructions(),
+            TimerClock::Thread(tid) => self.threads.get(tid).map_or(0, |thread| thread.cpu),
+        }
+    }
+
     /// Hands the program's output to the host.
     pub(super) fn emit(&mut self, stream: Stream, bytes: &[u8]) {
         if let Err(error) = self.host.output(stream, bytes) {
@@ -375,49 +426,4 @@ impl Process {
         self.time += start.elapsed();
         result
     }
-}
-
-/// Maps the program's segments and fills them; returns the end of the last.
-fn load_segments(memory: &mut GuestMemory, program: &Program<'_>) -> Result<u64, MemoryError> {
-    let mut mapped = 0;
-    for segment in &program.segments {
-        let (first, end) = segment.pages();
-        if first < mapped {
-            // Two segments in one page: it allows what either allows.
-            let before = memory.region_at(first).map_or(Prot::NONE, |r| r.prot());
-            let either = Prot {
-                read: before.read || segment.prot.read,
-                write: before.write || segment.prot.write,
-                exec: before.exec || segment.prot.exec,
-            };
-            memory.protect(first, mapped - first, either)?;
-        }
-        let first = first.max(mapped);
-        if first < end {
-            memory.map("program", first, end - first, segment.prot)?;
-        }
-        mapped = mapped.max(end);
-    }
-    for segment in &program.segments {
-        memory.write(segment.addr, segment.bytes)?;
-    }
-    Ok(mapped)
-}
-
-/// Sets the registers that a program finds.
-fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
-    machine.set_sp(sp);
-    let mut entry = program.entry;
-    if program.target == AnyTarget::Ppc64 {
-        if program.descriptors {
-            let user = User::new(machine.memory_mut(), Order::of(program.target));
-            let missing = |_| MemoryError::NotMapped { addr: program.entry, len: 16, missing: program.entry };
-            let toc = user.u64(entry + 8).map_err(missing)?;
-            entry = user.u64(entry).map_err(missing)?;
-            let _ = machine.set(Register::General(2), toc);
-        }
-        let _ = machine.set(Register::General(12), entry);
-    }
-    machine.set_pc(entry);
-    Ok(())
 }

@@ -3,9 +3,12 @@
 use heapmatrix_writer::AnyTarget;
 
 use super::errno::Errno;
+use super::fd::Object;
 use super::process::{ExitStatus, Process, RunError};
-use super::syscalls::Stop;
+use super::signal::{Cause, Signal};
+use super::syscalls::{Absent, Stop, absent};
 use super::thread::{Answer, Call, Wait};
+use super::timer::{Notify, TimerClock};
 use crate::machine::{Exit, Fault, FaultKind, Limits};
 
 /// Why a process has stopped.
@@ -47,6 +50,8 @@ impl Process {
                 return Ok(Outcome::Ended(status.clone()));
             }
             self.wake_those_due();
+            self.expire_timers();
+            self.input_came();
             let Some(tid) = self.threads.next() else {
                 self.idle()?;
                 continue;
@@ -78,6 +83,7 @@ impl Process {
         let pc = self.machine.pc();
         let exit = self.machine.run(pc, limits);
         self.clock.set_instructions(self.machine.instructions());
+        self.thread().cpu += self.machine.instructions() - done;
         match exit {
             Ok(Exit::Trap { .. }) => self.system_call(),
             Ok(Exit::Limit { .. }) => self.threads.yield_turn(self.current),
@@ -166,18 +172,14 @@ impl Process {
     fn perform(&mut self, call: Call) {
         let tid = self.current;
         let known = self.table.get(call.number).copied();
-        let answer = match known.and_then(|k| k.handler) {
+        self.files.now = self.clock.wall() as i64;
+        let mut answer = match known.and_then(|k| k.handler) {
             Some(handler) => handler(self, &call),
-            None => {
-                if self.unknown_calls.insert(call.number) {
-                    let name = known.map_or("unknown", |k| k.name);
-                    let number = call.number;
-                    self.host
-                        .note(&format!("system call {name} ({number}) is not emulated: it answers ENOSYS"));
-                }
-                Err(Errno::NoSys.into())
-            }
+            None => Err(Stop::Absent),
         };
+        if answer == Err(Stop::Absent) {
+            answer = Err(self.absent(&call, known.map_or("unknown", |k| k.name)).into());
+        }
         if self.host.traces() {
             let name = known.map_or_else(|| format!("call{}", call.number), |k| k.name.to_owned());
             let args: Vec<String> = call.args.iter().map(|a| format!("{a:#x}")).collect();
@@ -187,7 +189,54 @@ impl Process {
             Ok(value) => self.set_result(Ok(value)),
             Err(Stop::Errno(errno)) => self.set_result(Err(errno)),
             Err(Stop::Block(wait, deadline)) => self.threads.block(tid, wait, deadline, call),
-            Err(Stop::Resume) => {}
+            Err(Stop::Resume | Stop::Absent) => {}
+        }
+    }
+
+    /// What a call answers that is not emulated. What the program misses by it is said once.
+    fn absent(&mut self, call: &Call, name: &str) -> Errno {
+        let Absent { errno, says } = absent(name);
+        let message = match says {
+            None => return errno,
+            Some("") => format!("system call {name} ({}) is not emulated: it answers ENOSYS", call.number),
+            Some(message) => message.to_owned(),
+        };
+        if self.missed.insert(message.clone()) {
+            self.host.note(&message);
+        }
+        errno
+    }
+
+    /// Does what is to be done about timers that have expired.
+    fn expire_timers(&mut self) {
+        if self.timers.is_empty() {
+            return;
+        }
+        let Process { timers, threads, clock, .. } = self;
+        let expired = timers.expire(|of| match of {
+            TimerClock::Real => clock.monotonic(),
+            TimerClock::Process => clock.instructions(),
+            TimerClock::Thread(tid) => threads.get(tid).map_or(0, |thread| thread.cpu),
+        });
+        for (notify, times) in expired {
+            match notify {
+                Notify::Nothing => {}
+                Notify::Signal(number, code, tid) => {
+                    let signal = Signal { number, cause: Cause::Sent { code, pid: 0 } };
+                    match tid {
+                        Some(tid) => self.send_to_thread(tid, signal),
+                        None => self.send_to_process(signal),
+                    }
+                }
+                Notify::File(open) => {
+                    if let Some(open) = open.upgrade()
+                        && let Object::Counter(counter) = &mut open.borrow_mut().object
+                    {
+                        counter.expired(times);
+                    }
+                    self.files_changed();
+                }
+            }
         }
     }
 
@@ -223,7 +272,12 @@ impl Process {
 
     /// No thread can run: time passes until one can.
     fn idle(&mut self) -> Result<(), RunError> {
-        let deadline = self.threads.next_deadline().ok_or(RunError::Deadlock(self.threads.iter().len()))?;
+        let deadlines = [self.threads.next_deadline(), self.timers.next_real()];
+        let deadline = deadlines.into_iter().flatten().min();
+        if self.await_input(deadline) {
+            return Ok(());
+        }
+        let deadline = deadline.ok_or(RunError::Deadlock(self.threads.iter().len()))?;
         self.clock.sleep_until(deadline);
         Ok(())
     }
@@ -234,6 +288,6 @@ fn describe(answer: &Result<u64, Stop>) -> String {
         Ok(value) => format!("{value:#x}"),
         Err(Stop::Errno(errno)) => format!("-{errno:?}"),
         Err(Stop::Block(wait, _)) => format!("waits: {wait:?}"),
-        Err(Stop::Resume) => "?".to_owned(),
+        Err(Stop::Resume | Stop::Absent) => "?".to_owned(),
     }
 }

@@ -83,6 +83,8 @@ pub struct Thread {
     pub interrupted: Vec<Interrupted>,
     /// The word to clear and wake when it ends: `set_tid_address`.
     pub clear_tid: u64,
+    /// How many instructions it has executed.
+    pub cpu: u64,
     /// Its segments, on 386.
     pub segments: ThreadSegments,
 }
@@ -100,6 +102,7 @@ impl Thread {
             pending: Pending::default(),
             interrupted: Vec::new(),
             clear_tid: 0,
+            cpu: 0,
             segments: ThreadSegments::default(),
         }
     }

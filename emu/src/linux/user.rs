@@ -107,12 +107,7 @@ impl<'a> User<'a> {
             }
             string.push(byte[0]);
         }
-        Err(Errno::Inval)
-    }
-
-    /// A path as text.
-    pub fn path(&self, addr: u64) -> Result<String, Errno> {
-        String::from_utf8(self.string(addr)?).map_err(|_| Errno::NoEnt)
+        Err(Errno::NameTooLong)
     }
 
     /// How many of the `len` bytes at `addr` the program could access, from the first on. A range that
@@ -235,6 +230,6 @@ mod tests {
             "no allocation of an absurd length"
         );
         user.put_u32(0x1ffc, 0).unwrap();
-        assert_eq!(user.path(0x1ff8).unwrap(), "abcd");
+        assert_eq!(user.string(0x1ff8).unwrap(), b"abcd");
     }
 }

@@ -1,16 +1,20 @@
 //! `heapmatrix exec`: run a Linux program on an emulated machine, and dump its heap.
 
-use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
+mod host;
+mod keep;
+
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use heapmatrix_emu::linux::{ExitStatus, Host, Mount, Options, Process, Stats, Stream};
+use heapmatrix_emu::linux::{ExitStatus, Mount, Options, Process, Stats};
 use heapmatrix_writer::{AnyTarget, Dialect};
 use serde::Serialize;
 
+use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
-use super::{Outcome, Verdict, print, print_json};
-use crate::exec::{self, Comparison, DUMP_POINT, Outside, write_file};
+use super::{Outcome, Verdict, output, print, print_json};
+use crate::exec::{self, Comparison, DUMP_POINT, Outside};
 
 /// What `--trace` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,7 +35,13 @@ pub struct Args {
     /// How many CPUs the program sees
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
-    /// Keep the files that the program writes in this folder
+    /// The folder that the program works in; it sees files of this machine there only with --mount [default: this one]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// What the program reads as its standard input
+    #[arg(long, value_name = "WHAT", default_value = "live")]
+    stdin: Stdin,
+    /// Keep the files that the program writes in this folder; those of its working folder directly in it
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Let the program read a file or folder of this machine [at the same path, or at GUEST]
@@ -58,7 +68,7 @@ pub struct Args {
     /// Compare every heap dump that the program writes itself with one from outside
     #[arg(long)]
     compare: bool,
-    /// Keep the last heap dump that the program has written itself in this file
+    /// Keep the last heap dump that the program has written itself in this file, even if the program deletes it
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
     /// Print a report as JSON; the program's own output then goes to standard error
@@ -88,41 +98,6 @@ fn mount(text: &str) -> Result<Mount, String> {
         return Err("the path in the program must begin with /".to_owned());
     }
     Ok(Mount { guest, host })
-}
-
-/// How much a program may write after the reader of its output has left. One that ends by itself ends within that;
-/// one that writes until somebody stops it is stopped.
-const UNREAD: u64 = 16 << 20;
-
-/// The program's output, passed through.
-struct Passed {
-    json: bool,
-    trace: bool,
-    stdout: Stdout,
-}
-
-impl Host for Passed {
-    fn output(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
-        if stream == Stream::Out && !self.json {
-            self.stdout.write_all(bytes)?;
-            self.stdout.flush()?;
-            if self.stdout.unread() > UNREAD { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
-        } else {
-            io::stderr().lock().write_all(bytes)
-        }
-    }
-
-    fn note(&mut self, message: &str) {
-        eprintln!("heapmatrix: {message}");
-    }
-
-    fn traces(&self) -> bool {
-        self.trace
-    }
-
-    fn trace(&mut self, line: &str) {
-        eprintln!("{line}");
-    }
 }
 
 /// What `--json` prints.
@@ -172,29 +147,56 @@ impl Args {
             .into());
         }
         let elf = std::fs::read(path).map_err(|e| format!("cannot read {path}: {e}"))?;
-        let host = Passed { json: self.json, trace: self.trace.is_some(), stdout: Stdout::whoever_reads() };
-        let mut process = Process::load(&elf, self.options(), Box::new(host))
-            .map_err(|e| format!("cannot run {path}: {e}"))?;
+        let options = self.options()?;
+        let host = Passed {
+            json: self.json,
+            trace: self.trace.is_some(),
+            stdout: Stdout::whoever_reads(),
+            stdin: self.stdin,
+            places: self.places(&options),
+            feed: Feed::default(),
+        };
+        let cwd = options.cwd.clone();
+        let mut process =
+            Process::load(&elf, options, Box::new(host)).map_err(|e| format!("cannot run {path}: {e}"))?;
         self.check_arch(path, process.target())?;
 
         let (outside, comparisons) = self.dump(&mut process)?;
-        let status = exec::finish(&mut process)?;
-        self.keep_files(&process, &status)?;
-        self.report(&process, &status, outside.as_ref(), &comparisons)?;
+        let ended = exec::finish(&mut process);
+        // What the program has written until then is kept also when a limit has stopped it.
+        let kept = self.out.as_ref().map_or(Ok(()), |dir| keep::write(&process.captured(), dir, &cwd));
+        let status = ended?;
+        self.report(&mut process, &status, outside.as_ref(), &comparisons)?;
+        kept?;
+        self.capture(&mut process, &status)?;
         let differs = comparisons.iter().any(|c| c.difference.is_some());
         Ok(if differs { Verdict::Failed } else { Verdict::Status(status.code()) })
     }
 
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> Result<Options, String> {
+        let here = |path: &Path| std::path::absolute(path).map(|path| path.display().to_string());
+        let cwd = here(self.cwd.as_deref().unwrap_or(Path::new(".")));
+        let defaults = Options::default();
+        Ok(Options {
             args: self.program.clone(),
             env: self.env.clone(),
             cpus: self.cpus,
+            path: here(Path::new(&self.program[0])).unwrap_or(defaults.path),
+            cwd: cwd.map_err(|e| format!("cannot tell the working folder: {e}; name one with --cwd"))?,
             mounts: self.mount.clone(),
+            keep: self.capture.as_ref().map(|_| exec::begins_dump as fn(&[u8]) -> bool),
             max_memory: self.max_memory.saturating_mul(1 << 20),
             max_instructions: self.max_instructions,
             ..Options::default()
-        }
+        })
+    }
+
+    /// Where this machine may have files that the program looks for.
+    fn places(&self, options: &Options) -> Vec<PathBuf> {
+        let cwd = Path::new(&options.cwd);
+        let own = Path::new(&options.path).parent().map(Path::to_owned);
+        let named = self.program[1..].iter().filter(|arg| !arg.is_empty()).map(|arg| cwd.join(arg));
+        std::iter::once(cwd.to_owned()).chain(own).chain(named).filter(|p| p.parent().is_some()).collect()
     }
 
     fn check_arch(&self, path: &str, target: AnyTarget) -> Result<(), String> {
@@ -221,7 +223,7 @@ impl Args {
         exec::run_to(process, &self.at)?;
         let outside = exec::dump(process, self.dialect)?;
         if let Some(file) = &self.dump {
-            write_file(file, &outside.bytes)?;
+            output::write(file, &outside.bytes)?;
         }
         let mut comparisons = Vec::new();
         if self.compare {
@@ -231,24 +233,17 @@ impl Args {
         Ok((Some(outside), comparisons))
     }
 
-    /// Writes the program's files where they are wanted.
-    fn keep_files(&self, process: &Process, status: &ExitStatus) -> Result<(), Box<dyn std::error::Error>> {
-        if let Some(dir) = &self.out {
-            for (path, bytes) in process.captured() {
-                write_file(&dir.join(relative(&path)), &bytes)?;
-            }
-        }
-        if let Some(file) = &self.capture {
-            let (_, bytes) =
-                exec::own_dumps(process).last().ok_or_else(|| exec::ExecError::NoDump(status.clone()))?;
-            write_file(file, &bytes)?;
-        }
-        Ok(())
+    /// Writes the program's own dump where it is wanted.
+    fn capture(&self, process: &mut Process, status: &ExitStatus) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(file) = &self.capture else { return Ok(()) };
+        let dump = exec::own_dump(process).ok_or_else(|| exec::ExecError::NoDump(status.clone()))?;
+        let bytes = dump.to_vec().ok_or_else(|| format!("{} is nearly nothing but a hole", dump.name()))?;
+        Ok(output::write(file, &bytes)?)
     }
 
     fn report(
         &self,
-        process: &Process,
+        process: &mut Process,
         status: &ExitStatus,
         outside: Option<&Outside>,
         comparisons: &[Comparison],
@@ -277,7 +272,7 @@ impl Args {
             files: process
                 .captured()
                 .into_iter()
-                .map(|(path, b)| File { path, bytes: b.len() as u64 })
+                .map(|file| File { path: file.name(), bytes: file.len() })
                 .collect(),
             dump: outside.map(|outside| Dumped {
                 dialect: self.dialect.to_string(),
@@ -295,9 +290,4 @@ impl Args {
         };
         print_json(&report)
     }
-}
-
-/// A path of the program's below a folder of the host's.
-fn relative(path: &str) -> PathBuf {
-    Path::new(path).components().filter(|c| matches!(c, Component::Normal(_))).collect()
 }

@@ -2,9 +2,7 @@
 
 pub mod difference;
 
-use std::io;
-
-use heapmatrix_emu::linux::{ExitStatus, Outcome, Process, RunError};
+use heapmatrix_emu::linux::{ExitStatus, Kept, Outcome, Process, RunError};
 use heapmatrix_writer::{
     Addr, Dialect, Error as WriteError, Memory, MissingSymbol, Options, Summary, Symbols,
 };
@@ -169,12 +167,17 @@ pub fn finish(process: &mut Process) -> Result<ExitStatus, ExecError> {
     }
 }
 
-/// The heap dumps among the files that a program has made, by path.
-pub fn own_dumps(process: &Process) -> impl Iterator<Item = (String, Vec<u8>)> {
-    process.captured().into_iter().filter(|(_, bytes)| {
-        let line = bytes.split_inclusive(|&b| b == b'\n').next().unwrap_or(&[]);
-        line.starts_with(HEADER.0) && line.ends_with(HEADER.1)
-    })
+/// The heap dump that a program has written last into a file, even if it has deleted that:
+/// [`begins_dump`] must have been its [`keep`](heapmatrix_emu::linux::Options::keep) then.
+pub fn own_dump(process: &mut Process) -> Option<Kept> {
+    let files = process.captured().into_iter().chain(process.deleted());
+    files.filter(|file| begins_dump(&file.head())).max_by_key(Kept::modified)
+}
+
+/// Whether a file that begins so is a heap dump.
+pub fn begins_dump(head: &[u8]) -> bool {
+    let line = head.split_inclusive(|&b| b == b'\n').next().unwrap_or(&[]);
+    line.starts_with(HEADER.0) && line.ends_with(HEADER.1)
 }
 
 /// The version of the program's runtime, as `runtime.Version` returns it.
@@ -210,18 +213,6 @@ fn read_word(process: &Process, at: Addr) -> Option<u64> {
         process.memory().read(at, &mut bytes[..size]).ok()?;
         Some(u64::from_le_bytes(bytes))
     }
-}
-
-/// Writes a file, and says which when that fails.
-///
-/// # Errors
-/// The host's, with the path.
-pub fn write_file(path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("cannot write {}: {e}", path.display()));
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(named)?;
-    }
-    std::fs::write(path, bytes).map_err(named)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn the_host_is_read_through_mounts_and_written_in_one_folder() {
     let (_, answer, _) = run(&guest, &["--mount", &folder, "--out", &out], &["write", "/given/secret"]);
     assert!(answer.contains("read-only"), "{answer}");
     assert_eq!(fs::read_to_string(&secret).unwrap(), "of the host");
-    assert_eq!(run(&guest, &["--out", &out], &["write", "../../above"]).1, "<nil>\n");
+    assert_eq!(run(&guest, &["--cwd", "/", "--out", &out], &["write", "../../above"]).1, "<nil>\n");
     assert_eq!(fs::read_to_string(guest.file("out/above")).unwrap(), "written\n");
 }
 

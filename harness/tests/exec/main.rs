@@ -7,6 +7,7 @@
 
 mod commands;
 mod dumps;
+mod files;
 mod go;
 mod go15;
 

@@ -1,158 +1,19 @@
-//! Open files: reading, writing, moving about in them.
-
-use std::cell::RefCell;
-use std::rc::Rc;
+//! Descriptors and positions: closing, duplicating, seeking, lengths, locks.
 
 use super::super::errno::Errno;
-use super::super::fd::{MAX_FILES, O_NONBLOCK, Object, Open, Refusal, Shared, Stream};
+use super::super::fd::{MAX_FILES, Object, Shared};
+use super::super::flags::{self, O_APPEND, O_CLOEXEC, O_NOATIME, O_NONBLOCK};
+use super::super::fs::{Kind, Lock};
 use super::super::process::Process;
-use super::super::signal::{Cause, SI_USER, Signal, sig};
-use super::super::thread::{Call, PID, Wait};
+use super::super::thread::{Call, Wait};
 use super::super::user::Record;
-use super::Stop;
-
-/// Bytes that one call reads or writes at most: Linux's `MAX_RW_COUNT`.
-const MAX_COUNT: u64 = 0x7fff_f000;
-/// Pieces that one call reads or writes at most.
-const IOV_MAX: u64 = 1024;
+use super::{Stop, path};
 
 const SEEK_SET: u64 = 0;
 const SEEK_CUR: u64 = 1;
 const SEEK_END: u64 = 2;
-
-const F_DUPFD: u64 = 0;
-const F_GETFD: u64 = 1;
-const F_SETFD: u64 = 2;
-const F_GETFL: u64 = 3;
-const F_SETFL: u64 = 4;
-const F_DUPFD_CLOEXEC: u64 = 1030;
-
-/// `read(fd, buf, len)`.
-pub fn read(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [fd, addr, len, ..] = call.args;
-    let open = p.fds.get(fd)?;
-    read_at(p, &open, addr, len, None)
-}
-
-/// `pread64(fd, buf, len, offset)`.
-pub fn pread64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [fd, addr, len, ..] = call.args;
-    let open = seekable(p, fd)?;
-    let offset = p.long_argument(call, 3);
-    read_at(p, &open, addr, len, Some(offset))
-}
-
-/// `readv(fd, pieces, count)`.
-pub fn readv(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let open = p.fds.get(call.args[0])?;
-    each_piece(p, call, |p, addr, len| read_at(p, &open, addr, len, None))
-}
-
-/// How many bytes a call is about: no negative number of them, and not more than Linux does at a time.
-fn count(p: &Process, len: u64) -> Result<u64, Errno> {
-    let negative = if p.order.word == 4 { (len as i32) < 0 } else { (len as i64) < 0 };
-    if negative { Err(Errno::Inval) } else { Ok(len.min(MAX_COUNT)) }
-}
-
-fn read_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
-    let len = count(p, len)?;
-    // No more than there is room for, so that a wild length allocates nothing.
-    let room = p.user().accessible(addr, len)?;
-    let mut buf = vec![0; room as usize];
-    let outcome = open.borrow_mut().read(&mut buf, at, &mut p.random);
-    let n = outcome.map_err(|refusal| refused(open, refusal))?;
-    p.user().write(addr, &buf[..n])?;
-    p.files_changed();
-    Ok(n as u64)
-}
-
-/// `write(fd, buf, len)`.
-pub fn write(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [fd, addr, len, ..] = call.args;
-    let open = p.fds.get(fd)?;
-    write_at(p, &open, addr, len, None)
-}
-
-/// `pwrite64(fd, buf, len, offset)`.
-pub fn pwrite64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [fd, addr, len, ..] = call.args;
-    let open = seekable(p, fd)?;
-    let offset = p.long_argument(call, 3);
-    write_at(p, &open, addr, len, Some(offset))
-}
-
-/// `writev(fd, pieces, count)`.
-pub fn writev(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let open = p.fds.get(call.args[0])?;
-    each_piece(p, call, |p, addr, len| write_at(p, &open, addr, len, None))
-}
-
-fn write_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
-    let len = count(p, len)?;
-    // What is there is written; a range that ends in a hole is written up to it.
-    let len = p.user().accessible(addr, len)?;
-    let bytes = p.user().bytes(addr, len as usize)?;
-    let stream = match open.borrow().object {
-        Object::Output(stream) => Some(stream),
-        _ => None,
-    };
-    if let Some(stream) = stream {
-        p.emit(stream, &bytes);
-        return Ok(len);
-    }
-    let outcome = open.borrow_mut().write(&bytes, at, &mut p.room);
-    if outcome == Err(Refusal::Error(Errno::Pipe)) {
-        let tid = p.thread().tid;
-        p.send_to_thread(tid, Signal { number: sig::PIPE, cause: Cause::Sent { code: SI_USER, pid: PID } });
-    }
-    let n = outcome.map_err(|refusal| refused(open, refusal))?;
-    p.files_changed();
-    Ok(n as u64)
-}
-
-/// What a call answers that has nothing to read or no room to write.
-fn refused(open: &Shared, refusal: Refusal) -> Stop {
-    match refusal {
-        Refusal::NotNow if open.borrow().non_blocking() => Errno::Again.into(),
-        Refusal::NotNow => Stop::Block(Wait::File, None),
-        Refusal::Error(errno) => errno.into(),
-    }
-}
-
-/// Reads or writes piece after piece, as long as each is done completely.
-fn each_piece(
-    p: &mut Process,
-    call: &Call,
-    mut one: impl FnMut(&mut Process, u64, u64) -> Result<u64, Stop>,
-) -> Result<u64, Stop> {
-    let [_, pieces, count, ..] = call.args;
-    if count > IOV_MAX {
-        return Err(Errno::Inval.into());
-    }
-    let word = p.order.word;
-    let mut total = 0;
-    for i in 0..count {
-        let at = pieces.wrapping_add(2 * word * i);
-        let user = p.user();
-        let (addr, len) = (user.word(at)?, user.word(at.wrapping_add(word))?);
-        match one(p, addr, len) {
-            Ok(n) => total += n,
-            Err(_) if total > 0 => break,
-            Err(stop) => return Err(stop),
-        }
-        if total == MAX_COUNT {
-            break;
-        }
-    }
-    Ok(total)
-}
-
-fn seekable(p: &Process, fd: u64) -> Result<Shared, Errno> {
-    let open = p.fds.get(fd)?;
-    let seekable =
-        matches!(open.borrow().object, Object::File(_) | Object::View(_) | Object::Null | Object::Zero);
-    if seekable { Ok(open) } else { Err(Errno::SPipe) }
-}
+const SEEK_DATA: u64 = 3;
+const SEEK_HOLE: u64 = 4;
 
 /// `lseek(fd, offset, whence)`.
 pub fn lseek(p: &mut Process, call: &Call) -> Result<u64, Stop> {
@@ -169,60 +30,151 @@ pub fn llseek(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-fn seek(p: &Process, fd: u64, offset: i64, whence: u64) -> Result<u64, Errno> {
-    let open = seekable(p, fd)?;
+fn seek(p: &mut Process, fd: u64, offset: i64, whence: u64) -> Result<u64, Errno> {
+    let open = p.fds.usable(fd)?;
     let mut open = open.borrow_mut();
+    let Object::Node(node) = &open.object else { return Err(Errno::SPipe) };
     let base = match whence {
         SEEK_SET => 0,
         SEEK_CUR => open.offset,
-        SEEK_END => size(&open),
+        SEEK_END if node.is_folder() => i64::MAX as u64,
+        SEEK_END => node.size(),
+        SEEK_DATA | SEEK_HOLE => {
+            let hole = whence == SEEK_HOLE;
+            let at = u64::try_from(offset).map_err(|_| Errno::NxIo)?;
+            let found = match &node.kind {
+                Kind::File(data) => data.borrow().seek(at, hole),
+                _ if at >= node.size() => None,
+                _ => Some(if hole { node.size() } else { at }),
+            };
+            open.offset = found.ok_or(Errno::NxIo)?;
+            return Ok(open.offset);
+        }
         _ => return Err(Errno::Inval),
     };
+    if let Kind::Device(_) = node.kind {
+        return Ok(0);
+    }
     let position = base.checked_add_signed(offset).filter(|&at| at <= i64::MAX as u64).ok_or(Errno::Inval)?;
     open.offset = position;
     Ok(position)
 }
 
-/// The size of what is open, in bytes.
-pub fn size(open: &Open) -> u64 {
-    match &open.object {
-        Object::File(content) => content.borrow().len() as u64,
-        Object::View(bytes) => bytes.len() as u64,
-        _ => 0,
-    }
-}
-
 /// `ftruncate(fd, length)`.
 pub fn ftruncate(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    truncate(p, call.args[0], call.args[1])
+    let length = length(p, call.args[1])?;
+    set_length(p, call.args[0], length)
 }
 
 /// `ftruncate64(fd, length)` of 32-bit machines.
 pub fn ftruncate64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let length = p.long_argument(call, 1);
-    truncate(p, call.args[0], length)
+    set_length(p, call.args[0], length)
 }
 
-fn truncate(p: &mut Process, fd: u64, length: u64) -> Result<u64, Stop> {
-    let open = p.fds.get(fd)?;
-    let open = open.borrow();
-    let Object::File(content) = &open.object else { return Err(Errno::Inval.into()) };
-    let mut content = content.borrow_mut();
-    let growth = length.saturating_sub(content.len() as u64);
-    p.room = p.room.checked_sub(growth).ok_or(Errno::NoSpc)?;
-    content.resize(length as usize, 0);
+/// `truncate(path, length)`.
+pub fn truncate(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let length = length(p, call.args[1])?;
+    path::truncate(p, call.args[0], length)
+}
+
+/// `truncate64(path, length)` of 32-bit machines.
+pub fn truncate64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let length = p.long_argument(call, 1);
+    path::truncate(p, call.args[0], length)
+}
+
+fn length(p: &Process, length: u64) -> Result<u64, Errno> {
+    let negative = if p.order.word == 4 { (length as i32) < 0 } else { (length as i64) < 0 };
+    if negative { Err(Errno::Inval) } else { Ok(length) }
+}
+
+fn set_length(p: &mut Process, fd: u64, length: u64) -> Result<u64, Stop> {
+    let open = p.fds.usable(fd)?;
+    let writable = open.borrow().access().1;
+    let node = open.borrow().node().cloned().ok_or(Errno::Inval)?;
+    if !writable {
+        return Err(Errno::Inval.into());
+    }
+    p.pull_shared(&open);
+    p.files.truncate(&node, length)?;
+    p.push_shared(&open);
     Ok(0)
 }
 
-/// `fsync(fd)`: what is in memory can't be safer.
+/// `fallocate(fd, mode, offset, len)`: lengthens a file, or makes a hole in it.
+pub fn fallocate(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const KEEP_SIZE: u64 = 1;
+    const PUNCH_HOLE: u64 = 2;
+    const ZERO_RANGE: u64 = 0x10;
+    let [fd, mode, ..] = call.args;
+    let word = p.order.word;
+    let (offset, len) = match word {
+        8 => (call.args[2], call.args[3]),
+        _ => (call.args[2] | call.args[3] << 32, call.args[4] | call.args[5] << 32),
+    };
+    let open = p.fds.usable(fd)?;
+    if !open.borrow().access().1 {
+        return Err(Errno::BadF.into());
+    }
+    let node = open.borrow().node().cloned().ok_or(Errno::SPipe)?;
+    let Kind::File(data) = &node.kind else { return Err(Errno::NoDev.into()) };
+    let end = offset.checked_add(len).filter(|&end| end <= i64::MAX as u64 && len > 0).ok_or(Errno::Inval)?;
+    if mode & !(KEEP_SIZE | PUNCH_HOLE | ZERO_RANGE) != 0 {
+        return Err(Errno::OpNotSupp.into());
+    }
+    p.pull_shared(&open);
+    if mode & (PUNCH_HOLE | ZERO_RANGE) != 0 {
+        data.borrow_mut().zero(offset, end);
+        node.modified(p.files.now);
+    }
+    if mode & KEEP_SIZE == 0 && end > node.size() {
+        p.files.truncate(&node, end)?;
+    }
+    p.push_shared(&open);
+    Ok(0)
+}
+
+/// `fsync(fd)` and what is like it: what is in memory can't be safer.
 pub fn fsync(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    p.fds.get(call.args[0])?;
-    Ok(0)
+    match p.fds.usable(call.args[0])?.borrow().object {
+        Object::Node(_) => Ok(0),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+/// `posix_fadvise(fd, …)` and `readahead(fd, …)`: advice that changes nothing.
+pub fn advise(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    match p.fds.usable(call.args[0])?.borrow().object {
+        Object::Pipe(..) => Err(Errno::SPipe.into()),
+        _ => Ok(0),
+    }
 }
 
 /// `close(fd)`.
 pub fn close(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     p.fds.close(call.args[0])?;
+    p.files.closed();
+    p.files_changed();
+    Ok(0)
+}
+
+/// `close_range(first, last, flags)`.
+pub fn close_range(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const CLOEXEC: u64 = 4;
+    let [first, last, flags, ..] = call.args;
+    if first > last {
+        return Err(Errno::Inval.into());
+    }
+    let bound = |fd: u64| fd.min(MAX_FILES as u64) as i32;
+    for fd in p.fds.between(bound(first), bound(last)) {
+        if flags & CLOEXEC != 0 {
+            p.fds.set_cloexec(fd, true);
+        } else {
+            p.fds.close(fd as u64)?;
+        }
+    }
+    p.files.closed();
     p.files_changed();
     Ok(0)
 }
@@ -230,109 +182,218 @@ pub fn close(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 /// `dup(fd)`.
 pub fn dup(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let open = p.fds.get(call.args[0])?;
-    Ok(p.fds.add(open, 0)?)
+    Ok(p.fds.add(open, 0, false)?)
 }
 
-/// `dup2(from, to)` and `dup3(from, to, flags)`.
+/// `dup2(from, to)`.
 pub fn dup2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [from, to, ..] = call.args;
     let open = p.fds.get(from)?;
+    if from == to { Ok(to) } else { put_at(p, open, to, false) }
+}
+
+/// `dup3(from, to, flags)`.
+pub fn dup3(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [from, to, flags, ..] = call.args;
+    if from == to || flags & !u64::from(O_CLOEXEC) != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let open = p.fds.get(from)?;
+    put_at(p, open, to, flags != 0)
+}
+
+fn put_at(p: &mut Process, open: Shared, to: u64, cloexec: bool) -> Result<u64, Stop> {
     if to >= MAX_FILES as u64 {
         return Err(Errno::BadF.into());
     }
-    p.fds.set(to as i32, open);
+    p.fds.set(to as i32, open, cloexec);
+    p.files.closed();
     p.files_changed();
     Ok(to)
+}
+
+mod f {
+    pub const DUPFD: u64 = 0;
+    pub const GETFD: u64 = 1;
+    pub const SETFD: u64 = 2;
+    pub const GETFL: u64 = 3;
+    pub const SETFL: u64 = 4;
+    pub const GETLK: u64 = 5;
+    pub const SETLK: u64 = 6;
+    pub const SETLKW: u64 = 7;
+    pub const SETOWN: u64 = 8;
+    pub const GETOWN: u64 = 9;
+    pub const GETLK64: u64 = 12;
+    pub const SETLK64: u64 = 13;
+    pub const SETLKW64: u64 = 14;
+    pub const OFD_GETLK: u64 = 36;
+    pub const OFD_SETLK: u64 = 37;
+    pub const OFD_SETLKW: u64 = 38;
+    pub const DUPFD_CLOEXEC: u64 = 1030;
+    pub const SETPIPE_SZ: u64 = 1031;
+    pub const GETPIPE_SZ: u64 = 1032;
 }
 
 /// `fcntl(fd, command, argument)`.
 pub fn fcntl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [fd, command, argument, ..] = call.args;
+    let wide = p.order.word == 8;
     let open = p.fds.get(fd)?;
     match command {
-        F_DUPFD | F_DUPFD_CLOEXEC => Ok(p.fds.add(open, argument.min(MAX_FILES as u64) as i32)?),
-        // Nothing is ever executed in the process's place, so that no descriptor needs closing then.
-        F_GETFD | F_SETFD => Ok(0),
-        F_GETFL => Ok(open.borrow().flags.into()),
-        F_SETFL => {
-            let mut open = open.borrow_mut();
-            open.flags = open.flags & !O_NONBLOCK | argument as u32 & O_NONBLOCK;
+        f::DUPFD | f::DUPFD_CLOEXEC if argument >= MAX_FILES as u64 => Err(Errno::Inval.into()),
+        f::DUPFD | f::DUPFD_CLOEXEC => Ok(p.fds.add(open, argument as i32, command == f::DUPFD_CLOEXEC)?),
+        f::GETFD => Ok(p.fds.cloexec(fd).into()),
+        f::SETFD => {
+            p.fds.set_cloexec(fd as i32, argument & 1 != 0);
             Ok(0)
         }
+        f::GETFL => Ok(flags::to_guest(p.target, open.borrow().flags).into()),
+        f::SETFL => {
+            const SETTABLE: u32 = O_NONBLOCK | O_APPEND | O_NOATIME;
+            let wanted = flags::from_guest(p.target, argument as u32);
+            let mut open = open.borrow_mut();
+            open.flags = open.flags & !SETTABLE | wanted & SETTABLE;
+            Ok(0)
+        }
+        f::GETLK | f::SETLK | f::SETLKW => record_lock(p, call, &open, wide),
+        f::GETLK64 | f::SETLK64 | f::SETLKW64 if !wide => record_lock(p, call, &open, true),
+        f::OFD_GETLK | f::OFD_SETLK | f::OFD_SETLKW => record_lock(p, call, &open, true),
+        f::SETOWN | f::GETOWN => Ok(0),
+        f::GETPIPE_SZ | f::SETPIPE_SZ => match open.borrow().object {
+            Object::Pipe(..) => Ok(super::super::pipe::CAPACITY as u64),
+            _ => Err(Errno::BadF.into()),
+        },
         _ => Err(Errno::Inval.into()),
     }
 }
 
-/// `ioctl(fd, …)`: nothing is a terminal.
-pub fn ioctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    p.fds.get(call.args[0])?;
-    Err(Errno::NotTy.into())
+/// A `struct flock` in memory: where its fields are, with offsets of 64 bits or of 32.
+struct Flock {
+    start: u64,
+    len: u64,
+    pid: u64,
+    width: usize,
 }
 
-/// Standard input, which is empty, standard output and standard error.
-pub fn standard() -> [Shared; 3] {
-    let share = |object, flags| Rc::new(RefCell::new(Open::new(object, flags)));
-    [share(Object::Null, 0), share(Object::Output(Stream::Out), 1), share(Object::Output(Stream::Err), 1)]
-}
-
-/// The bytes of a directory entry and its like are for nobody here: `struct stat` of a file.
-pub struct Stat {
-    /// `st_mode`.
-    pub mode: u32,
-    /// Bytes.
-    pub size: u64,
-    /// Tells files apart.
-    pub inode: u64,
-}
-
-impl Stat {
-    /// `struct stat` of 64-bit machines, `struct stat64` of the others.
-    pub fn record(&self, p: &Process) -> Vec<u8> {
+impl Flock {
+    /// The layout on a machine. 386 alone aligns 64-bit integers to four bytes.
+    fn of(p: &Process, wide: bool) -> Self {
         use heapmatrix_writer::AnyTarget;
-        const UID: u32 = 1000;
-        const BLOCK: u64 = 4096;
-        let record = Record::new(p.order);
-        let seconds = p.clock.wall() / 1_000_000_000;
-        let blocks = self.size.div_ceil(512);
-        match p.target {
-            AnyTarget::Amd64 => record
-                .words([1, self.inode, 1])
-                .u32(self.mode)
-                .u32(UID)
-                .u32(UID)
-                .u32(0)
-                .words([0, self.size, BLOCK, blocks])
-                .words([seconds, 0, seconds, 0, seconds, 0])
-                .pad_to(144),
-            AnyTarget::Ppc64 => record
-                .words([1, self.inode, 1])
-                .u32(self.mode)
-                .u32(UID)
-                .u32(UID)
-                .u32(0)
-                .words([0, self.size, BLOCK, blocks])
-                .words([seconds, 0, seconds, 0, seconds, 0])
-                .pad_to(144),
-            target => {
-                // arm aligns 64-bit integers to eight bytes; 386 does not.
-                let size_at = if target == AnyTarget::Arm { 48 } else { 44 };
-                record
-                    .u64(1)
-                    .pad_to(12)
-                    .u32(self.inode as u32)
-                    .u32(self.mode)
-                    .u32(1)
-                    .u32(UID)
-                    .u32(UID)
-                    .pad_to(size_at)
-                    .u64(self.size)
-                    .u32(BLOCK as u32)
-                    .pad_to(size_at + if target == AnyTarget::Arm { 16 } else { 12 })
-                    .u64(blocks)
-                    .words([seconds, 0, seconds, 0, seconds, 0])
-                    .u64(self.inode)
-            }
+        match (wide, p.target) {
+            (false, _) => Flock { start: 4, len: 8, pid: 12, width: 4 },
+            (true, AnyTarget::I386) => Flock { start: 4, len: 12, pid: 20, width: 8 },
+            (true, _) => Flock { start: 8, len: 16, pid: 24, width: 8 },
         }
-        .finish()
+    }
+}
+
+const F_RDLCK: u16 = 0;
+const F_WRLCK: u16 = 1;
+const F_UNLCK: u16 = 2;
+
+/// Locks on ranges: the process's own, which never conflict, and those of open files.
+fn record_lock(p: &mut Process, call: &Call, open: &Shared, wide: bool) -> Result<u64, Stop> {
+    let [_, command, addr, ..] = call.args;
+    let layout = Flock::of(p, wide);
+    let field = |p: &mut Process, at: u64| -> Result<i64, Errno> {
+        let user = p.user();
+        if layout.width == 8 {
+            user.u64(addr + at).map(|v| v as i64)
+        } else {
+            user.u32(addr + at).map(|v| (v as i32).into())
+        }
+    };
+    let (start, len) = (field(p, layout.start)?, field(p, layout.len)?);
+    let head = p.user().bytes(addr, 4)?;
+    let (kind, whence) = (p.order.decode(&head[..2]) as u16, p.order.decode(&head[2..]));
+    let node = open.borrow().node().cloned().ok_or(Errno::Inval)?;
+    let base = match whence {
+        SEEK_SET => 0,
+        SEEK_CUR => open.borrow().offset as i64,
+        SEEK_END => node.size() as i64,
+        _ => return Err(Errno::Inval.into()),
+    };
+    let from = base.checked_add(start).ok_or(Errno::Overflow)?;
+    let (from, to) = if len < 0 {
+        (from.checked_add(len).ok_or(Errno::Inval)?, from)
+    } else {
+        (from, from.saturating_add(len))
+    };
+    let start = u64::try_from(from).map_err(|_| Errno::Inval)?;
+    let end = if len == 0 { u64::MAX } else { to as u64 };
+    let (id, (reads, writes)) = (open.borrow().id, open.borrow().access());
+    let ofd = command >= f::OFD_GETLK;
+    let asks = matches!(command, f::GETLK | f::GETLK64 | f::OFD_GETLK);
+    match kind {
+        F_RDLCK if !reads && !asks => return Err(Errno::BadF.into()),
+        F_WRLCK if !writes && !asks => return Err(Errno::BadF.into()),
+        F_RDLCK | F_WRLCK => {}
+        F_UNLCK if !asks => {
+            if ofd {
+                node.locks.borrow_mut().unlock(id, start, end);
+                p.files_changed();
+            }
+            return Ok(0);
+        }
+        _ => return Err(Errno::Inval.into()),
+    }
+    // Locks of the process and of an open file conflict as well: the process's are nobody's.
+    let owner = if ofd { id } else { 0 };
+    let wanted = Lock { owner, exclusive: kind == F_WRLCK, start, end };
+    let conflict = node.locks.borrow().conflict(wanted);
+    if asks {
+        let Some(other) = conflict else {
+            let record = Record::new(p.order).u16(F_UNLCK).finish();
+            p.user().write(addr, &record)?;
+            return Ok(0);
+        };
+        let len = if other.end == u64::MAX { 0 } else { other.end - other.start };
+        let head = Record::new(p.order).u16(if other.exclusive { F_WRLCK } else { F_RDLCK }).u16(0);
+        let head = head.pad_to(layout.start as usize);
+        let body = if layout.width == 8 {
+            head.u64(other.start).u64(len)
+        } else {
+            head.u32(other.start as u32).u32(len as u32)
+        };
+        // An open file's lock has no process.
+        let record = body.pad_to(layout.pid as usize).u32(u32::MAX).finish();
+        p.user().write(addr, &record)?;
+        return Ok(0);
+    }
+    if conflict.is_some() {
+        let waits = matches!(command, f::SETLKW | f::SETLKW64 | f::OFD_SETLKW);
+        return Err(if waits { Stop::Block(Wait::File, None) } else { Errno::Again.into() });
+    }
+    if ofd {
+        node.locks.borrow_mut().lock(wanted)?;
+        p.files_changed();
+    }
+    Ok(0)
+}
+
+/// `flock(fd, operation)`.
+pub fn flock(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const SHARED: u64 = 1;
+    const EXCLUSIVE: u64 = 2;
+    const NON_BLOCKING: u64 = 4;
+    const UNLOCK: u64 = 8;
+    let [fd, operation, ..] = call.args;
+    let open = p.fds.usable(fd)?;
+    let wanted = match operation & !NON_BLOCKING {
+        SHARED => Some(false),
+        EXCLUSIVE => Some(true),
+        UNLOCK => None,
+        _ => return Err(Errno::Inval.into()),
+    };
+    let node = open.borrow().node().cloned().ok_or(Errno::Inval)?;
+    let id = open.borrow().id;
+    let outcome = node.locks.borrow_mut().flock(id, wanted);
+    match outcome {
+        Ok(()) => {
+            p.files_changed();
+            Ok(0)
+        }
+        Err(Errno::Again) if operation & NON_BLOCKING == 0 => Err(Stop::Block(Wait::File, None)),
+        Err(errno) => Err(errno.into()),
     }
 }

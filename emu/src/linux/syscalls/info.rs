@@ -3,10 +3,12 @@
 use heapmatrix_writer::AnyTarget;
 
 use super::super::errno::Errno;
-use super::super::fd::MAX_FILES;
+use super::super::fd::{MAX_FILES, Object};
+use super::super::flags::O_NONBLOCK;
 use super::super::process::Process;
 use super::super::stack::STACK_SIZE;
 use super::super::thread::{Call, PID};
+use super::super::timer::TimerClock;
 use super::super::user::Record;
 use super::Stop;
 
@@ -24,6 +26,14 @@ pub fn getpid(_: &mut Process, _: &Call) -> Result<u64, Stop> {
     Ok(PID.into())
 }
 
+/// `getpgid(pid)` and `getsid(pid)`.
+pub fn getpgid(_: &mut Process, call: &Call) -> Result<u64, Stop> {
+    match call.args[0] as u32 {
+        0 | PID => Ok(PID.into()),
+        _ => Err(Errno::Srch.into()),
+    }
+}
+
 /// `getppid()`.
 pub fn getppid(_: &mut Process, _: &Call) -> Result<u64, Stop> {
     Ok(1)
@@ -32,6 +42,152 @@ pub fn getppid(_: &mut Process, _: &Call) -> Result<u64, Stop> {
 /// `getuid()` and the like.
 pub fn getuid(_: &mut Process, _: &Call) -> Result<u64, Stop> {
     Ok(UID)
+}
+
+/// `getresuid(real, effective, saved)` and `getresgid`.
+pub fn getresuid(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    for addr in &call.args[..3] {
+        p.user().put_u32(*addr, UID as u32)?;
+    }
+    Ok(0)
+}
+
+/// `getgroups(count, list)`: the one that it has anyway.
+pub fn getgroups(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    if call.args[0] > 0 {
+        p.user().put_u32(call.args[1], UID as u32)?;
+    }
+    Ok(1)
+}
+
+/// `getpriority(which, who)`: none, which the kernel tells as 20.
+pub fn getpriority(_: &mut Process, _: &Call) -> Result<u64, Stop> {
+    Ok(20)
+}
+
+/// Calls that have nothing to do here, and succeed.
+pub fn nothing(_: &mut Process, _: &Call) -> Result<u64, Stop> {
+    Ok(0)
+}
+
+/// `sysinfo(info)`.
+pub fn sysinfo(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let (total, threads) = (p.max_memory, p.threads.iter().len() as u16);
+    let free = total.saturating_sub(p.stats().memory);
+    // 32-bit machines count pages, so that the number fits.
+    let unit = if p.order.word == 4 { crate::memory::PAGE } else { 1 };
+    let uptime = p.clock.monotonic() / 1_000_000_000;
+    let record = Record::new(p.order)
+        .words([uptime, 0, 0, 0, total / unit, free / unit, 0, 0, 0, 0])
+        .u16(threads)
+        .u16(0);
+    let at = (p.order.word as usize * 10 + 4).next_multiple_of(p.order.word as usize);
+    let record = record.pad_to(at).words([0, 0]).u32(unit as u32);
+    let size = if p.order.word == 8 { 112 } else { 64 };
+    p.user().write(call.args[0], &record.pad_to(size).finish())?;
+    Ok(0)
+}
+
+/// `getrusage(who, usage)`: instructions are the time that was used.
+pub fn getrusage(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const THREAD: u64 = 1;
+    const CHILDREN: u32 = u32::MAX;
+    let tid = p.thread().tid;
+    let used = match call.args[0] {
+        0 => p.timer_time(TimerClock::Process),
+        THREAD => p.timer_time(TimerClock::Thread(tid)),
+        who if who as u32 == CHILDREN => 0,
+        _ => return Err(Errno::Inval.into()),
+    };
+    let peak = p.stats().memory / 1024;
+    let record = Record::new(p.order)
+        .words([used / 1_000_000_000, used % 1_000_000_000 / 1000, 0, 0, peak])
+        .words([0; 13])
+        .finish();
+    p.user().write(call.args[1], &record)?;
+    Ok(0)
+}
+
+/// `times(tms)`, in hundredths of a second.
+pub fn times(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const TICK: u64 = 10_000_000;
+    if call.args[0] != 0 {
+        let used = p.timer_time(TimerClock::Process) / TICK;
+        let record = Record::new(p.order).words([used, 0, 0, 0]).finish();
+        p.user().write(call.args[0], &record)?;
+    }
+    Ok(p.clock.monotonic() / TICK)
+}
+
+/// `clock_getres(clock, timespec)` in words.
+pub fn clock_getres(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    resolution(p, call, |record| record.word(0).word(1))
+}
+
+/// `clock_getres_time64(clock, timespec)`.
+pub fn clock_getres_time64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    resolution(p, call, |record| record.u64(0).u64(1))
+}
+
+fn resolution(p: &mut Process, call: &Call, one: impl Fn(Record) -> Record) -> Result<u64, Stop> {
+    if call.args[0] > 11 {
+        return Err(Errno::Inval.into());
+    }
+    if call.args[1] != 0 {
+        let record = one(Record::new(p.order)).finish();
+        p.user().write(call.args[1], &record)?;
+    }
+    Ok(0)
+}
+
+/// `ioctl(fd, request, argument)`.
+pub fn ioctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [fd, request, addr, ..] = call.args;
+    let power = p.target == AnyTarget::Ppc64;
+    let open = p.fds.usable(fd)?;
+    // Power has other numbers than the rest.
+    let known = match (request as u32, power) {
+        (0x541b, false) | (0x4004_667f, true) => Request::Readable,
+        (0x5421, false) | (0x8004_667e, true) => Request::NonBlocking,
+        (0x5451, false) | (0x2000_6601, true) => Request::CloseOnExec(true),
+        (0x5450, false) | (0x2000_6602, true) => Request::CloseOnExec(false),
+        (0x5401, false) | (0x402c_7413, true) => Request::Terminal,
+        _ => return Err(Errno::NotTy.into()),
+    };
+    match known {
+        Request::Readable => {
+            let waiting = match &open.borrow().object {
+                Object::Pipe(end, _) => end.len() as u64,
+                Object::Node(node) => node.size().saturating_sub(open.borrow().offset),
+                _ => return Err(Errno::NotTy.into()),
+            };
+            p.user().put_u32(addr, waiting.min(i32::MAX as u64) as u32)?;
+        }
+        Request::NonBlocking => {
+            let on = p.user().u32(addr)? != 0;
+            let mut open = open.borrow_mut();
+            open.flags = open.flags & !O_NONBLOCK | if on { O_NONBLOCK } else { 0 };
+        }
+        Request::CloseOnExec(on) => p.fds.set_cloexec(fd as i32, on),
+        Request::Terminal => {
+            if !matches!(&open.borrow().object, Object::Input(input) if input.terminal) {
+                return Err(Errno::NotTy.into());
+            }
+            // As a terminal is by itself: lines, echo, control characters.
+            let modes = [0x4500_u32, 0x5, 0xbf, 0x8a3b];
+            let record = modes.into_iter().fold(Record::new(p.order), Record::u32).pad_to(36).finish();
+            p.user().write(addr, &record)?;
+        }
+    }
+    Ok(0)
+}
+
+/// The requests of `ioctl` that are known here.
+enum Request {
+    Readable,
+    NonBlocking,
+    CloseOnExec(bool),
+    Terminal,
 }
 
 /// `uname(utsname)`: six strings of 65 bytes.

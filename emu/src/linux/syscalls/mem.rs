@@ -1,7 +1,7 @@
 //! Memory: `mmap` and its kind.
 
 use super::super::errno::Errno;
-use super::super::fd::Object;
+use super::super::fs::{Kind, Node};
 use super::super::process::Process;
 use super::super::thread::Call;
 use super::Stop;
@@ -40,7 +40,7 @@ pub fn mmap2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 fn map(p: &mut Process, call: &Call, offset: u64) -> Result<u64, Stop> {
     let [addr, len, bits, flags, fd, _] = call.args;
     let len = pages(len)?;
-    let bytes = if flags & MAP_ANONYMOUS == 0 { Some(file_bytes(p, fd, offset, len, flags)?) } else { None };
+    let node = if flags & MAP_ANONYMOUS == 0 { Some(mappable(p, fd, offset, bits, flags)?) } else { None };
     let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
     let at = if fixed { addr } else { p.space.find(p.machine.memory(), addr, len)? };
     if !at.is_multiple_of(PAGE) || at < PAGE {
@@ -49,36 +49,83 @@ fn map(p: &mut Process, call: &Call, offset: u64) -> Result<u64, Stop> {
     if flags & MAP_FIXED_NOREPLACE != 0 && p.space.find(p.machine.memory(), at, len) != Ok(at) {
         return Err(Errno::Exist.into());
     }
+    p.unshare(at, len);
+    p.pull_node(node.as_ref());
     p.space.map(p.machine.memory_mut(), "mmap", at, len, prot(bits))?;
-    if let Some(bytes) = bytes {
-        p.user().write(at, &bytes)?;
+    if let Some(node) = node {
+        fill(p, &node, offset, at, len)?;
+        if flags & MAP_SHARED != 0 && matches!(node.kind, Kind::File(_)) {
+            p.share(at, len, offset, &node, bits & PROT_WRITE != 0);
+        }
     }
     Ok(at)
 }
 
-/// The part of a file that is to be mapped: a private copy.
-fn file_bytes(p: &Process, fd: u64, offset: u64, len: u64, flags: u64) -> Result<Vec<u8>, Errno> {
-    let open = p.fds.get(fd)?;
+/// The file that is to be mapped.
+fn mappable(p: &Process, fd: u64, offset: u64, bits: u64, flags: u64) -> Result<Node, Errno> {
+    let open = p.fds.usable(fd)?;
     let open = open.borrow();
-    if flags & MAP_SHARED != 0 || !offset.is_multiple_of(PAGE) {
+    if !offset.is_multiple_of(PAGE) {
         return Err(Errno::Inval);
     }
-    let part = |bytes: &[u8]| {
-        let from = bytes.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let to = bytes.len().min(from.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)));
-        bytes[from..to].to_vec()
-    };
-    match &open.object {
-        Object::File(content) => Ok(part(&content.borrow())),
-        Object::View(bytes) => Ok(part(bytes)),
-        _ => Err(Errno::NoDev),
+    let node = open.node().ok_or(Errno::NoDev)?;
+    match &node.kind {
+        Kind::File(_) | Kind::Fixed(_) | Kind::Host(_) => {}
+        _ => return Err(Errno::NoDev),
     }
+    let (reads, writes) = open.access();
+    if !reads || flags & MAP_SHARED != 0 && bits & PROT_WRITE != 0 && !writes {
+        return Err(Errno::Acces);
+    }
+    Ok(std::rc::Rc::clone(node))
+}
+
+/// Fills memory from a file. What lies after the file's end stays zero.
+fn fill(p: &mut Process, node: &Node, offset: u64, addr: u64, len: u64) -> Result<(), Errno> {
+    const CHUNK: usize = 1 << 16;
+    let end = node.size().saturating_sub(offset).min(len);
+    let mut buf = vec![0; CHUNK.min(end as usize)];
+    let mut done = 0;
+    while done < end {
+        let part = &mut buf[..(end - done).min(CHUNK as u64) as usize];
+        let n = match &node.kind {
+            Kind::File(data) => data.borrow().read(offset + done, part),
+            Kind::Host(file) => file.read(offset + done, part)?,
+            Kind::Fixed(bytes) => {
+                let from = (offset + done) as usize;
+                part.copy_from_slice(&bytes[from..from + part.len()]);
+                part.len()
+            }
+            _ => 0,
+        };
+        if n == 0 {
+            break;
+        }
+        p.user().write(addr + done, &part[..n])?;
+        done += n as u64;
+    }
+    Ok(())
+}
+
+/// `msync(addr, len, flags)`: what was stored to shared memory is in its files.
+pub fn msync(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [addr, len, ..] = call.args;
+    if !addr.is_multiple_of(PAGE) {
+        return Err(Errno::Inval.into());
+    }
+    if len > 0 && !p.space.covers(p.machine.memory(), addr, pages(len)?) {
+        return Err(Errno::NoMem.into());
+    }
+    p.pull_node(None);
+    Ok(0)
 }
 
 /// `munmap(addr, len)`.
 pub fn munmap(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [addr, len, ..] = call.args;
-    p.space.unmap(p.machine.memory_mut(), addr, pages(len)?)?;
+    let len = pages(len)?;
+    p.unshare(addr, len);
+    p.space.unmap(p.machine.memory_mut(), addr, len)?;
     Ok(0)
 }
 
@@ -87,6 +134,7 @@ pub fn mprotect(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [addr, len, bits, ..] = call.args;
     if len != 0 {
         p.space.protect(p.machine.memory_mut(), addr, pages(len)?, prot(bits))?;
+        p.share_protected(addr, pages(len)?, bits & PROT_WRITE != 0);
     }
     Ok(0)
 }
@@ -95,6 +143,7 @@ pub fn mprotect(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 pub fn madvise(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [addr, len, advice, ..] = call.args;
     if advice == MADV_DONTNEED && len != 0 {
+        p.pull_node(None);
         p.space.discard(p.machine.memory_mut(), addr, pages(len)?)?;
     }
     Ok(0)

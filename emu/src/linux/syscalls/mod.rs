@@ -1,19 +1,28 @@
 //! System calls: their numbers on each architecture, as data, and what they do, once for all.
 
+mod absent;
 mod file;
+mod folder;
+mod handlers;
 mod info;
+mod io;
 mod mem;
+mod meta;
 mod path;
 mod poll;
+mod select;
 mod signal;
+mod stat;
 mod thread;
 mod time;
+mod timer;
 
 use heapmatrix_writer::AnyTarget;
 
-pub use file::standard;
+pub use absent::{Absent, absent};
 
 use super::errno::Errno;
+use super::fd::Refusal;
 use super::process::Process;
 use super::thread::{Call, Wait};
 
@@ -26,6 +35,8 @@ pub enum Stop {
     Block(Wait, Option<u64>),
     /// The registers are as they should be already.
     Resume,
+    /// It is not emulated, or not with these arguments.
+    Absent,
 }
 
 impl From<Errno> for Stop {
@@ -70,105 +81,7 @@ impl Table {
 
 fn entry(line: &'static str) -> Option<(u64, Syscall)> {
     let (number, name) = line.split_once(' ')?;
-    Some((number.parse().ok()?, Syscall { name, handler: handler(name) }))
-}
-
-/// What a system call does, by its name.
-fn handler(name: &str) -> Option<Handler> {
-    let handler: Handler = match name {
-        "read" => file::read,
-        "write" => file::write,
-        "readv" => file::readv,
-        "writev" => file::writev,
-        "pread64" => file::pread64,
-        "pwrite64" => file::pwrite64,
-        "close" => file::close,
-        "lseek" => file::lseek,
-        "_llseek" => file::llseek,
-        "ftruncate" => file::ftruncate,
-        "ftruncate64" => file::ftruncate64,
-        "fsync" | "fdatasync" => file::fsync,
-        "dup" => file::dup,
-        "dup2" | "dup3" => file::dup2,
-        "fcntl" | "fcntl64" => file::fcntl,
-        "ioctl" => file::ioctl,
-        "open" => path::open,
-        "openat" => path::openat,
-        "access" => path::access,
-        "faccessat" | "faccessat2" => path::faccessat,
-        "stat" | "lstat" | "stat64" | "lstat64" => path::stat,
-        "fstat" | "fstat64" => path::fstat,
-        "newfstatat" | "fstatat64" => path::fstatat,
-        "readlink" => path::readlink,
-        "readlinkat" => path::readlinkat,
-        "unlink" => path::unlink,
-        "unlinkat" => path::unlinkat,
-        "rmdir" => path::rmdir,
-        "getdents64" => path::getdents64,
-        "mkdir" => path::mkdir,
-        "mkdirat" => path::mkdirat,
-        "rename" => path::rename,
-        "renameat" => path::renameat,
-        "getcwd" => path::getcwd,
-        "pipe" => poll::pipe,
-        "pipe2" => poll::pipe2,
-        "eventfd" => poll::eventfd,
-        "eventfd2" => poll::eventfd2,
-        "epoll_create" => poll::epoll_create,
-        "epoll_create1" => poll::epoll_create1,
-        "epoll_ctl" => poll::epoll_ctl,
-        "epoll_wait" | "epoll_pwait" => poll::epoll_wait,
-        "mmap" => mem::mmap,
-        "mmap2" => mem::mmap2,
-        "munmap" => mem::munmap,
-        "mprotect" => mem::mprotect,
-        "madvise" => mem::madvise,
-        "mincore" => mem::mincore,
-        "brk" => mem::brk,
-        "clone" => thread::clone,
-        "exit" => thread::exit,
-        "exit_group" => thread::exit_group,
-        "futex" => thread::futex,
-        "futex_time64" => thread::futex_time64,
-        "gettid" => thread::gettid,
-        "sched_yield" => thread::sched_yield,
-        "set_tid_address" => thread::set_tid_address,
-        "set_robust_list" => thread::set_robust_list,
-        "arch_prctl" => thread::arch_prctl,
-        "set_tls" => thread::set_tls,
-        "modify_ldt" => thread::modify_ldt,
-        "set_thread_area" => thread::set_thread_area,
-        "cacheflush" => thread::cacheflush,
-        "rt_sigaction" => signal::rt_sigaction,
-        "rt_sigprocmask" => signal::rt_sigprocmask,
-        "rt_sigreturn" => signal::rt_sigreturn,
-        "sigaltstack" => signal::sigaltstack,
-        "kill" => signal::kill,
-        "tkill" => signal::tkill,
-        "tgkill" => signal::tgkill,
-        "clock_gettime" => time::clock_gettime,
-        "clock_gettime64" => time::clock_gettime64,
-        "gettimeofday" => time::gettimeofday,
-        "time" => time::time,
-        "nanosleep" => time::nanosleep,
-        "clock_nanosleep" => time::clock_nanosleep,
-        "select" | "_newselect" => time::select,
-        "getpid" | "getpgrp" => info::getpid,
-        "getppid" => info::getppid,
-        "getuid" | "geteuid" | "getgid" | "getegid" | "getuid32" | "geteuid32" | "getgid32" | "getegid32" => {
-            info::getuid
-        }
-        "uname" => info::uname,
-        "getrandom" => info::getrandom,
-        "getcpu" => info::getcpu,
-        "sched_getaffinity" => info::sched_getaffinity,
-        "getrlimit" | "ugetrlimit" => info::getrlimit,
-        "setrlimit" => info::setrlimit,
-        "prlimit64" => info::prlimit64,
-        "prctl" => info::prctl,
-        _ => return None,
-    };
-    Some(handler)
+    Some((number.parse().ok()?, Syscall { name, handler: handlers::handler(name) }))
 }
 
 #[cfg(test)]

@@ -1,249 +1,357 @@
-//! Paths: opening, looking at, listing, removing.
+//! Paths: opening, making, naming, removing.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::errno::Errno;
-use super::super::fd::{Object, Open};
-use super::super::process::{PROGRAM_PATH, Process};
-use super::super::thread::Call;
-use super::super::user::Record;
-use super::super::vfs::{Kind, absolute};
-use super::Stop;
-use super::file::{Stat, size};
+use super::super::fd::{Object, Shared};
+use super::super::flags::{self, O_ACCMODE, O_CREAT, O_NONBLOCK, O_PATH, O_TRUNC, O_WRONLY};
+use super::super::fs::{Kind, Node};
+use super::super::pipe::PipeEnd;
+use super::super::process::Process;
+use super::super::thread::{Call, Wait};
+use super::{Refusal, Stop};
 
-const S_IFCHR: u32 = 0o020000;
-const S_IFDIR: u32 = 0o040000;
-const S_IFREG: u32 = 0o100000;
-const S_IFIFO: u32 = 0o010000;
-
-const AT_FDCWD: u32 = -100_i32 as u32;
+/// Paths begin at the working directory. Only its lower half counts.
+pub const AT_FDCWD: u64 = -100_i64 as u64;
+/// A symbolic link itself is meant.
+pub const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
+/// An empty path means the descriptor.
+pub const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_REMOVEDIR: u64 = 0x200;
-const AT_EMPTY_PATH: u64 = 0x1000;
+const AT_SYMLINK_FOLLOW: u64 = 0x400;
+
+/// A path, and the folder at which it begins.
+pub struct Place {
+    /// The folder.
+    pub base: Node,
+    /// The path.
+    pub path: Vec<u8>,
+}
+
+impl Process {
+    /// The path at an address, which begins at an open folder unless it is absolute.
+    pub(in super::super) fn place(&mut self, directory: u64, addr: u64) -> Result<Place, Errno> {
+        let path = self.user().string(addr)?;
+        if directory as u32 == AT_FDCWD as u32 || path.starts_with(b"/") {
+            return Ok(Place { base: Rc::clone(&self.cwd), path });
+        }
+        let base = match &self.fds.get(directory)?.borrow().object {
+            Object::Node(node) if node.is_folder() || path.is_empty() => Rc::clone(node),
+            _ => return Err(Errno::NotDir),
+        };
+        Ok(Place { base, path })
+    }
+
+    /// What is open under the descriptor that a path such as `/proc/self/fd/1` or `/dev/stdout` names, if
+    /// it is such a path.
+    pub(in super::super) fn open_path_of_descriptor(&self, place: &Place) -> Result<Option<Shared>, Errno> {
+        let fd = match &place.path[..] {
+            b"/dev/stdin" => 0,
+            b"/dev/stdout" => 1,
+            b"/dev/stderr" => 2,
+            path => {
+                let number = [&b"/proc/self/fd/"[..], b"/dev/fd/", b"/proc/thread-self/fd/"]
+                    .iter()
+                    .find_map(|prefix| path.strip_prefix(*prefix));
+                let Some(number) = number.and_then(|n| std::str::from_utf8(n).ok()?.parse().ok()) else {
+                    return Ok(None);
+                };
+                number
+            }
+        };
+        self.fds.get(fd).map(Some).map_err(|_| Errno::NoEnt)
+    }
+
+    /// The absolute path that a path stands for, as far as text goes.
+    fn full(&self, place: &Place) -> Vec<u8> {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        let base = if place.path.starts_with(b"/") { None } else { self.files.path_of(&place.base) };
+        let base = base.unwrap_or_default();
+        for part in base.split(|&b| b == b'/').chain(place.path.split(|&b| b == b'/')) {
+            match part {
+                b"" | b"." => {}
+                b".." => {
+                    parts.pop();
+                }
+                part => parts.push(part),
+            }
+        }
+        let path = parts.join(&b'/');
+        [b"/", &path[..]].concat()
+    }
+}
 
 /// `open(path, flags, mode)`.
 pub fn open(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    open_path(p, &path, call.args[1])
+    let [path, flags, mode, ..] = call.args;
+    open_at(p, call, (AT_FDCWD, path), flags, mode)
 }
 
 /// `openat(directory, path, flags, mode)`.
 pub fn openat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = path_at(p, call.args[0], call.args[1])?;
-    open_path(p, &path, call.args[2])
+    let [directory, path, flags, mode, ..] = call.args;
+    open_at(p, call, (directory, path), flags, mode)
 }
 
-/// A path that begins at an open directory, unless it is absolute.
-pub fn path_at(p: &mut Process, directory: u64, path: u64) -> Result<String, Errno> {
-    let path = p.user().path(path)?;
-    if directory as u32 == AT_FDCWD || path.starts_with('/') {
-        return Ok(path);
+/// `creat(path, mode)`.
+pub fn creat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [path, mode, ..] = call.args;
+    open_at(p, call, (AT_FDCWD, path), (O_CREAT | O_WRONLY | O_TRUNC).into(), mode)
+}
+
+fn open_at(
+    p: &mut Process,
+    call: &Call,
+    (directory, addr): (u64, u64),
+    flags: u64,
+    mode: u64,
+) -> Result<u64, Stop> {
+    let flags = flags::from_guest(p.target, flags as u32);
+    let place = p.place(directory, addr)?;
+    if let Some(open) = p.open_path_of_descriptor(&place)? {
+        return open_again(p, &open, flags);
     }
-    match &p.fds.get(directory)?.borrow().object {
-        Object::Directory(base) => Ok(format!("{base}/{path}")),
-        _ => Err(Errno::NotDir),
+    let opened = p.files.open(&place.base, &place.path, flags, mode as u32);
+    if matches!(opened, Err(Errno::NoEnt)) && flags & O_CREAT == 0 && !place.path.is_empty() {
+        let path = p.full(&place);
+        p.host.not_found(&String::from_utf8_lossy(&path));
     }
-}
-
-fn open_path(p: &mut Process, path: &str, flags: u64) -> Result<u64, Stop> {
-    // The flags used here have the same values on all four machines.
-    let flags = flags as u32;
-    let object = p.files.open(path, flags)?;
-    Ok(p.fds.add(Rc::new(RefCell::new(Open::new(object, flags))), 0)?)
-}
-
-/// `access(path, mode)`.
-pub fn access(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    p.files.kind(&path)?;
-    Ok(0)
-}
-
-/// `faccessat(directory, path, mode)`.
-pub fn faccessat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = path_at(p, call.args[0], call.args[1])?;
-    p.files.kind(&path)?;
-    Ok(0)
-}
-
-/// `stat(path, stat)`.
-pub fn stat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    stat_path(p, &path, call.args[1])
-}
-
-/// `fstatat(directory, path, stat, flags)`.
-pub fn fstatat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [directory, path, stat, flags, ..] = call.args;
-    if flags & AT_EMPTY_PATH != 0 && directory as u32 != AT_FDCWD && p.user().string(path)?.is_empty() {
-        return stat_open(p, directory, stat);
-    }
-    let path = path_at(p, directory, path)?;
-    stat_path(p, &path, stat)
-}
-
-/// `fstat(fd, stat)`.
-pub fn fstat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    stat_open(p, call.args[0], call.args[1])
-}
-
-fn stat_path(p: &mut Process, path: &str, addr: u64) -> Result<u64, Stop> {
-    let (mode, size) = match p.files.kind(path)? {
-        Kind::File(size) => (S_IFREG | 0o644, size),
-        Kind::Directory => (S_IFDIR | 0o755, 0),
-        Kind::Device => (S_IFCHR | 0o666, 0),
+    let node = opened?;
+    let path = p.full(&place);
+    let object = match &node.kind {
+        Kind::Fifo(pipe) if flags & O_PATH == 0 => {
+            let access = flags & O_ACCMODE;
+            let sides = (access != O_WRONLY, access != 0);
+            let waiter = (p.thread().tid, call.again);
+            match PipeEnd::open(pipe, sides, flags & O_NONBLOCK != 0, waiter) {
+                Ok(end) => {
+                    p.files_changed();
+                    Object::Pipe(end, Some(Rc::clone(&node)))
+                }
+                Err(Refusal::NotNow) => {
+                    p.files_changed();
+                    return Err(Stop::Block(Wait::File, None));
+                }
+                Err(Refusal::Error(errno)) => return Err(errno.into()),
+            }
+        }
+        _ => {
+            if flags & O_TRUNC != 0 {
+                p.truncated_shared(&node);
+            }
+            Object::Node(node)
+        }
     };
-    put(p, addr, Stat { mode, size, inode: inode(path) })
+    Ok(p.fds.open(object, flags, Some(path))?)
 }
 
-/// `DT_CHR`, `DT_DIR` or `DT_REG`.
-fn directory_type(kind: Kind) -> u8 {
-    match kind {
-        Kind::Device => 2,
-        Kind::Directory => 4,
-        Kind::File(_) => 8,
-    }
-}
-
-/// A number that tells paths apart.
-fn inode(path: &str) -> u64 {
-    absolute(path)
-        .bytes()
-        .fold(1, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(byte.into()) & 0x7fff_ffff)
-}
-
-fn stat_open(p: &mut Process, fd: u64, addr: u64) -> Result<u64, Stop> {
-    let open = p.fds.get(fd)?;
-    let open = open.borrow();
-    let mode = match open.object {
-        Object::File(_) | Object::View(_) => S_IFREG | 0o644,
-        Object::Directory(_) => S_IFDIR | 0o755,
-        // Standard output is a pipe to the host.
-        Object::Pipe(_) | Object::Output(_) => S_IFIFO | 0o600,
-        _ => S_IFCHR | 0o666,
+/// Opens once more what is open, through `/proc/self/fd` or `/dev/stdin`.
+fn open_again(p: &mut Process, open: &Shared, flags: u32) -> Result<u64, Stop> {
+    let (object, path) = {
+        let open = open.borrow();
+        let object = match &open.object {
+            Object::Output(stream) => Object::Output(*stream),
+            Object::Input(input) => Object::Input(Rc::clone(input)),
+            Object::Node(node) => {
+                p.files.may_open(node, flags)?;
+                Object::Node(Rc::clone(node))
+            }
+            Object::Pipe(end, node) => Object::Pipe(end.again(flags & O_ACCMODE), node.clone()),
+            _ => return Err(Errno::NxIo.into()),
+        };
+        (object, open.path.clone())
     };
-    put(p, addr, Stat { mode, size: size(&open), inode: fd + 1 })
+    Ok(p.fds.open(object, flags, path)?)
 }
 
-fn put(p: &mut Process, addr: u64, stat: Stat) -> Result<u64, Stop> {
-    let record = stat.record(p);
-    p.user().write(addr, &record)?;
+/// Cuts off the file that a path leads to, or lengthens it.
+pub fn truncate(p: &mut Process, addr: u64, length: u64) -> Result<u64, Stop> {
+    let place = p.place(AT_FDCWD, addr)?;
+    let node = p.files.lookup(&place.base, &place.path, true)?;
+    if node.is_folder() {
+        return Err(Errno::IsDir.into());
+    }
+    if !node.allows(super::super::fs::W_OK) {
+        return Err(if matches!(node.kind, Kind::Host(_)) { Errno::RoFs } else { Errno::Acces }.into());
+    }
+    p.files.truncate(&node, length)?;
+    p.truncated_shared(&node);
     Ok(0)
 }
 
 /// `readlink(path, buf, len)`.
 pub fn readlink(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [path, buf, len, ..] = call.args;
-    let path = p.user().path(path)?;
-    read_link(p, &path, buf, len)
+    read_link(p, (AT_FDCWD, path), buf, len)
 }
 
 /// `readlinkat(directory, path, buf, len)`.
 pub fn readlinkat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [directory, path, buf, len, ..] = call.args;
-    let path = path_at(p, directory, path)?;
-    read_link(p, &path, buf, len)
+    read_link(p, (directory, path), buf, len)
 }
 
-fn read_link(p: &mut Process, path: &str, buf: u64, len: u64) -> Result<u64, Stop> {
-    if path != "/proc/self/exe" {
-        p.files.kind(path)?;
+fn read_link(p: &mut Process, (directory, addr): (u64, u64), buf: u64, len: u64) -> Result<u64, Stop> {
+    if len as i32 <= 0 {
         return Err(Errno::Inval.into());
     }
-    let n = PROGRAM_PATH.len().min(len as usize);
-    p.user().write(buf, &PROGRAM_PATH.as_bytes()[..n])?;
+    let place = p.place(directory, addr)?;
+    let node = match p.open_path_of_descriptor(&place)? {
+        Some(open) if !place.path.starts_with(b"/dev/std") => {
+            let open = open.borrow();
+            let nameless = match open.object {
+                Object::Pipe(..) | Object::Output(_) | Object::Input(_) => format!("pipe:[{}]", open.id),
+                Object::Epoll(_) => "anon_inode:[eventpoll]".to_owned(),
+                _ => "anon_inode:[eventfd]".to_owned(),
+            };
+            let path = open.path.clone().unwrap_or(nameless.into_bytes());
+            return put_link(p, &path, buf, len);
+        }
+        _ if place.path.is_empty() => place.base,
+        _ => p.files.lookup(&place.base, &place.path, false)?,
+    };
+    match &node.kind {
+        Kind::Link(target) => put_link(p, target, buf, len),
+        _ if place.path.is_empty() => Err(Errno::NoEnt.into()),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+fn put_link(p: &mut Process, target: &[u8], buf: u64, len: u64) -> Result<u64, Stop> {
+    let n = target.len().min(len as usize);
+    p.user().write(buf, &target[..n])?;
     Ok(n as u64)
 }
 
 /// `unlink(path)`.
 pub fn unlink(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    p.files.unlink(&path)?;
+    let place = p.place(AT_FDCWD, call.args[0])?;
+    p.files.unlink(&place.base, &place.path)?;
     Ok(0)
 }
 
 /// `unlinkat(directory, path, flags)`.
 pub fn unlinkat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = path_at(p, call.args[0], call.args[1])?;
-    if call.args[2] & AT_REMOVEDIR == 0 {
-        p.files.unlink(&path)?
-    } else {
-        p.files.rmdir(&path)?
+    let [directory, path, flags, ..] = call.args;
+    let place = p.place(directory, path)?;
+    match flags {
+        0 => p.files.unlink(&place.base, &place.path)?,
+        AT_REMOVEDIR => p.files.rmdir(&place.base, &place.path)?,
+        _ => return Err(Errno::Inval.into()),
     }
     Ok(0)
 }
 
 /// `rmdir(path)`.
 pub fn rmdir(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    p.files.rmdir(&path)?;
+    let place = p.place(AT_FDCWD, call.args[0])?;
+    p.files.rmdir(&place.base, &place.path)?;
     Ok(0)
-}
-
-/// `getdents64(fd, buf, len)`: the position counts the entries that were told.
-pub fn getdents64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [fd, buf, len, ..] = call.args;
-    let open = p.fds.get(fd)?;
-    let mut open = open.borrow_mut();
-    let Object::Directory(path) = &open.object else { return Err(Errno::NotDir.into()) };
-    let mut bytes = Vec::new();
-    let mut next = open.offset;
-    let names = p.files.list(path).into_iter().skip(usize::try_from(next).unwrap_or(usize::MAX));
-    for name in names {
-        let whole = format!("{path}/{name}");
-        // What can't be looked at (a link out of its mount) is listed all the same.
-        let kind = p.files.kind(&whole).unwrap_or(Kind::File(0));
-        let size = (19 + name.len() + 1).next_multiple_of(8);
-        if (bytes.len() + size) as u64 > len {
-            if bytes.is_empty() {
-                return Err(Errno::Inval.into());
-            }
-            break;
-        }
-        next += 1;
-        let entry =
-            Record::new(p.order).u64(inode(&whole)).u64(next).u16(size as u16).raw(&[directory_type(kind)]);
-        bytes.extend(entry.raw(name.as_bytes()).pad_to(size).finish());
-    }
-    p.user().write(buf, &bytes)?;
-    open.offset = next;
-    Ok(bytes.len() as u64)
 }
 
 /// `mkdir(path, mode)`.
 pub fn mkdir(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = p.user().path(call.args[0])?;
-    p.files.mkdir(&path)?;
-    Ok(0)
+    make_folder(p, (AT_FDCWD, call.args[0]), call.args[1])
 }
 
 /// `mkdirat(directory, path, mode)`.
 pub fn mkdirat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let path = path_at(p, call.args[0], call.args[1])?;
-    p.files.mkdir(&path)?;
+    make_folder(p, (call.args[0], call.args[1]), call.args[2])
+}
+
+fn make_folder(p: &mut Process, (directory, addr): (u64, u64), mode: u64) -> Result<u64, Stop> {
+    let place = p.place(directory, addr)?;
+    p.files.mkdir(&place.base, &place.path, mode as u32)?;
+    Ok(0)
+}
+
+/// `mknod(path, mode, device)`.
+pub fn mknod(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    make_node(p, (AT_FDCWD, call.args[0]), call.args[1] as u32)
+}
+
+/// `mknodat(directory, path, mode, device)`.
+pub fn mknodat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    make_node(p, (call.args[0], call.args[1]), call.args[2] as u32)
+}
+
+/// Makes a file or a named pipe; devices are the superuser's.
+fn make_node(p: &mut Process, (directory, addr): (u64, u64), mode: u32) -> Result<u64, Stop> {
+    let place = p.place(directory, addr)?;
+    match mode & 0o170000 {
+        0 | 0o100000 => {
+            let exclusive = O_CREAT | flags::O_EXCL;
+            p.files.open(&place.base, &place.path, exclusive, mode & 0o7777).map(drop)?;
+        }
+        0o010000 => p.files.mkfifo(&place.base, &place.path, mode)?,
+        _ => return Err(Errno::Perm.into()),
+    }
+    Ok(0)
+}
+
+/// `symlink(target, path)`.
+pub fn symlink(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    make_link(p, call.args[0], (AT_FDCWD, call.args[1]))
+}
+
+/// `symlinkat(target, directory, path)`.
+pub fn symlinkat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    make_link(p, call.args[0], (call.args[1], call.args[2]))
+}
+
+fn make_link(p: &mut Process, target: u64, (directory, addr): (u64, u64)) -> Result<u64, Stop> {
+    let target = p.user().string(target)?;
+    let place = p.place(directory, addr)?;
+    p.files.symlink(&target, &place.base, &place.path)?;
+    Ok(0)
+}
+
+/// `link(from, to)`.
+pub fn link(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    name_again(p, (AT_FDCWD, call.args[0]), (AT_FDCWD, call.args[1]), 0)
+}
+
+/// `linkat(directory, from, directory, to, flags)`.
+pub fn linkat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [from, old, to, new, flags, _] = call.args;
+    name_again(p, (from, old), (to, new), flags)
+}
+
+fn name_again(p: &mut Process, from: (u64, u64), to: (u64, u64), flags: u64) -> Result<u64, Stop> {
+    let source = p.place(from.0, from.1)?;
+    let open = p.open_path_of_descriptor(&source)?.filter(|_| flags & AT_SYMLINK_FOLLOW != 0);
+    let node = match open {
+        Some(open) => open.borrow().node().cloned().ok_or(Errno::XDev)?,
+        None if source.path.is_empty() && flags & AT_EMPTY_PATH != 0 => source.base,
+        None => p.files.lookup(&source.base, &source.path, flags & AT_SYMLINK_FOLLOW != 0)?,
+    };
+    let target = p.place(to.0, to.1)?;
+    p.files.link(&node, &target.base, &target.path)?;
     Ok(0)
 }
 
 /// `rename(from, to)`.
 pub fn rename(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let (from, to) = (p.user().path(call.args[0])?, p.user().path(call.args[1])?);
-    p.files.rename(&from, &to)?;
-    Ok(0)
+    move_path(p, (AT_FDCWD, call.args[0]), (AT_FDCWD, call.args[1]), 0)
 }
 
 /// `renameat(directory, from, directory, to)`.
 pub fn renameat(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [from_directory, from, to_directory, to, ..] = call.args;
-    let (from, to) = (path_at(p, from_directory, from)?, path_at(p, to_directory, to)?);
-    p.files.rename(&from, &to)?;
-    Ok(0)
+    let [from, old, to, new, ..] = call.args;
+    move_path(p, (from, old), (to, new), 0)
 }
 
-/// `getcwd(buf, len)`: the root. Answers the length with the terminating zero.
-pub fn getcwd(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    if call.args[1] < 2 {
-        return Err(Errno::Range.into());
+/// `renameat2(directory, from, directory, to, flags)`.
+pub fn renameat2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let [from, old, to, new, flags, _] = call.args;
+    if flags > 2 {
+        return Err(Errno::Inval.into());
     }
-    p.user().write(call.args[0], b"/\0")?;
-    Ok(2)
+    move_path(p, (from, old), (to, new), flags)
+}
+
+fn move_path(p: &mut Process, from: (u64, u64), to: (u64, u64), flags: u64) -> Result<u64, Stop> {
+    let (from, to) = (p.place(from.0, from.1)?, p.place(to.0, to.1)?);
+    p.files.rename((&from.base, &from.path), (&to.base, &to.path), flags)?;
+    Ok(0)
 }

@@ -1,11 +1,13 @@
 //! Pipes, `eventfd` and `epoll`.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::epoll::Epoll;
 use super::super::errno::Errno;
-use super::super::fd::{Counter, Object, Open, PipeEnd};
+use super::super::event::Counter;
+use super::super::fd::Object;
+use super::super::flags::{self, O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY};
+use super::super::pipe::PipeEnd;
 use super::super::process::Process;
 use super::super::thread::{Call, Wait};
 use super::super::user::Record;
@@ -19,10 +21,6 @@ const EPOLL_CTL_MOD: u64 = 3;
 /// Events that one call takes at most.
 const MAX_EVENTS: u64 = 1 << 16;
 
-fn add(p: &mut Process, object: Object, flags: u32) -> Result<u64, Errno> {
-    p.fds.add(Rc::new(RefCell::new(Open::new(object, flags))), 0)
-}
-
 /// `pipe(fds)`.
 pub fn pipe(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     make_pipe(p, call.args[0], 0)
@@ -30,41 +28,59 @@ pub fn pipe(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 
 /// `pipe2(fds, flags)`.
 pub fn pipe2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    make_pipe(p, call.args[0], call.args[1] as u32)
+    make_pipe(p, call.args[0], call.args[1])
 }
 
-fn make_pipe(p: &mut Process, addr: u64, flags: u32) -> Result<u64, Stop> {
+fn make_pipe(p: &mut Process, addr: u64, flags: u64) -> Result<u64, Stop> {
+    let flags = flags::from_guest(p.target, flags as u32) & (O_NONBLOCK | O_CLOEXEC);
     let (reader, writer) = PipeEnd::pair();
-    let from = add(p, Object::Pipe(reader), flags & !3)?;
-    let to = add(p, Object::Pipe(writer), flags & !3 | 1)?;
-    let record = Record::new(p.order).u32(from as u32).u32(to as u32).finish();
-    p.user().write(addr, &record)?;
+    let from = p.fds.open(Object::Pipe(reader, None), flags, None)?;
+    let made = p.fds.open(Object::Pipe(writer, None), flags | O_WRONLY, None);
+    let told = made.and_then(|to| {
+        let record = Record::new(p.order).u32(from as u32).u32(to as u32).finish();
+        let told = p.user().write(addr, &record);
+        if told.is_err() { p.fds.close(to).and(told) } else { told }
+    });
+    if let Err(errno) = told {
+        p.fds.close(from)?;
+        return Err(errno.into());
+    }
     Ok(0)
 }
 
 /// `eventfd(value)`.
 pub fn eventfd(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let counter = Counter::new(call.args[0] & 0xffff_ffff, p.order.big);
-    Ok(add(p, Object::Event(counter), 2)?)
+    let counter = Counter::event(call.args[0] & 0xffff_ffff, false, p.order.big);
+    Ok(p.fds.open(Object::Counter(counter), O_RDWR, None)?)
 }
 
 /// `eventfd2(value, flags)`.
 pub fn eventfd2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let counter = Counter::new(call.args[0] & 0xffff_ffff, p.order.big);
-    Ok(add(p, Object::Event(counter), call.args[1] as u32 & !3 | 2)?)
+    const SEMAPHORE: u32 = 1;
+    let flags = call.args[1] as u32;
+    if flags & !(SEMAPHORE | O_NONBLOCK | O_CLOEXEC) != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let counter = Counter::event(call.args[0] & 0xffff_ffff, flags & SEMAPHORE != 0, p.order.big);
+    Ok(p.fds.open(Object::Counter(counter), flags & !SEMAPHORE | O_RDWR, None)?)
 }
 
 /// `epoll_create(size)`.
-pub fn epoll_create(p: &mut Process, _: &Call) -> Result<u64, Stop> {
-    Ok(add(p, Object::Epoll(Epoll::default()), 2)?)
+pub fn epoll_create(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    if call.args[0] as i32 <= 0 {
+        return Err(Errno::Inval.into());
+    }
+    Ok(p.fds.open(Object::Epoll(Epoll::default()), O_RDWR, None)?)
 }
 
 /// `epoll_create1(flags)`.
 pub fn epoll_create1(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    epoll_create(p, call)
+    let flags = call.args[0] as u32 & O_CLOEXEC;
+    Ok(p.fds.open(Object::Epoll(Epoll::default()), flags | O_RDWR, None)?)
 }
 
-/// Where the data lies in a `struct epoll_event`, and its size: packed on x86 alone.
+/// Where the data lies in a `struct epoll_event`, and its size: packed on amd64 alone, where 386 has no
+/// gap either.
 fn event_layout(target: AnyTarget) -> (u64, u64) {
     match target {
         AnyTarget::Amd64 | AnyTarget::I386 => (4, 12),
@@ -75,8 +91,8 @@ fn event_layout(target: AnyTarget) -> (u64, u64) {
 /// `epoll_ctl(epoll, operation, fd, event)`.
 pub fn epoll_ctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [epoll, operation, fd, event, ..] = call.args;
-    let poll = p.fds.get(epoll)?;
-    let open = p.fds.get(fd)?;
+    let poll = p.fds.usable(epoll)?;
+    let open = p.fds.usable(fd)?;
     if Rc::ptr_eq(&poll, &open) {
         return Err(Errno::Inval.into());
     }
@@ -100,26 +116,45 @@ pub fn epoll_ctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-/// `epoll_wait(epoll, events, count, milliseconds)`.
+/// `epoll_wait(epoll, events, count, milliseconds)`, and `epoll_pwait` with a mask.
 pub fn epoll_wait(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [epoll, addr, max, timeout, ..] = call.args;
+    let timeout = match call.args[3] as i32 {
+        ms @ 0.. => Some(ms as u64 * 1_000_000),
+        _ => None,
+    };
+    wait(p, call, timeout)
+}
+
+/// `epoll_pwait2(epoll, events, count, timespec, mask)`.
+pub fn epoll_pwait2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let timeout = match call.args[3] {
+        0 => None,
+        at => Some(super::time::timespec(p, at, 8)?),
+    };
+    wait(p, call, timeout)
+}
+
+fn wait(p: &mut Process, call: &Call, timeout: Option<u64>) -> Result<u64, Stop> {
+    let [epoll, addr, max, ..] = call.args;
     let max = u64::from(max as u32);
     if max == 0 || max > MAX_EVENTS {
         return Err(Errno::Inval.into());
     }
-    let ready = {
-        let poll = p.fds.get(epoll)?;
-        let mut poll = poll.borrow_mut();
-        let Object::Epoll(poll) = &mut poll.object else { return Err(Errno::Inval.into()) };
-        poll.take_ready(max as usize)
+    let poll = p.fds.usable(epoll)?;
+    let watches = match &poll.borrow().object {
+        Object::Epoll(epoll) => epoll.watches_input(),
+        _ => return Err(Errno::Inval.into()),
+    };
+    if watches {
+        p.look_for_input(super::select::READ_AHEAD);
+    }
+    let ready = match &mut poll.borrow_mut().object {
+        Object::Epoll(epoll) => epoll.take_ready(max as usize),
+        _ => Vec::new(),
     };
     if ready.is_empty() {
         let now = p.clock.monotonic();
-        let deadline = match timeout as i32 {
-            _ if call.again => call.deadline,
-            ms @ 0.. => Some(now + ms as u64 * 1_000_000),
-            _ => None,
-        };
+        let deadline = if call.again { call.deadline } else { timeout.map(|t| now.saturating_add(t)) };
         return match deadline {
             Some(moment) if moment <= now => Ok(0),
             deadline => Err(Stop::Block(Wait::File, deadline)),

@@ -27,7 +27,7 @@ const ARCH_SET_FS: u64 = 0x1002;
 pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [flags, stack, parent_tid, ..] = call.args;
     if flags & (CLONE_VM | CLONE_THREAD) != CLONE_VM | CLONE_THREAD {
-        return Err(Errno::NoSys.into());
+        return Err(Stop::Absent);
     }
     let tls_at = p.arch.clone_tls();
     let (tls, child_tid) = (call.args[tls_at], call.args[7 - tls_at]);

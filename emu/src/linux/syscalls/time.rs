@@ -93,18 +93,3 @@ pub fn clock_nanosleep(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let length = moment.saturating_sub(now(p, clock)?);
     Err(sleep(p, length))
 }
-
-/// `select(n, read, write, except, timeval)`, only as a way to sleep: Go 1.5's `usleep`.
-pub fn select(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [_, read, write, except, timeout, _] = call.args;
-    if (read, write, except) != (0, 0, 0) {
-        return Err(Errno::NoSys.into());
-    }
-    if timeout == 0 {
-        return Err(Stop::Block(Wait::Time, None));
-    }
-    let word = p.order.word;
-    let user = p.user();
-    let (sec, usec) = (user.word(timeout)?, user.word(timeout.wrapping_add(word))?);
-    Err(sleep(p, sec.saturating_mul(SECOND).saturating_add(usec.saturating_mul(1000))))
-}

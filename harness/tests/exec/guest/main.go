@@ -3,8 +3,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -43,6 +46,31 @@ func main() {
 		fmt.Println(string(content), err)
 	case "write":
 		fmt.Println(os.WriteFile(argument, []byte("written\n"), 0o644))
+	case "write-all":
+		for _, path := range os.Args[2:] {
+			os.MkdirAll(filepath.Dir(path), 0o777)
+			os.WriteFile(path, []byte("written\n"), 0o644)
+		}
+	case "input":
+		text, _ := io.ReadAll(os.Stdin)
+		// Of a file it is known how large it is.
+		info, _ := os.Stdin.Stat()
+		fmt.Printf("%q %v\n", text, info.Mode().IsRegular())
+	case "miss":
+		for i := 0; i < 2; i++ {
+			_, _, errno := syscall.RawSyscall(syscall.SYS_FORK, 0, 0, 0)
+			fmt.Println(errno)
+		}
+		_, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		fmt.Println(err)
+	case "dump-and-delete":
+		file, err := os.Create("dump")
+		if err != nil {
+			panic(err)
+		}
+		debug.WriteHeapDump(file.Fd())
+		file.Close()
+		os.Remove("dump")
 	case "show":
 		fmt.Println(os.Args, os.Environ(), runtime.NumCPU())
 	}

@@ -1,4 +1,4 @@
-//! Replays the corpus of the fuzz target `writer`, without a fuzzer.
+//! Replays the corpus of the fuzz target `writer`, without a fuzzer, and then goes on with random inputs.
 
 use std::fs;
 use std::path::Path;
@@ -19,3 +19,61 @@ fn writer() {
         writing::writer(&fs::read(&file).unwrap());
     }
 }
+
+/// Random corruptions of every world's memory on a machine, from a seed: so many, or `HEAPMATRIX_CORRUPTIONS` says how
+/// many.
+fn random_corruptions(machine: u8) {
+    let count = std::env::var("HEAPMATRIX_CORRUPTIONS").map_or(4000, |count| count.parse().unwrap());
+    let mut state = 0x9e37_79b9_7f4a_7c15 + u64::from(machine);
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for number in 0..count {
+        let [world, how, pokes] = [random() as u8, random() as u8 & 4 | machine, 1 + random() as u8 % 3];
+        let mut input = vec![world, how];
+        for _ in 0..pokes {
+            input.extend_from_slice(&random().to_le_bytes()[..4]);
+            let value = match random() % 6 {
+                0 => random(),
+                1 => u64::MAX << (random() % 64),
+                2 => 1 << (random() % 64),
+                3 => random() % 256,
+                4 => (random() % 4096).wrapping_neg(),
+                _ => u64::MAX >> (random() % 64),
+            };
+            input.extend_from_slice(&value.to_le_bytes());
+        }
+        let _told = Told { number, input: &input };
+        writing::writer(&input);
+    }
+}
+
+/// Says which input fails.
+struct Told<'a> {
+    number: u64,
+    input: &'a [u8],
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("input {}: {:02x?}", self.number, self.input);
+        }
+    }
+}
+
+macro_rules! on_each_machine {
+    ($($name:ident: $machine:literal),*) => {
+        mod random_corruptions {
+            $(#[test]
+            fn $name() {
+                super::random_corruptions($machine);
+            })*
+        }
+    };
+}
+
+on_each_machine!(amd64: 0, i386: 1, arm: 2, ppc64: 3);

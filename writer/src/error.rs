@@ -212,12 +212,24 @@ pub enum TracebackError {
     /// A negative number of bits.
     #[error("the stack map at {0} has a negative number of bits")]
     NegativeBits(Addr),
-    /// An argument area that no stack can hold, and that would all have to be listed.
-    #[error("the function at {entry} has {arglen:#x} bytes of arguments and no stack map for them")]
+    /// Arguments that end beyond the memory that their stack is in.
+    #[error(
+        "the function at {entry} is said to have {arglen:#x} bytes of arguments: memory ends before them"
+    )]
     ArgsTooLarge {
         /// The function's entry PC.
         entry: Addr,
         /// The size of its arguments, in bytes.
         arglen: u64,
+    },
+    /// Local variables that do not fit into their frame.
+    #[error(
+        "the stack map of the function at {entry} is for {size:#x} bytes of locals: its frame is smaller"
+    )]
+    LocalsTooLarge {
+        /// The function's entry PC.
+        entry: Addr,
+        /// The size of what the map describes, in bytes.
+        size: u64,
     },
 }

@@ -1,6 +1,6 @@
 //! What must hold when the writer dumps a process whose runtime structures are corrupted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -18,13 +18,18 @@ use crate::memory;
 /// The machines.
 const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
 
-/// Bytes of output that are accepted: a hundred times what a world gives.
-const OUTPUT: usize = 8 << 20;
+/// Bytes of output that a dump may have for each byte of memory: contents as they are, and fields that take up to six
+/// bytes for a bit.
+const OUTPUT: u64 = 48;
 
-/// Bytes of memory that a dump may take, with the output, which grows by doubling.
-const MEMORY: usize = 32 << 20;
+/// Reads of memory that a dump may take: thousands of times what a world needs.
+const READS: u64 = 10_000_000;
 
-/// A dump of a corrupted process ends, with an error or with a dump that can be read.
+/// Bytes of memory that a dump may take.
+const MEMORY: usize = 8 << 20;
+
+/// A dump of a corrupted process ends, with an error or with a dump that can be read, after work and output in
+/// proportion to its memory.
 ///
 /// An input is the number of a world, a byte whose lowest bits are the machine and the dialect, and corruptions
 /// of [`Poke::LENGTH`] bytes each.
@@ -41,10 +46,13 @@ pub fn writer(input: &[u8]) {
 }
 
 fn check(process: &Process, pokes: &[Poke], dialect: Dialect) {
-    let corrupted = Corrupted { memory: &process.finished.memory, pokes };
-    let mut output = Output(vec![]);
+    let corrupted = Corrupted { memory: &process.finished.memory, pokes, reads: Cell::new(0) };
+    let mapped: u64 = process.finished.memory.regions().map(|region| region.len()).sum();
+    let mut output = Output { bytes: vec![], most: (OUTPUT * mapped) as usize };
     let (result, peak) = memory::peak(|| process.dump(&corrupted, dialect, &mut output));
-    assert!(peak <= MEMORY, "the dump took {peak} bytes of memory");
+    // The output, which grows by doubling, is not the writer's.
+    let written = output.bytes.len();
+    assert!(peak <= MEMORY + 3 * written, "the dump took {peak} bytes of memory for {written} of output");
     if let Err(error) = &result {
         // The exact dialect takes addresses for lengths: it reads past the end of memory, which here is an error.
         assert!(!pokes.is_empty() || dialect == Dialect::Go15Exact, "{error}");
@@ -52,7 +60,7 @@ fn check(process: &Process, pokes: &[Poke], dialect: Dialect) {
     }
     // The exact dialect repeats defects after which a dump cannot be read.
     if dialect == Dialect::Go15 {
-        match (read(&output.0), result) {
+        match (read(&output.bytes), result) {
             (Ok(records), Ok(summary)) => assert_eq!(records, summary.records.iter().sum::<u64>()),
             (Err(error), Err(_)) => assert!(error.is_truncation(), "{error}"),
             (read, written) => panic!("written {written:?}, but read {read:?}"),
@@ -85,8 +93,7 @@ impl Process {
     }
 
     fn dump(&self, memory: &dyn Memory, dialect: Dialect, out: &mut dyn Write) -> Result<Summary, Error> {
-        // With the reference's small buffer, as most worlds' dumps are not much larger; and with an output that can
-        // stop it, or a wrong size of a function's arguments alone might be a gigabyte of fields.
+        // With the reference's small buffer, as most worlds' dumps are not much larger.
         let defects = Defects { write_errors_ignored: false, ..dialect.defects() };
         let options = Options { defects, capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
         write_heap_dump(self.finished.target, memory, &self.finished.symbols, &options, out)
@@ -173,10 +180,19 @@ impl Poke {
 struct Corrupted<'a, M> {
     memory: &'a M,
     pokes: &'a [Poke],
+    reads: Cell<u64>,
+}
+
+impl<M> Corrupted<'_, M> {
+    fn count(&self) {
+        self.reads.set(self.reads.get() + 1);
+        assert!(self.reads.get() < READS, "the dump does not end");
+    }
 }
 
 impl<M: Memory> Memory for Corrupted<'_, M> {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+        self.count();
         self.memory.read(addr, buf)?;
         for poke in self.pokes {
             for (byte, at) in poke.bytes.iter().zip(poke.at.0..) {
@@ -189,6 +205,7 @@ impl<M: Memory> Memory for Corrupted<'_, M> {
     }
 
     fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
+        self.count();
         let touches = |poke: &Poke| {
             addr.0.wrapping_sub(poke.at.0) < poke.bytes.len() as u64 || poke.at.0.wrapping_sub(addr.0) < len
         };
@@ -196,14 +213,17 @@ impl<M: Memory> Memory for Corrupted<'_, M> {
     }
 }
 
-/// An output that is full at some point.
-struct Output(Vec<u8>);
+/// An output that has an end.
+struct Output {
+    bytes: Vec<u8>,
+    most: usize,
+}
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(OUTPUT - self.0.len());
-        self.0.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
+        self.bytes.extend_from_slice(bytes);
+        assert!(self.bytes.len() <= self.most, "the dump has more than {} bytes", self.most);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

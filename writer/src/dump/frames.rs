@@ -19,9 +19,8 @@ const CONTENTS: Place = Place::new("stack frame", "contents");
 const LOCALS: Place = Place::new("stackmap", "locals");
 const ARGS: Place = Place::new("stackmap", "args");
 
-/// More bytes of arguments than a function can have: a goroutine's whole stack is limited to this on
-/// 64-bit machines (`maxstacksize`, proc.go), and the frame must still hold something else.
-const MAX_ARGS: u64 = 1_000_000_000;
+/// The smallest page of any target: memory is readable, or not, by pages.
+const PAGE: usize = 4096;
 
 /// `childInfo`: information passed up from the callee frame about the layout of the outargs region.
 #[derive(Clone, Copy, Default)]
@@ -136,16 +135,25 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
         let ChildInfo { argoff, arglen, args, entry, .. } = self.child;
         let beyond = self.defects.args_beyond_frame;
         let keep = |off: u64| beyond || off.checked_add(T::PTR_SIZE).is_some_and(|end| end <= len);
+        // A size that is wrong could be that of all memory, and every word of it would be listed.
+        let size = args.map_or(arglen, |args| args.n as u64 * T::PTR_SIZE);
+        let end = argoff.saturating_add(size);
+        if size > 0 && end > len && !self.is_there(Addr(s.fp), end - len) {
+            let source = TracebackError::ArgsTooLarge { entry: Addr(entry), arglen: size };
+            return Err(Error::Traceback { g: self.gp, sp: Addr(s.sp), source });
+        }
         if let Some(args) = args {
             return self.out.dumpbv::<T, M>(self.process.memory, args, argoff, ARGS, keep);
         }
         // conservative - everything might be a pointer
-        if arglen > MAX_ARGS {
-            let source = TracebackError::ArgsTooLarge { entry: Addr(entry), arglen };
-            return Err(Error::Traceback { g: self.gp, sp: Addr(s.sp), source });
-        }
-        let end = uintptr::<T>(argoff.wrapping_add(arglen));
         self.dump_words(argoff, if beyond { end } else { end.min(len) }, keep)
+    }
+
+    /// Whether every page of a range is in memory.
+    fn is_there(&self, addr: Addr, len: u64) -> bool {
+        let Some(last) = addr.0.checked_add(len.saturating_sub(1)) else { return false };
+        let readable = |at| self.process.memory.read(Addr(at), &mut [0]).is_ok();
+        (addr.0..=last).step_by(PAGE).all(readable) && readable(last)
     }
 
     /// Dump fields in the local vars section.
@@ -156,11 +164,12 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
             Locals::Unknown => {
                 let ChildInfo { argoff, arglen, .. } = self.child;
                 let first = if self.defects.locals_from_arglen {
-                    arglen
+                    Some(arglen)
                 } else {
-                    argoff.saturating_add(arglen).next_multiple_of(T::PTR_SIZE)
+                    argoff.checked_add(arglen).and_then(|end| end.checked_next_multiple_of(T::PTR_SIZE))
                 };
-                self.dump_words(first, top, |_| true)
+                // Where the arguments take up everything, there are no locals.
+                self.dump_words(first.unwrap_or(top), top, |_| true)
             }
             // Locals size information, dump just the locals.
             Locals::Size(size) => self.dump_words(uintptr::<T>(top.wrapping_sub(size)), top, |_| true),
@@ -168,6 +177,12 @@ impl<'d, 'm, T: Target, M: Memory + ?Sized, W: Write> FrameDumper<'d, 'm, T, M, 
             // Locals bitmap information, dump just the pointers in locals.
             Locals::Map(bv) => {
                 let size = bv.n as u64 * T::PTR_SIZE;
+                // In its prologue a function has no frame yet, and a map already.
+                let prologue = if T::USES_LR { 0 } else { T::REG_SIZE };
+                if size > top && s.fp - s.sp > prologue {
+                    let source = TracebackError::LocalsTooLarge { entry: Addr(s.func.entry), size };
+                    return Err(Error::Traceback { g: self.gp, sp: Addr(s.sp), source });
+                }
                 let first = uintptr::<T>(top.wrapping_sub(size));
                 self.out.dumpbv::<T, M>(self.process.memory, bv, first, LOCALS, |_| true)
             }

@@ -142,7 +142,7 @@ impl<T: Target, M: Memory + ?Sized> Process<'_, T, M> {
             // If framepointer_enabled and there's a frame, then there's a saved bp here.
             let saves_bp = T::ANY == AnyTarget::Amd64;
             if saves_bp && varp > sp && self.framepointer_enabled()? {
-                varp -= T::REG_SIZE;
+                varp = varp.wrapping_sub(T::REG_SIZE);
             }
 
             let argp = if T::USES_LR { uintptr::<T>(fp.wrapping_add(T::PTR_SIZE)) } else { fp };

@@ -371,18 +371,69 @@ fn a_length_of_allgs_that_cannot_be() {
     assert!(error.starts_with("reading "), "{error}");
 }
 
+/// Sizes are believed as far as there is memory: up to the end of the goroutine's stack.
 #[test]
-fn arguments_of_unknown_size_without_a_map() {
-    let mut two = TwoFrames::<Amd64>::new(Function { args: i32::MIN, ..named("inner") }, named("outer"));
-    let error = two.image.error().to_string();
-    assert!(error.contains("has 0xffffffff80000000 bytes of arguments and no stack map for them"), "{error}");
-    // The most that is believed, and one more.
-    let dump_of = |args| {
+fn arguments_of_more_bytes_than_there_are() {
+    let error_of = |args, dialect| {
         let mut two = TwoFrames::<Amd64>::new(Function { args, ..named("inner") }, named("outer"));
-        two.image.dump(Dialect::Go15)
+        two.image.dump(dialect).err().map(|error| error.to_string())
     };
-    assert!(dump_of(1_000_000_000).is_ok());
-    assert!(dump_of(1_000_000_001).is_err());
+    let outer_to_end = STACK + STACK_SIZE - (SP + FRAME);
+    for dialect in [Dialect::Go15, Dialect::Go15Exact] {
+        for args in [i32::MIN, -1, -8, i32::MAX, 1_000_000_000, outer_to_end as i32 + 8] {
+            let error = error_of(args, dialect).expect("so many are not there");
+            let size = format!("is said to have {:#x} bytes of arguments", i64::from(args));
+            assert!(error.contains(&size), "{error}");
+        }
+        assert_eq!(error_of(outer_to_end as i32, dialect), None);
+    }
+}
+
+#[test]
+fn a_size_of_arguments_that_have_a_map_may_be_unknown() {
+    let mut image = |args| {
+        let mut two = TwoFrames::<Amd64>::new(named("inner"), named("outer"));
+        let map = two.image.stackmap(1, 2, &[0b11]);
+        let inner = Function {
+            args,
+            funcdata: vec![map],
+            pcsp: vec![(FRAME as i32 - 8, FUNCTION_SIZE)],
+            ..named("f")
+        };
+        let inner = two.image.function(inner);
+        two.image.set(two.g, G::sched().then(Gobuf::pc()), inner.0 + 0x20);
+        two.image.dump(Dialect::Go15).unwrap()
+    };
+    // No local variable is left behind arguments without end.
+    let [known, unknown] = [16, i32::MIN].map(&mut image);
+    assert!(unknown.len() < known.len());
+    assert_eq!(unknown, image(-1));
+}
+
+#[test]
+fn locals_that_do_not_fit_into_their_frame() {
+    let dump_of = |bits, at: u64| {
+        let mut two = TwoFrames::<Amd64>::new(named("inner"), named("outer"));
+        let map = two.image.stackmap(1, bits, &[0xff; 64]);
+        // The frame is there from the second quarter of the function on.
+        let pcsp = vec![(0, FUNCTION_SIZE / 4), (FRAME as i32 - 8, FUNCTION_SIZE)];
+        let f = two.image.function(Function { pcsp, funcdata: vec![Addr::NIL, map], ..named("f") });
+        two.image.set(two.g, G::sched().then(Gobuf::pc()), f.0 + at);
+        if at < FUNCTION_SIZE / 4 {
+            two.image.set(two.g, G::sched().then(Gobuf::sp()), SP + FRAME - 8);
+        }
+        two.image.dump(Dialect::Go15).map_err(|error| error.to_string())
+    };
+    let words = FRAME as i32 / 8 - 1;
+    let late = FUNCTION_SIZE / 2;
+    assert!(dump_of(words, late).is_ok() && dump_of(words, 4).is_ok());
+    let error = dump_of(words + 1, late).unwrap_err();
+    assert!(
+        error.contains("the stack map of the function at 0x") && error.ends_with("its frame is smaller"),
+        "{error}"
+    );
+    // In a prologue the frame is still to be made.
+    assert!(dump_of(words + 1, 4).is_ok());
 }
 
 #[test]

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::input::Input;
 use super::{Outcome, Verdict, to_stdout, write_json};
 
-/// How many violations of a law, and places of a known fault, are told; the others are counted.
+/// How many violations of a law are told, and how many places of a known fault; the others are counted.
 const TOLD: usize = 10;
+const KNOWN_TOLD: usize = 1;
 
 /// Check a heap dump against what every sound dump obeys
 #[derive(Debug, clap::Args)]
@@ -68,9 +69,9 @@ struct Places {
 }
 
 impl Places {
-    fn add(&mut self, offset: u64, detail: String) {
+    fn add(&mut self, offset: u64, detail: String, told: usize) {
         self.count += 1;
-        if self.first.len() < TOLD {
+        if self.first.len() < told {
             self.first.push(Place { offset, detail });
         }
     }
@@ -100,10 +101,10 @@ impl Report {
         let mut shown: BTreeMap<Fault, Places> = BTreeMap::new();
         let releases = examine(input, |finding| match finding {
             Finding::Violation(Violation { law, offset, detail }) => {
-                broken.entry(law).or_default().add(offset, detail);
+                broken.entry(law).or_default().add(offset, detail, TOLD);
             }
             Finding::Known(Known { fault, offset, detail }) => {
-                shown.entry(fault).or_default().add(offset, detail);
+                shown.entry(fault).or_default().add(offset, detail, KNOWN_TOLD);
             }
         });
         let ok = broken.is_empty();

@@ -11,14 +11,36 @@ pub(super) struct Laws {
     pointer_size: u64,
     objects: Objects,
     /// If the dump's release has records of slots that are no objects.
-    slot_rule: Option<SlotRule>,
-    slots: SlotCount,
-    /// The contents of all objects, in bytes.
-    bytes: u64,
-    /// The statistics' offset, `heap_objects` and `heap_alloc`, if there are statistics.
-    stats: Option<(u64, u64, u64)>,
+    slots: Option<SlotRule>,
+    /// What the statistics count as well.
+    allocated: Allocated,
     /// Offset of the first record that names an object. Where there is one, there are many.
     first_reference: Option<u64>,
+}
+
+/// What the statistics count as well.
+#[derive(Default)]
+struct Allocated {
+    objects: u64,
+    bytes: u64,
+    /// Those that are none.
+    slots: SlotCount,
+    /// Offset, `heap_objects` and `heap_alloc` of the statistics, if they were made.
+    stats: Option<(u64, u64, u64)>,
+}
+
+impl Allocated {
+    fn check(&self, report: &mut Report<'_>) {
+        let Some((offset, heap_objects, heap_alloc)) = self.stats else { return };
+        let objects = self.objects - self.slots.slots - self.slots.undecided;
+        let bytes = self.bytes.saturating_sub(self.slots.bytes + self.slots.undecided_bytes);
+        if report.releases.within(Law::StatsAlloc.releases())
+            && (objects > heap_objects || bytes > heap_alloc)
+        {
+            let detail = format!("{objects} objects and {bytes} bytes, not {heap_objects} and {heap_alloc}");
+            report.violation(Law::StatsAlloc, offset, detail);
+        }
+    }
 }
 
 impl Laws {
@@ -27,10 +49,8 @@ impl Laws {
             heap: params.heap_start..params.heap_end,
             pointer_size: params.pointer_size.bytes(),
             objects: Objects::default(),
-            slot_rule: SlotRule::new(version, params),
-            slots: SlotCount::default(),
-            bytes: 0,
-            stats: None,
+            slots: SlotRule::new(version, params),
+            allocated: Allocated::default(),
             first_reference: None,
         }
     }
@@ -52,14 +72,15 @@ impl Laws {
                 self.object(offset, object.address, size, report);
                 self.slot(offset, object, report);
                 self.objects.push(offset, object);
-                self.bytes = self.bytes.saturating_add(size);
+                self.allocated.objects += 1;
+                self.allocated.bytes = self.allocated.bytes.saturating_add(size);
                 self.fields(offset, size, object.fields, report);
             }
             Record::Data(segment) | Record::Bss(segment) => {
                 self.fields(offset, segment.contents.len() as u64, segment.fields, report);
             }
             Record::MemStats(stats) if stats.mallocs > 0 => {
-                self.stats = Some((offset, stats.heap_objects, stats.heap_alloc));
+                self.allocated.stats = Some((offset, stats.heap_objects, stats.heap_alloc));
             }
             _ if reference(record).is_some() => _ = self.first_reference.get_or_insert(offset),
             _ => {}
@@ -85,14 +106,16 @@ impl Laws {
     }
 
     fn slot(&mut self, offset: u64, object: &Object<'_>, report: &mut Report<'_>) {
-        let Some(rule) = &mut self.slot_rule else { return };
+        let Some(rule) = &mut self.slots else { return };
         let (address, size) = (object.address, object.contents.len() as u64);
         if rule.misplaced(address, size) {
             let detail = format!("{address:#x} is no slot of {size} bytes");
             report.violation(Law::ObjectSlots, offset, detail);
         }
         let pointers = object.fields.clone().next().is_some();
-        rule.object(offset, address, size, pointers, |slot| known_slot(slot, &mut self.slots, report));
+        rule.object(offset, address, size, pointers, |slot| {
+            known_slot(slot, &mut self.allocated.slots, report)
+        });
     }
 
     fn fields(&self, offset: u64, size: u64, fields: Fields<'_>, report: &mut Report<'_>) {
@@ -113,26 +136,12 @@ impl Laws {
         }
     }
 
-    /// Compares the objects with the statistics.
-    fn allocated(&self, report: &mut Report<'_>) {
-        let Some((offset, heap_objects, heap_alloc)) = self.stats else { return };
-        let SlotCount { slots, bytes, undecided, undecided_bytes } = self.slots;
-        let objects = self.objects.len() - slots - undecided;
-        let bytes = self.bytes.saturating_sub(bytes + undecided_bytes);
-        if report.releases.within(Law::StatsAlloc.releases())
-            && (objects > heap_objects || bytes > heap_alloc)
-        {
-            let detail = format!("{objects} objects and {bytes} bytes, not {heap_objects} and {heap_alloc}");
-            report.violation(Law::StatsAlloc, offset, detail);
-        }
-    }
-
     /// Checks what needs all objects: that they are apart, and that they are there when something names them.
     pub fn end(mut self, dump: Dump<'_>, report: &mut Report<'_>) {
-        if let Some(rule) = &mut self.slot_rule {
-            rule.finish(|slot| known_slot(slot, &mut self.slots, report));
+        if let Some(rule) = &mut self.slots {
+            rule.finish(|slot| known_slot(slot, &mut self.allocated.slots, report));
         }
-        self.allocated(report);
+        self.allocated.check(report);
         let index = Index::of(dump, self.objects);
         let mut before = None;
         for id in 0..index.len() {

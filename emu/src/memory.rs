@@ -117,6 +117,35 @@ pub struct Region {
 }
 
 impl Region {
+    /// A region with zeroed memory of its own, of `room` bytes.
+    fn new(name: &'static str, addr: u64, len: u64, room: u64, prot: Prot) -> Result<Region, MemoryError> {
+        let host_error = |source| MemoryError::Host { name, len, source };
+        let room = usize::try_from(room).map_err(|_| host_error(io::ErrorKind::OutOfMemory.into()))?;
+        let host = MmapOptions::new().len(room).no_reserve_swap().map_anon().map_err(host_error)?;
+        Ok(Region { name, addr, len, prot, host: Arc::new(host.into()), offset: 0 })
+    }
+
+    /// How much host memory lies behind it.
+    fn spare(&self) -> u64 {
+        (self.host.len() - self.offset) as u64 - self.len
+    }
+
+    /// Gives its pages back to the host; they are zero again. Nothing else may use them.
+    fn discard(&self) {
+        #[cfg(unix)]
+        // SAFETY: private anonymous memory, of which no slice is alive: the caller has the regions to itself.
+        let done = unsafe {
+            use memmap2::UncheckedAdvice;
+            self.host.unchecked_advise_range(UncheckedAdvice::DontNeed, self.offset, self.len as usize)
+        };
+        #[cfg(not(unix))]
+        let done: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
+        if done.is_err() {
+            // SAFETY: as above.
+            unsafe { self.host_ptr().write_bytes(0, self.len as usize) };
+        }
+    }
+
     /// What it was mapped as.
     pub fn name(&self) -> &'static str {
         self.name
@@ -207,12 +236,21 @@ impl fmt::Debug for Region {
 ///
 /// The host reserves nothing for pages that nobody has written, so that large sparse regions are
 /// cheap. Protections bind the guest alone.
+///
+/// It takes as much of the host as the guest has mapped: what is unmapped goes back, also when a neighbour
+/// stays that shared its host memory; and neighbours that were mapped one after the other are one region, so
+/// that a guest which maps page after page does not make a region of each.
 #[derive(Debug)]
 pub struct GuestMemory {
-    /// Sorted by address, disjoint.
+    /// Sorted by address, disjoint. No two neighbours could be one.
     regions: Vec<Region>,
     layout: u64,
+    /// What the host has done here: see [`GuestMemory::effort`].
+    effort: AtomicU64,
 }
+
+/// Regions up to this size are copied to become one with what is mapped behind them.
+const GATHERED: u64 = 1 << 20;
 
 impl Default for GuestMemory {
     fn default() -> Self {
@@ -223,7 +261,7 @@ impl Default for GuestMemory {
 impl GuestMemory {
     /// An empty address space.
     pub fn new() -> Self {
-        GuestMemory { regions: Vec::new(), layout: fresh_layout() }
+        GuestMemory { regions: Vec::new(), layout: fresh_layout(), effort: AtomicU64::new(0) }
     }
 
     /// Maps zeroed memory, of whole pages.
@@ -238,11 +276,19 @@ impl GuestMemory {
             let (other, other_addr, other_len) = (other.name, other.addr, other.len);
             return Err(MemoryError::Overlap { name, addr, len, other, other_addr, other_len });
         }
-        let host_error = |source| MemoryError::Host { name, len, source };
-        let host_len = usize::try_from(len).map_err(|_| host_error(io::ErrorKind::OutOfMemory.into()))?;
-        let host = MmapOptions::new().len(host_len).no_reserve_swap().map_anon().map_err(host_error)?;
-        self.regions.insert(at, Region { name, addr, len, prot, host: Arc::new(host.into()), offset: 0 });
-        self.layout = fresh_layout();
+        let joined = |r: &&mut Region| r.end() == addr && r.name == name && r.prot == prot;
+        match at.checked_sub(1).and_then(|before| self.regions.get_mut(before)).filter(joined) {
+            Some(before) if before.spare() >= len => before.len += len,
+            Some(before) if before.len + len <= GATHERED => {
+                let whole = before.len + len;
+                let mut grown = Region::new(name, before.addr, whole, whole.next_power_of_two(), prot)?;
+                copy(before, &mut grown);
+                let old = std::mem::replace(before, grown);
+                self.release(&old);
+            }
+            _ => self.regions.insert(at, Region::new(name, addr, len, len, prot)?),
+        }
+        self.changed();
         Ok(())
     }
 
@@ -252,7 +298,10 @@ impl GuestMemory {
     /// [`MemoryError::NotPages`] or [`MemoryError::OutOfSpace`].
     pub fn unmap(&mut self, addr: u64, len: u64) -> Result<(), MemoryError> {
         let end = page_range(addr, len)?;
-        self.replace(addr, end, |_| None);
+        let gone = self.replace(addr, end, |_| None);
+        for region in &gone {
+            self.release(region);
+        }
         Ok(())
     }
 
@@ -277,6 +326,7 @@ impl GuestMemory {
     /// [`MemoryError::NotMapped`].
     pub fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), MemoryError> {
         self.require(addr, bytes.len() as u64)?;
+        self.work(bytes.len() as u64);
         let mut rest = bytes;
         self.pieces_mut(addr, bytes.len() as u64, |piece| {
             let (now, later) = rest.split_at(piece.len());
@@ -292,6 +342,7 @@ impl GuestMemory {
     /// [`MemoryError::NotMapped`].
     pub fn fill(&mut self, addr: u64, len: u64, byte: u8) -> Result<(), MemoryError> {
         self.require(addr, len)?;
+        self.work(len);
         self.pieces_mut(addr, len, |piece| piece.fill(byte));
         Ok(())
     }
@@ -306,6 +357,17 @@ impl GuestMemory {
     /// The regions, by address.
     pub fn regions(&self) -> impl ExactSizeIterator<Item = &Region> {
         self.regions.iter()
+    }
+
+    /// The regions that lie in a range, wholly or in part, by address.
+    pub fn regions_in(&self, addr: u64, end: u64) -> impl Iterator<Item = &Region> {
+        self.regions[self.first_ending_behind(addr)..].iter().take_while(move |r| r.addr < end)
+    }
+
+    /// What the host has had to do for changes of the layout and for copying bytes, in instructions of the
+    /// guest that take about as long. The same changes take the same effort in every run.
+    pub fn effort(&self) -> u64 {
+        self.effort.load(Ordering::Relaxed)
     }
 
     /// The region that holds an address.
@@ -323,6 +385,57 @@ impl GuestMemory {
             at = region.end();
         }
         (at.checked_add(len)? <= limit).then_some(at)
+    }
+
+    /// Counts bytes that the host copies.
+    fn work(&self, bytes: u64) {
+        self.effort.store(self.effort().wrapping_add(bytes / BYTES_AN_INSTRUCTION), Ordering::Relaxed);
+    }
+
+    /// The layout is another. An engine will have to look at every region.
+    fn changed(&mut self) {
+        self.layout = fresh_layout();
+        *self.effort.get_mut() += LAYOUT_EFFORT + REGION_EFFORT * self.regions.len() as u64;
+    }
+
+    /// Gives the host memory behind a region back that is no longer in the layout.
+    fn release(&mut self, gone: &Region) {
+        if Arc::strong_count(&gone.host) == 1 {
+            return;
+        }
+        gone.discard();
+        // All that share this host memory are as far from it as the region was.
+        let start = gone.addr.wrapping_sub(gone.offset as u64);
+        let first = self.regions.partition_point(|r| r.addr < start);
+        let shares = |r: &Region| Arc::ptr_eq(&r.host, &gone.host);
+        let limit = start.saturating_add(gone.host.len() as u64);
+        let sharing = first..first + self.regions[first..].partition_point(|r| r.addr < limit);
+        let live: u64 = self.regions[sharing.clone()].iter().filter(|r| shares(r)).map(|r| r.len).sum();
+        if live == 0 || live > gone.host.len() as u64 / 2 {
+            return;
+        }
+        // More than half of the mapping is for nothing: what is left gets one of its own size.
+        let mut at = sharing.start;
+        while at < sharing.end {
+            let mut run = at + 1;
+            if !shares(&self.regions[at]) {
+                at = run;
+                continue;
+            }
+            while run < sharing.end && self.regions[run - 1].continues_in(&self.regions[run]) {
+                run += 1;
+            }
+            let (from, to) = (self.regions[at].addr, self.regions[run - 1].end());
+            // Without memory for that, everything stays as it is.
+            let Ok(home) = Region::new("", from, to - from, to - from, Prot::NONE) else { return };
+            for region in &mut self.regions[at..run] {
+                let mut moved = home.part(region.addr, region.end());
+                (moved.name, moved.prot) = (region.name, region.prot);
+                copy(region, &mut moved);
+                *region = moved;
+            }
+            at = run;
+        }
     }
 
     /// Names the present layout: two memories of the same layout number map the same regions.
@@ -373,23 +486,59 @@ impl GuestMemory {
         }
     }
 
-    /// Cuts the regions at both ends of a range and puts what `f` makes of each part in its place.
-    fn replace(&mut self, addr: u64, end: u64, f: impl Fn(Region) -> Option<Region>) {
+    /// Cuts the regions at both ends of a range and puts what `f` makes of each part in its place. Returns the
+    /// parts that have gone.
+    fn replace(&mut self, addr: u64, end: u64, f: impl Fn(Region) -> Option<Region>) -> Vec<Region> {
         let first = self.first_ending_behind(addr);
         let last = first + self.regions[first..].partition_point(|r| r.addr < end);
-        let mut parts = Vec::with_capacity(last - first + 2);
+        // The neighbours on both sides may be one with what lies between them now.
+        let (first, last) = (first.saturating_sub(1), self.regions.len().min(last + 1));
+        let mut parts: Vec<Region> = Vec::with_capacity(last - first + 2);
+        let mut gone = Vec::new();
+        let mut push = |part: Region| match parts.last_mut() {
+            Some(before)
+                if before.continues_in(&part) && before.prot == part.prot && before.name == part.name =>
+            {
+                before.len += part.len;
+            }
+            _ => parts.push(part),
+        };
         for region in &self.regions[first..last] {
             let (from, to) = (addr.max(region.addr), end.min(region.end()));
-            if region.addr < from {
-                parts.push(region.part(region.addr, from));
+            if from >= to {
+                push(region.part(region.addr, region.end()));
+                continue;
             }
-            parts.extend(f(region.part(from, to)));
+            if region.addr < from {
+                push(region.part(region.addr, from));
+            }
+            match f(region.part(from, to)) {
+                Some(part) => push(part),
+                None => gone.push(region.part(from, to)),
+            }
             if to < region.end() {
-                parts.push(region.part(to, region.end()));
+                push(region.part(to, region.end()));
             }
         }
         self.regions.splice(first..last, parts);
-        self.layout = fresh_layout();
+        self.changed();
+        gone
+    }
+}
+
+/// What one byte, one region and one change of the layout cost: measured beside a guest's instructions.
+const BYTES_AN_INSTRUCTION: u64 = 16;
+const REGION_EFFORT: u64 = 64;
+const LAYOUT_EFFORT: u64 = 2000;
+
+/// Copies one region's bytes to another that is at least as long. Pages that are zero are not touched, so
+/// that they take no memory.
+fn copy(from: &Region, to: &mut Region) {
+    for at in (0..from.len as usize).step_by(PAGE as usize) {
+        let page = from.slice(at, PAGE as usize);
+        if page.iter().any(|&byte| byte != 0) {
+            to.slice_mut(at, PAGE as usize).copy_from_slice(page);
+        }
     }
 }
 

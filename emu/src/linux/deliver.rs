@@ -3,6 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 
 use super::arch::Delivery;
+use super::budget::Full;
 use super::errno::Errno;
 use super::pages::sigreturn_addr;
 use super::process::{ExitStatus, Process, RunError};
@@ -10,7 +11,7 @@ use super::signal::{
     Action, Cause, FPE_INTDIV, ILL_ILLOPC, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR,
     SIG_DFL, SIG_IGN, Signal, TRAP_BRKPT, UNBLOCKABLE, bit, name, sig,
 };
-use super::thread::{Interrupted, PID, State, Wait};
+use super::thread::{CONTEXT_COST, Interrupted, PID, State, Wait};
 use crate::machine::{Fault, FaultKind};
 
 /// x86's exceptions that reach a process.
@@ -20,6 +21,9 @@ mod x86 {
     pub const INVALID_OPCODE: u32 = 6;
     pub const GENERAL_PROTECTION: u32 = 13;
 }
+
+/// What delivering a signal costs the host, in instructions of the guest that take about as long.
+const DELIVERY_EFFORT: u64 = 5000;
 
 impl Process {
     /// The current thread's instruction can't be executed: that is a signal, or the engine's failure.
@@ -84,7 +88,12 @@ impl Process {
 
     /// Points the current thread at a handler.
     fn deliver(&mut self, signal: Signal, action: Action) -> Result<(), RunError> {
+        // A handler that never returns, and faults again, executes no instruction.
+        self.effort += DELIVERY_EFFORT;
+        let limit = self.budget.limit();
+        let charge = self.budget.take(CONTEXT_COST).map_err(|Full| RunError::Memory(limit))?;
         let context = self.machine.save().map_err(|e| RunError::Engine(e.to_string()))?;
+        let sp = self.machine.sp();
         let Process { machine, arch, target, descriptors, .. } = self;
         let thread = self.threads.get(self.current).expect("the thread that runs exists");
         let restorer =
@@ -99,7 +108,13 @@ impl Process {
         };
         match arch.push_frame(machine, &delivery) {
             Ok(frame) => {
-                thread.interrupted.push(Interrupted { frame, context });
+                // The new frame lies over those of handlers that were left by other ways than returning.
+                let end = thread.alt_stack.frame_end(sp, &action).max(frame + 1);
+                let over: Vec<u64> = thread.interrupted.range(frame..end).map(|(&at, _)| at).collect();
+                for old in over {
+                    thread.interrupted.remove(&old);
+                }
+                thread.interrupted.insert(frame, Interrupted { context, _charge: charge });
                 let own = if action.flags & SA_NODEFER != 0 { 0 } else { bit(signal.number) };
                 thread.mask = (thread.mask | action.mask | own) & !UNBLOCKABLE;
                 if action.flags & SA_RESETHAND != 0 {
@@ -119,12 +134,8 @@ impl Process {
     pub(super) fn return_from_handler(&mut self) {
         let frame = self.arch.frame(&self.machine);
         let thread = self.threads.get(self.current).expect("the thread that runs exists");
-        // A handler may leave by other ways than returning; what it interrupted is then gone for good.
-        if let Some(at) = thread.interrupted.iter().rposition(|i| i.frame == frame) {
-            let mut left = thread.interrupted.drain(at..);
-            if let Some(interrupted) = left.next() {
-                self.machine.restore(&interrupted.context).expect("a context of this machine");
-            }
+        if let Some(interrupted) = thread.interrupted.remove(&frame) {
+            self.machine.restore(&interrupted.context).expect("a context of this machine");
         }
         match self.arch.pop_frame(&mut self.machine, frame) {
             Ok(returned) => thread.mask = returned.mask & !UNBLOCKABLE,

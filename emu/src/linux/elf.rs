@@ -1,6 +1,7 @@
 //! Statically linked ELF executables: what to load, where to start, what lies where.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use heapmatrix_writer::{Addr, AnyTarget};
 use object::elf;
@@ -54,7 +55,25 @@ pub enum ElfError {
     /// Nothing to load.
     #[error("the program has no segments to load")]
     Empty,
+    /// A symbol table whose names lie over each other.
+    #[error(
+        "symbol {index}: the names so far take more than {limit} bytes, {NAMES_A_FILE} times the file: its symbol \
+         table is damaged; strip the program to run it without"
+    )]
+    Names {
+        /// The symbol's index in the table.
+        index: usize,
+        /// How many bytes there may be.
+        limit: usize,
+    },
 }
+
+/// How many bytes of symbols' names a file may have, in multiples of its size. Names may share their ends, as those
+/// that linkers write do, and many symbols may share one name.
+const NAMES_A_FILE: usize = 4;
+
+/// How many segments a program may have.
+const MAX_SEGMENTS: usize = 1000;
 
 /// A piece of the program in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,21 +103,36 @@ pub struct Symbol {
     /// Its size in bytes; zero if unknown.
     pub size: u64,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// The program's symbols, by name and by address.
 #[derive(Clone, Debug, Default)]
 pub struct SymbolTable {
     by_addr: Vec<Symbol>,
-    by_name: HashMap<String, u64>,
+    by_name: HashMap<Arc<str>, u64>,
+    /// Bytes in all names that differ.
+    name_bytes: usize,
 }
 
 impl SymbolTable {
-    fn new(mut symbols: Vec<Symbol>) -> Self {
-        symbols.sort_by_key(|s| (s.addr, s.size));
-        let by_name = symbols.iter().map(|s| (s.name.clone(), s.addr)).collect();
-        SymbolTable { by_addr: symbols, by_name }
+    /// Symbols, each with where its name is in the string table.
+    fn new(mut symbols: Vec<(u32, Symbol)>, name_bytes: usize) -> Self {
+        symbols.sort_by_key(|(_, s)| (s.addr, s.size));
+        // Of symbols that share a name the last, so that no name is looked at more than once.
+        let last: HashMap<u32, usize> =
+            symbols.iter().enumerate().map(|(at, (name, _))| (*name, at)).collect();
+        let mut last: Vec<usize> = last.into_values().collect();
+        last.sort_unstable();
+        let entry = |at: usize| (Arc::clone(&symbols[at].1.name), symbols[at].1.addr);
+        let by_name = last.into_iter().map(entry).collect();
+        SymbolTable { by_addr: symbols.into_iter().map(|(_, s)| s).collect(), by_name, name_bytes }
+    }
+
+    /// How many bytes of memory it takes, estimated upwards.
+    pub fn cost(&self) -> u64 {
+        (self.by_addr.capacity() * size_of::<Symbol>() + self.by_name.capacity() * 64 + self.name_bytes)
+            as u64
     }
 
     /// The address of a symbol.
@@ -178,6 +212,9 @@ impl<'a> Program<'a> {
                 elf::PT_LOAD => segments.extend(segment::<E>(index, h, endian, data)?),
                 _ => {}
             }
+        }
+        if let Some(&Segment { addr, size, .. }) = segments.get(MAX_SEGMENTS) {
+            return Err(ElfError::Segment { index: MAX_SEGMENTS, addr, size, what: "is one too many" });
         }
         segments.sort_by_key(|s: &Segment<'_>| s.addr);
         if segments.is_empty() {
@@ -270,20 +307,30 @@ fn symbols<E: FileHeader<Endian = Endianness>>(
 ) -> Result<SymbolTable, ElfError> {
     let sections = header.sections(endian, data)?;
     let table = sections.symbols(endian, data, elf::SHT_SYMTAB)?;
-    let mut symbols = Vec::new();
-    for symbol in table.iter() {
+    let limit = data.len().saturating_mul(NAMES_A_FILE);
+    let (mut symbols, mut names, mut bytes) = (Vec::new(), HashMap::new(), 0);
+    for (index, symbol) in table.iter().enumerate() {
         let kind = symbol.st_type();
         if symbol.st_shndx(endian) == elf::SHN_UNDEF || kind == elf::STT_FILE || kind == elf::STT_SECTION {
             continue;
         }
-        let name = symbol.name(endian, table.strings())?;
+        let offset = symbol.st_name(endian);
+        let name = match names.get(&offset) {
+            Some(name) => Arc::clone(name),
+            None => {
+                let name: Arc<str> = String::from_utf8_lossy(symbol.name(endian, table.strings())?).into();
+                bytes += name.len();
+                if bytes > limit {
+                    return Err(ElfError::Names { index, limit });
+                }
+                names.insert(offset, Arc::clone(&name));
+                name
+            }
+        };
         if !name.is_empty() {
-            symbols.push(Symbol {
-                addr: symbol.st_value(endian).into(),
-                size: symbol.st_size(endian).into(),
-                name: String::from_utf8_lossy(name).into_owned(),
-            });
+            let (addr, size) = (symbol.st_value(endian).into(), symbol.st_size(endian).into());
+            symbols.push((offset, Symbol { addr, size, name }));
         }
     }
-    Ok(SymbolTable::new(symbols))
+    Ok(SymbolTable::new(symbols, bytes))
 }

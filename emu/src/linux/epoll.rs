@@ -120,10 +120,10 @@ impl Epoll {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Budget;
     use super::super::clock::Random;
     use super::super::event::Counter;
     use super::super::fd::{Descriptors, Io};
-    use super::super::fs::Room;
     use super::super::pipe::PipeEnd;
     use super::*;
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn io<T>(act: impl FnOnce(&mut Io) -> T) -> T {
-        act(&mut Io { random: &mut Random::new(0), room: &Room::new(1 << 20), now: 0 })
+        act(&mut Io { random: &mut Random::new(0), room: &Budget::new(1 << 20), now: 0 })
     }
 
     #[test]

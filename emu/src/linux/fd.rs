@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::budget::Budget;
 use super::clock::Random;
 use super::epoll::Epoll;
 use super::errno::Errno;
 use super::event::Counter;
 use super::flags::{O_ACCMODE, O_APPEND, O_CLOEXEC, O_NOATIME, O_NONBLOCK, O_PATH, O_WRONLY};
-use super::fs::{Device, Kind, Node, Room};
+use super::fs::{Device, Kind, Node};
 use super::pipe::PipeEnd;
 
 /// Input is ready.
@@ -81,7 +82,7 @@ pub struct Io<'a> {
     /// What `/dev/urandom` gives.
     pub random: &'a mut Random,
     /// What files and pipes may still take.
-    pub room: &'a Room,
+    pub room: &'a Budget,
     /// Nanoseconds since 1970.
     pub now: i64,
 }

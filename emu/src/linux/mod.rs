@@ -16,6 +16,7 @@
 //! - two shared mappings of one file, both writable, see each other's stores only after system calls on it.
 
 mod arch;
+mod budget;
 mod clock;
 mod deliver;
 pub mod elf;

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use super::budget::Budget;
 use super::errno::Errno;
 use super::fd::{POLLERR, POLLHUP, POLLIN, POLLOUT, Refusal};
 use super::flags::O_WRONLY;
-use super::fs::Room;
 
 /// Bytes that a pipe holds before its writer waits.
 pub const CAPACITY: usize = 1 << 16;
@@ -145,7 +145,7 @@ impl PipeEnd {
     /// # Errors
     /// `EPIPE` when nobody reads, `EBADF` of an end to read from, `ENOMEM` when files and pipes hold as much
     /// as they may.
-    pub fn write(&self, bytes: &[u8], room: &Room) -> Result<usize, Refusal> {
+    pub fn write(&self, bytes: &[u8], room: &Budget) -> Result<usize, Refusal> {
         let mut pipe = self.pipe.borrow_mut();
         if !self.writes {
             return Err(Errno::BadF.into());
@@ -203,14 +203,14 @@ mod tests {
 
     #[test]
     fn few_bytes_are_written_together() {
-        let room = Room::new(1 << 20);
+        let room = Budget::new(1 << 20);
         let (reader, writer) = PipeEnd::pair();
         assert_eq!(writer.write(&vec![1; CAPACITY - 10], &room), Ok(CAPACITY - 10));
         assert_eq!(writer.write(&[2; 11], &room), Err(Refusal::NotNow));
         assert_eq!(writer.write(&[2; ATOMIC + 1], &room), Ok(10), "many bytes are split");
         let mut buf = vec![0; CAPACITY];
         assert_eq!((reader.read(&mut buf), buf[CAPACITY - 10]), (Ok(CAPACITY), 2));
-        assert_eq!(writer.write(&[2; 11], &Room::new(10)), Err(Errno::NoMem.into()));
+        assert_eq!(writer.write(&[2; 11], &Budget::new(10)), Err(Errno::NoMem.into()));
         drop(reader);
         assert_eq!((writer.write(b"x", &room), writer.ready()), (Err(Errno::Pipe.into()), POLLOUT | POLLERR));
     }

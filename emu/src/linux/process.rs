@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use heapmatrix_writer::AnyTarget;
 
 use super::arch::{self, Arch};
+use super::budget::{Budget, Charge};
 use super::clock::{Clock, Random};
 use super::elf::{ElfError, Program, SymbolTable};
 use super::fd::{Descriptors, Input, Stream};
-use super::fs::{Files, Kept, Kind, Mount, Node, Room};
+use super::fs::{Files, Kept, Kind, Mount, Node};
 use super::futex::Futexes;
 use super::host::Host;
 use super::input::standard;
@@ -50,9 +51,10 @@ pub struct Options {
     /// Says by its first bytes, 64 at most, whether a file is kept that the program deletes
     /// ([`Process::deleted`]).
     pub keep: Option<fn(&[u8]) -> bool>,
-    /// How many bytes of memory it may map, its files included.
+    /// How many bytes of the host's memory it may take: what it maps, its files, threads and symbols.
     pub max_memory: u64,
-    /// How many instructions it may execute.
+    /// How many instructions it may execute. What the kernel does for it counts as the instructions that take
+    /// about as long: so this bounds the time of the host.
     pub max_instructions: u64,
     /// How many instructions a thread executes before it is another's turn.
     pub time_slice: u64,
@@ -93,7 +95,7 @@ pub enum LoadError {
         "the program's image needs {needed} bytes of memory, and the limit is {limit}: raise it with --max-memory"
     )]
     TooLarge {
-        /// Bytes in the image and the stack.
+        /// Bytes in the image, the stack and the symbols.
         needed: u64,
         /// [`Options::max_memory`].
         limit: u64,
@@ -118,10 +120,13 @@ pub enum LoadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// It has executed all the instructions that it may.
-    #[error("the program has executed {0} instructions, its limit: raise it with --max-instructions")]
+    /// It has used up all the instructions that it may.
+    #[error(
+        "the program has executed {0} instructions, its limit, in which system calls and signals count by what \
+         they cost: raise it with --max-instructions"
+    )]
     Instructions(u64),
-    /// It has mapped all the memory that it may.
+    /// It has taken all the memory that it may.
     #[error("the program wants more than {0} bytes of memory, its limit: raise it with --max-memory")]
     Memory(u64),
     /// All its threads wait, and nothing will wake them.
@@ -180,7 +185,7 @@ pub struct Stats {
     pub instructions: u64,
     /// Host time spent in [`Process::run`].
     pub time: Duration,
-    /// The most bytes that were mapped at one time.
+    /// The most bytes that were taken of [`Options::max_memory`] at one time.
     pub memory: u64,
     /// Threads that were started, the first included.
     pub threads: u32,
@@ -197,6 +202,8 @@ pub struct Process {
     pub(super) descriptors: bool,
     pub(super) table: Table,
     pub(super) symbols: SymbolTable,
+    /// What the symbols take.
+    pub(super) _symbols_charge: Charge,
     pub(super) space: Space,
     pub(super) segments: Option<Segments>,
     pub(super) clock: Clock,
@@ -205,8 +212,8 @@ pub struct Process {
     pub(super) fds: Descriptors,
     /// The folder that it works in.
     pub(super) cwd: Node,
-    /// How many bytes the program's files may still take.
-    pub(super) room: Room,
+    /// What the program may make the host hold.
+    pub(super) budget: Budget,
     /// What is mapped and shared.
     pub(super) shared: Vec<Mapping>,
     /// Whether it was said that two mappings differ.
@@ -231,9 +238,10 @@ pub struct Process {
     pub(super) output_error: Option<io::Error>,
     /// What was said to be missing.
     pub(super) missed: BTreeSet<String>,
-    pub(super) max_memory: u64,
     pub(super) max_instructions: u64,
     pub(super) time_slice: u64,
+    /// What the kernel has had to do, in instructions that take about as long.
+    pub(super) effort: u64,
     pub(super) started: u32,
     pub(super) time: Duration,
 }
@@ -251,10 +259,12 @@ impl Process {
         let order = Order::of(target);
 
         let image: u64 = program.segments.iter().map(|s| s.pages().1 - s.pages().0).sum();
-        let needed = image + STACK_SIZE;
-        if needed > options.max_memory {
-            return Err(LoadError::TooLarge { needed, limit: options.max_memory });
-        }
+        let needed = image + STACK_SIZE + program.symbols.cost();
+        let limit = options.max_memory;
+        let too_large = |_| LoadError::TooLarge { needed, limit };
+        let budget = Budget::new(limit);
+        // Before anything is mapped: an image may be larger than the host's memory.
+        drop(budget.take(needed).map_err(too_large)?);
         let image_end = load_segments(machine.memory_mut(), &program)?;
         for page in kernel_pages(target) {
             machine.memory_mut().map(page.name, page.addr, PAGE, Prot::READ_EXEC)?;
@@ -274,11 +284,11 @@ impl Process {
 
         let segments = Segments::set_up(&mut machine).map_err(|e| LoadError::Engine(e.to_string()))?;
         start(&mut machine, &program, stack.sp)?;
+        let space = Space::new(target, image_end, machine.memory(), budget.clone()).map_err(too_large)?;
 
-        let room = Room::new(options.max_memory - needed);
         let clock = Clock::default();
         let mut fds = Descriptors::default();
-        let (files, cwd) = files(&options, room.clone(), elf, stack.auxv, clock.wall() as i64)?;
+        let (files, cwd) = files(&options, budget.clone(), elf, stack.auxv, clock.wall() as i64)?;
         let input = standard(&files, &mut fds, &mut *host).map_err(|_| no_room(options.max_memory))?;
 
         Ok(Process {
@@ -288,15 +298,16 @@ impl Process {
             arch,
             descriptors: program.descriptors,
             table: Table::of(target),
+            _symbols_charge: budget.take(program.symbols.cost()).map_err(too_large)?,
             symbols: std::mem::take(&mut program.symbols),
-            space: Space::new(target, image_end, options.max_memory - needed),
+            space,
             segments,
             clock,
             random,
             files,
             fds,
             cwd,
-            room,
+            budget,
             shared: Vec::new(),
             shared_twice: false,
             input,
@@ -313,9 +324,9 @@ impl Process {
             host,
             output_error: None,
             missed: BTreeSet::new(),
-            max_memory: options.max_memory,
             max_instructions: options.max_instructions,
             time_slice: options.time_slice.max(1),
+            effort: 0,
             started: 1,
             time: Duration::ZERO,
         })
@@ -374,7 +385,7 @@ impl Process {
         Stats {
             instructions: self.machine.instructions(),
             time: self.time,
-            memory: self.space.peak() + (self.max_memory - self.space.max_memory()),
+            memory: self.budget.peak(),
             threads: self.started,
         }
     }
@@ -410,6 +421,11 @@ impl Process {
             TimerClock::Process => self.clock.instructions(),
             TimerClock::Thread(tid) => self.threads.get(tid).map_or(0, |thread| thread.cpu),
         }
+    }
+
+    /// What the program has cost, in instructions: its own, and what the kernel has done for it.
+    pub(super) fn cost(&self) -> u64 {
+        self.machine.instructions().saturating_add(self.effort).saturating_add(self.machine.memory().effort())
     }
 
     /// Hands the program's output to the host.

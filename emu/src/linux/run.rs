@@ -23,6 +23,9 @@ pub enum Outcome {
     },
 }
 
+/// What a system call costs the host at least, in instructions of the guest that take about as long.
+const CALL_EFFORT: u64 = 500;
+
 impl Process {
     /// Runs the process until it ends, or until one of its threads reaches the address `until`.
     ///
@@ -73,13 +76,14 @@ impl Process {
     /// Executes the current thread until something happens, and does what is to be done about it.
     fn execute(&mut self) -> Result<Option<Outcome>, RunError> {
         let done = self.machine.instructions();
-        if done >= self.max_instructions {
+        let left = self.max_instructions.saturating_sub(self.cost());
+        if left == 0 {
             return Err(RunError::Instructions(self.max_instructions));
         }
         if done >= self.slice_end {
             self.slice_end = done + self.time_slice;
         }
-        let limits = Limits::instructions(self.slice_end.min(self.max_instructions) - done);
+        let limits = Limits::instructions(left.min(self.slice_end - done));
         let pc = self.machine.pc();
         let exit = self.machine.run(pc, limits);
         self.clock.set_instructions(self.machine.instructions());
@@ -91,8 +95,8 @@ impl Process {
             Err(fault) if self.only_yields(&fault) => self.threads.yield_turn(self.current),
             Err(fault) => self.fault(&fault)?,
         }
-        if self.space.exhausted() {
-            return Err(RunError::Memory(self.max_memory));
+        if self.budget.exhausted() {
+            return Err(RunError::Memory(self.budget.limit()));
         }
         Ok(None)
     }
@@ -170,6 +174,7 @@ impl Process {
     }
 
     fn perform(&mut self, call: Call) {
+        self.effort += CALL_EFFORT;
         let tid = self.current;
         let known = self.table.get(call.number).copied();
         self.files.now = self.clock.wall() as i64;

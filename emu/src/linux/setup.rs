@@ -2,9 +2,10 @@
 
 use heapmatrix_writer::AnyTarget;
 
+use super::budget::Budget;
 use super::elf::Program;
 use super::errno::Errno;
-use super::fs::{Files, Mount, Node, Room};
+use super::fs::{Files, Mount, Node};
 use super::process::{LoadError, Options};
 use super::user::{Order, User};
 use crate::machine::{Machine, Register};
@@ -18,13 +19,13 @@ pub fn no_room(limit: u64) -> LoadError {
 /// What a program finds in the tree of files, and the folder that it works in.
 pub fn files(
     options: &Options,
-    room: Room,
+    budget: Budget,
     elf: &[u8],
     auxv: Vec<u8>,
     now: i64,
 ) -> Result<(Files, Node), LoadError> {
     let full = |_| no_room(options.max_memory);
-    let files = Files::new(room, now, options.keep).map_err(full)?;
+    let files = Files::new(budget, now, options.keep).map_err(full)?;
     // The shorter path first: of mounts within each other the longer one lies over the shorter one.
     let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
     mounts.sort_by_key(|mount| mount.guest.trim_end_matches('/').len());

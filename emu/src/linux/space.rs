@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use heapmatrix_writer::AnyTarget;
 
+use super::budget::{Budget, Charge, Full};
 use super::errno::Errno;
 use crate::memory::{GuestMemory, PAGE, Prot};
 
@@ -22,47 +23,39 @@ pub struct Space {
     limit: u64,
     /// The first and the current end of the data segment: `brk`.
     brk: (u64, u64),
-    /// How many bytes may be mapped.
-    max_memory: u64,
-    /// How many bytes are mapped, and were at most.
+    budget: Budget,
+    /// How many bytes are mapped.
     mapped: u64,
-    peak: u64,
-    exhausted: bool,
+    /// What these and the entries for them take.
+    held: Charge,
 }
 
+/// How many ranges may be mapped or reserved. Linux allows 65,530, but each may be a mapping of the host's as well,
+/// which has others of its own.
+const MAX_ENTRIES: u64 = 32_000;
+
+/// What a range takes on the host, here and in the engine, in bytes.
+const ENTRY_COST: u64 = 1024;
+
 impl Space {
-    /// The space of a program whose image ends at `image_end`.
-    pub fn new(target: AnyTarget, image_end: u64, max_memory: u64) -> Self {
+    /// The space of a program that is loaded, and whose image ends at `image_end`.
+    ///
+    /// # Errors
+    /// [`Full`] when it is larger than the budget.
+    pub fn new(
+        target: AnyTarget,
+        image_end: u64,
+        memory: &GuestMemory,
+        budget: Budget,
+    ) -> Result<Self, Full> {
         let (base, limit) = match target.ptr_size() {
             4 => (0xa000_0000, 0xbf00_0000),
             _ => (0x7f00_0000_0000, 0x7ff0_0000_0000),
         };
         let brk = image_end.next_multiple_of(PAGE) + (16 << 20);
-        Space {
-            reserved: BTreeMap::new(),
-            base,
-            limit,
-            brk: (brk, brk),
-            max_memory,
-            mapped: 0,
-            peak: 0,
-            exhausted: false,
-        }
-    }
-
-    /// The highest number of bytes that were mapped at one time.
-    pub fn peak(&self) -> u64 {
-        self.peak
-    }
-
-    /// How many bytes may be mapped.
-    pub fn max_memory(&self) -> u64 {
-        self.max_memory
-    }
-
-    /// Whether a mapping was refused for exceeding the limit.
-    pub fn exhausted(&self) -> bool {
-        self.exhausted
+        let mapped = memory.regions().map(|r| r.len()).sum();
+        let held = budget.take(mapped + ENTRY_COST * memory.regions().len() as u64)?;
+        Ok(Space { reserved: BTreeMap::new(), base, limit, brk: (brk, brk), budget, mapped, held })
     }
 
     /// Maps zeroed memory, replacing what is there.
@@ -75,29 +68,57 @@ impl Space {
         prot: Prot,
     ) -> Result<(), Errno> {
         self.unmap(memory, addr, len)?;
-        if prot == Prot::NONE {
-            self.reserved.insert(addr, addr + len);
-            return Ok(());
+        let mapped = if prot == Prot::NONE { 0 } else { len };
+        self.hold(memory, self.mapped.saturating_add(mapped), 1)?;
+        let done = if prot == Prot::NONE {
+            self.reserve(addr, addr + len);
+            Ok(())
+        } else {
+            memory.map(name, addr, len, prot).map_err(|_| Errno::NoMem)
+        };
+        if done.is_ok() {
+            self.mapped += mapped;
         }
-        if self.mapped.saturating_add(len) > self.max_memory {
-            self.exhausted = true;
+        self.settle(memory);
+        done
+    }
+
+    /// Makes sure of the budget for what is about to be: so many bytes, and some entries more.
+    fn hold(&mut self, memory: &GuestMemory, mapped: u64, more: u64) -> Result<(), Errno> {
+        let entries = self.entries(memory) + more;
+        if entries > MAX_ENTRIES {
             return Err(Errno::NoMem);
         }
-        memory.map(name, addr, len, prot).map_err(|_| Errno::NoMem)?;
-        self.mapped += len;
-        self.peak = self.peak.max(self.mapped);
-        Ok(())
+        let bytes = mapped.saturating_add(entries * ENTRY_COST);
+        self.held.set(bytes).map_err(|Full| self.budget.end_run())
+    }
+
+    /// Charges what there is, no more than was held.
+    fn settle(&mut self, memory: &GuestMemory) {
+        if self.held.set(self.mapped + self.entries(memory) * ENTRY_COST).is_err() {
+            self.budget.end_run();
+        }
+    }
+
+    fn entries(&self, memory: &GuestMemory) -> u64 {
+        (memory.regions().len() + self.reserved.len()) as u64
     }
 
     /// Unmaps a range, of which any part may be free.
     pub fn unmap(&mut self, memory: &mut GuestMemory, addr: u64, len: u64) -> Result<(), Errno> {
         let end = range(addr, len)?;
-        self.unreserve(addr, end);
+        if self.is_free(memory, addr, end) {
+            return Ok(());
+        }
         let gone: u64 = overlap(memory, addr, end).map(|(from, to, _)| to - from).sum();
+        // Ranges that are cut in two are two.
+        self.hold(memory, self.mapped - gone, 2)?;
+        self.unreserve(addr, end);
         if gone > 0 {
             memory.unmap(addr, len).map_err(|_| Errno::Inval)?;
             self.mapped -= gone;
         }
+        self.settle(memory);
         Ok(())
     }
 
@@ -118,6 +139,7 @@ impl Space {
         if covered != Some(end) {
             return Err(Errno::NoMem);
         }
+        self.hold(memory, self.mapped, 2)?;
         for (from, to, is_mapped) in parts {
             if is_mapped {
                 memory.protect(from, to - from, prot).map_err(|_| Errno::NoMem)?;
@@ -125,6 +147,7 @@ impl Space {
                 self.map(memory, "mmap", from, to - from, prot)?;
             }
         }
+        self.settle(memory);
         Ok(())
     }
 
@@ -149,9 +172,9 @@ impl Space {
         let mut at = self.base;
         loop {
             at = memory.find_gap(at, self.limit, len).ok_or(Errno::NoMem)?;
-            match self.reserved_in(at, at + len).last() {
-                Some((_, to)) => at = self.reserved_end(to),
-                None => return Ok(at),
+            match self.reserved.range(..at + len).next_back() {
+                Some((_, &to)) if to > at => at = to,
+                _ => return Ok(at),
             }
         }
     }
@@ -198,9 +221,17 @@ impl Space {
             .map(move |(&from, &to)| (from.max(addr), to.min(end)))
     }
 
-    /// The end of the reservation in which, or at whose end, an address lies.
-    fn reserved_end(&self, addr: u64) -> u64 {
-        self.reserved.range(..addr).next_back().map_or(addr, |(_, &to)| to.max(addr))
+    /// Adds a free range to the reservations: neighbours are one.
+    fn reserve(&mut self, mut from: u64, mut to: u64) {
+        if let Some((&before, &end)) = self.reserved.range(..from).next_back()
+            && end == from
+        {
+            from = before;
+        }
+        if let Some(end) = self.reserved.remove(&to) {
+            to = end;
+        }
+        self.reserved.insert(from, to);
     }
 
     /// Takes a range out of the reservations.
@@ -236,11 +267,7 @@ fn range(addr: u64, len: u64) -> Result<u64, Errno> {
 
 /// The parts of mapped regions that lie in a range, with their protections.
 fn overlap(memory: &GuestMemory, addr: u64, end: u64) -> impl Iterator<Item = (u64, u64, Prot)> {
-    memory
-        .regions()
-        .skip_while(move |r| r.end() <= addr)
-        .take_while(move |r| r.addr() < end)
-        .map(move |r| (r.addr().max(addr), r.end().min(end), r.prot()))
+    memory.regions_in(addr, end).map(move |r| (r.addr().max(addr), r.end().min(end), r.prot()))
 }
 
 #[cfg(test)]
@@ -248,7 +275,8 @@ mod tests {
     use super::*;
 
     fn space() -> (Space, GuestMemory) {
-        (Space::new(AnyTarget::Amd64, 0x50_0000, 1 << 20), GuestMemory::new())
+        let memory = GuestMemory::new();
+        (Space::new(AnyTarget::Amd64, 0x50_0000, &memory, Budget::new(1 << 20)).unwrap(), memory)
     }
 
     #[test]
@@ -256,7 +284,7 @@ mod tests {
         let (mut space, mut memory) = space();
         let (heap, size) = (0xc0_0000_0000, 512 << 30);
         space.map(&mut memory, "mmap", heap, size, Prot::NONE).unwrap();
-        assert_eq!((memory.regions().len(), space.peak()), (0, 0));
+        assert_eq!((memory.regions().len(), space.mapped, space.held.bytes()), (0, 0, ENTRY_COST));
         assert!(space.covers(&memory, heap, size));
         space.map(&mut memory, "mmap", heap + PAGE, PAGE, Prot::READ_WRITE).unwrap();
         space.protect(&mut memory, heap, 3 * PAGE, Prot::READ).unwrap();
@@ -289,10 +317,10 @@ mod tests {
     fn the_memory_limit_holds() {
         let (mut space, mut memory) = space();
         assert_eq!(space.map(&mut memory, "mmap", 0x10000, 2 << 20, Prot::READ), Err(Errno::NoMem));
-        assert!(space.exhausted());
+        assert!(space.budget.exhausted());
         let start = space.set_brk(&mut memory, 0);
         assert_eq!(space.set_brk(&mut memory, start + 5000), start + 5000);
-        assert_eq!(space.peak(), 2 * PAGE);
+        assert_eq!(space.held.bytes(), 2 * PAGE + ENTRY_COST);
         assert_eq!(space.set_brk(&mut memory, start + (2 << 20)), start + 5000, "refused");
         assert_eq!(space.set_brk(&mut memory, start + 1), start + 1);
         assert_eq!(space.mapped, PAGE);

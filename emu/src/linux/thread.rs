@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::budget::Charge;
 use super::errno::Errno;
 use super::segments::ThreadSegments;
 use super::signal::{AltStack, Pending};
@@ -57,11 +58,20 @@ pub enum Answer {
 /// Frames hold the integer registers as Linux lays them out, for handlers to read and change. All
 /// the rest, such as floating-point registers, comes back from here.
 pub struct Interrupted {
-    /// The address of the frame.
-    pub frame: u64,
     /// The CPU when the signal came.
     pub context: Context,
+    /// What that takes.
+    pub _charge: Charge,
 }
+
+/// What a saved context takes on the host, in bytes: ppc64's is the largest.
+pub const CONTEXT_COST: u64 = 96 << 10;
+
+/// What a thread takes on the host, in bytes: its context, and its places in queues.
+pub const THREAD_COST: u64 = CONTEXT_COST + 4096;
+
+/// How many threads a process may have: `RLIMIT_NPROC`.
+pub const MAX_THREADS: usize = 16_384;
 
 /// A thread.
 pub struct Thread {
@@ -79,14 +89,16 @@ pub struct Thread {
     pub alt_stack: AltStack,
     /// The signals that it was sent.
     pub pending: Pending,
-    /// The handlers that it is in.
-    pub interrupted: Vec<Interrupted>,
+    /// The handlers that it is in, by the address of their frames.
+    pub interrupted: BTreeMap<u64, Interrupted>,
     /// The word to clear and wake when it ends: `set_tid_address`.
     pub clear_tid: u64,
     /// How many instructions it has executed.
     pub cpu: u64,
     /// Its segments, on 386.
     pub segments: ThreadSegments,
+    /// What it takes; the first thread takes nothing.
+    pub _charge: Option<Charge>,
 }
 
 impl Thread {
@@ -100,10 +112,11 @@ impl Thread {
             mask: 0,
             alt_stack: AltStack::default(),
             pending: Pending::default(),
-            interrupted: Vec::new(),
+            interrupted: BTreeMap::new(),
             clear_tid: 0,
             cpu: 0,
             segments: ThreadSegments::default(),
+            _charge: None,
         }
     }
 }

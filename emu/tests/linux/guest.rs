@@ -28,6 +28,8 @@ pub enum Arg {
     Is(u64),
     /// The address of a label.
     At(Label),
+    /// The word at an address.
+    Word(u64),
 }
 
 /// A program in the making.
@@ -75,10 +77,13 @@ impl Guest {
     }
 
     fn arg(&mut self, reg: Reg, value: Arg) {
-        self.ops.push(match value {
-            Arg::Is(value) => Op::Imm(reg, value),
-            Arg::At(label) => Op::LabelAddr(reg, label),
-        });
+        match value {
+            Arg::Is(value) => self.ops.push(Op::Imm(reg, value)),
+            Arg::At(label) => self.ops.push(Op::LabelAddr(reg, label)),
+            Arg::Word(addr) => {
+                self.ops.extend([Op::Imm(reg, addr), Op::Load(reg, reg, 0, Width::Word)]);
+            }
+        }
     }
 
     /// A system call; its answer is in V0.
@@ -94,6 +99,24 @@ impl Guest {
             self.ops.push(Op::Store(Reg::V0, Reg::Sp, at as i32 * word, Width::Word));
         }
         self.ops(&[Op::Call(STUB), Op::Load(Reg::V0, Reg::Sp, 0, Width::Word)])
+    }
+
+    /// Adds to the word at an address.
+    pub fn add(&mut self, addr: u64, value: i32) -> &mut Self {
+        self.ops(&[
+            Op::Imm(Reg::V1, addr),
+            Op::Load(Reg::V0, Reg::V1, 0, Width::Word),
+            Op::AddImm(Reg::V0, value),
+            Op::Store(Reg::V0, Reg::V1, 0, Width::Word),
+        ])
+    }
+
+    /// Does the same again, for ever.
+    pub fn forever(&mut self, body: impl FnOnce(&mut Self)) -> &mut Self {
+        let again = self.label();
+        self.ops(&[Op::Label(again)]);
+        body(self);
+        self.ops(&[Op::Jump(again)])
     }
 
     /// Stores V0 at an address.
@@ -209,6 +232,7 @@ fn number(target: AnyTarget, name: &str) -> u64 {
         "read" => [0, 3, 3, 3],
         "write" => [1, 4, 4, 4],
         "mmap" => [9, 192, 192, 90],
+        "mprotect" => [10, 125, 125, 125],
         "munmap" => [11, 91, 91, 91],
         "rt_sigaction" => [13, 174, 174, 173],
         "nanosleep" => [35, 162, 162, 162],

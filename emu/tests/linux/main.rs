@@ -1,6 +1,7 @@
 //! The Linux personality, with small programs on all four machines.
 
 mod guest;
+mod limits;
 
 use guest::Arg::{At, Is};
 use guest::{DATA, Guest, ORIGIN, TARGETS};

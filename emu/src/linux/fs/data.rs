@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 
+use super::super::budget::{Budget, Charge};
 use super::super::errno::Errno;
-use super::room::{Charge, Room};
 
 /// Bytes that are kept together.
 const PAGE: u64 = 4096;
@@ -21,7 +21,7 @@ pub struct Data {
 
 impl Data {
     /// Nothing. All that is written is taken from `room`.
-    pub fn new(room: &Room) -> Self {
+    pub fn new(room: &Budget) -> Self {
         Data { pages: BTreeMap::new(), len: 0, charge: room.take(0).expect("nothing fits everywhere") }
     }
 
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn holes_cost_nothing_and_read_as_zeros() {
-        let room = Room::new(3 * PAGE_COST);
+        let room = Budget::new(3 * PAGE_COST);
         let mut data = Data::new(&room);
         assert_eq!(data.write(1 << 40, b"far"), Ok(3));
         assert_eq!(data.write(PAGE - 1, b"ab"), Ok(2));

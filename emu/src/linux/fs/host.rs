@@ -7,9 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::super::budget::Charge;
 use super::super::errno::Errno;
 use super::node::{Meta, Name, Node};
-use super::room::Charge;
 
 /// A host directory or file that the guest may read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ mod data;
 mod host;
 mod lock;
 mod node;
-mod room;
 mod tree;
 mod walk;
 
@@ -19,9 +18,9 @@ use std::rc::Rc;
 pub use host::{HostFile, Mount};
 pub use lock::Lock;
 pub use node::{Device, FIRST_POSITION, Inode, Kind, Meta, Node};
-pub use room::Room;
 pub use tree::Kept;
 
+use super::budget::Budget;
 use super::errno::Errno;
 use super::flags::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TRUNC, O_WRONLY,
@@ -43,7 +42,7 @@ pub const X_OK: u32 = 1;
 #[derive(Debug)]
 pub struct Files {
     root: Node,
-    room: Room,
+    room: Budget,
     numbers: Cell<u64>,
     /// What time it is: nanoseconds since 1970.
     pub now: i64,
@@ -62,7 +61,7 @@ impl Files {
     ///
     /// # Errors
     /// `ENOSPC` when not even these fit.
-    pub fn new(room: Room, now: i64, keep: Option<fn(&[u8]) -> bool>) -> Result<Self, Errno> {
+    pub fn new(room: Budget, now: i64, keep: Option<fn(&[u8]) -> bool>) -> Result<Self, Errno> {
         let meta =
             Meta { mode: 0o755, links: 2, uid: UID, gid: UID, accessed: now, modified: now, changed: now };
         let root = Inode::new(1, Kind::Folder(RefCell::new(Folder::new(&room))), meta, &room)?;

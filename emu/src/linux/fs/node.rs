@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
+use super::super::budget::{Budget, Charge};
 use super::super::errno::Errno;
 use super::super::pipe::PipeState;
 use super::data::Data;
 use super::host::{HostFile, HostFolder};
 use super::lock::Locks;
-use super::room::{Charge, Room};
 
 /// An inode, as it is held.
 pub type Node = Rc<Inode>;
@@ -96,7 +96,7 @@ impl Inode {
     ///
     /// # Errors
     /// `ENOSPC`.
-    pub fn new(number: u64, kind: Kind, meta: Meta, room: &Room) -> Result<Node, Errno> {
+    pub fn new(number: u64, kind: Kind, meta: Meta, room: &Budget) -> Result<Node, Errno> {
         let own = match &kind {
             Kind::Link(target) => target.len() as u64,
             _ => 0,
@@ -214,7 +214,7 @@ pub const FIRST_POSITION: u64 = 2;
 
 impl Folder {
     /// An empty folder, whose entries are taken from `room`.
-    pub fn new(room: &Room) -> Self {
+    pub fn new(room: &Budget) -> Self {
         Folder {
             entries: BTreeMap::new(),
             positions: BTreeMap::new(),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn positions_stay_while_entries_go() {
-        let room = Room::new(1 << 20);
+        let room = Budget::new(1 << 20);
         let file = || Inode::new(1, Kind::Fixed([].into()), META, &room).unwrap();
         let mut folder = Folder::new(&room);
         for name in [b"a", b"b", b"c", b"d"] {
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_deepest_folders_go_without_a_deep_stack() {
-        let room = Room::new(1 << 30);
+        let room = Budget::new(1 << 30);
         let folder = || Inode::new(1, Kind::Folder(RefCell::new(Folder::new(&room))), META, &room).unwrap();
         let top = folder();
         let mut at = Rc::clone(&top);

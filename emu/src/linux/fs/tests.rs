@@ -4,7 +4,7 @@ use super::super::flags::{O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY};
 use super::*;
 
 fn files() -> (Files, Node) {
-    let files = Files::new(Room::new(1 << 20), 1, None).unwrap();
+    let files = Files::new(Budget::new(1 << 20), 1, None).unwrap();
     let root = files.root();
     (files, root)
 }
@@ -141,7 +141,7 @@ fn removed_folders_are_empty_and_stay_so() {
 #[test]
 fn a_deleted_file_is_kept_if_it_is_wanted() {
     let wanted = |head: &[u8]| head.starts_with(b"/tmp/keep");
-    let mut files = Files::new(Room::new(1 << 20), 1, Some(wanted)).unwrap();
+    let mut files = Files::new(Budget::new(1 << 20), 1, Some(wanted)).unwrap();
     let root = files.root();
     for name in ["/tmp/keep1", "/tmp/no", "/tmp/keep2"] {
         drop(make(&mut files, &root, name));

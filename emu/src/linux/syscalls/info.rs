@@ -72,7 +72,7 @@ pub fn nothing(_: &mut Process, _: &Call) -> Result<u64, Stop> {
 
 /// `sysinfo(info)`.
 pub fn sysinfo(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let (total, threads) = (p.max_memory, p.threads.iter().len() as u16);
+    let (total, threads) = (p.budget.limit(), p.threads.iter().len() as u16);
     let free = total.saturating_sub(p.stats().memory);
     // 32-bit machines count pages, so that the number fits.
     let unit = if p.order.word == 4 { crate::memory::PAGE } else { 1 };

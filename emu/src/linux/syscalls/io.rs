@@ -112,7 +112,7 @@ fn take(p: &mut Process, open: &Shared, buf: &mut [u8], at: Option<u64>) -> Resu
     }
     p.pull_shared(open);
     let now = p.files.now;
-    let mut io = Io { random: &mut p.random, room: &p.room, now };
+    let mut io = Io { random: &mut p.random, room: &p.budget, now };
     let outcome = open.borrow_mut().read(buf, at, &mut io);
     let n = outcome.map_err(|refusal| refused(open, refusal))?;
     if waited_for(open) {
@@ -161,7 +161,7 @@ fn put(p: &mut Process, open: &Shared, bytes: &[u8], at: Option<u64>) -> Result<
     }
     p.pull_shared(open);
     let now = p.files.now;
-    let mut io = Io { random: &mut p.random, room: &p.room, now };
+    let mut io = Io { random: &mut p.random, room: &p.budget, now };
     let outcome = open.borrow_mut().write(bytes, at, &mut io);
     if outcome == Err(Refusal::Error(Errno::Pipe)) {
         let tid = p.thread().tid;

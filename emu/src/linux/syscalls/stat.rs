@@ -303,7 +303,8 @@ pub fn fstatfs64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 /// A file system in memory, with as much room as is left.
 fn file_system(p: &mut Process, addr: u64, wide: bool) -> Result<u64, Stop> {
     const TMPFS: u64 = 0x0102_1994;
-    let blocks = [p.max_memory / BLOCK, p.room.left() / BLOCK, p.room.left() / BLOCK, 1 << 20, 1 << 20];
+    let (all, left) = (p.budget.limit() / BLOCK, p.budget.left() / BLOCK);
+    let blocks = [all, left, left, 1 << 20, 1 << 20];
     let head = Record::new(p.order).words([TMPFS, BLOCK]);
     let counts = |record: Record, count: u64| {
         if wide { record.u64(count) } else { record.word(count) }

@@ -1,9 +1,10 @@
 //! Threads, their storage, and futexes.
 
+use super::super::budget::Full;
 use super::super::errno::Errno;
 use super::super::process::{ExitStatus, Process};
 use super::super::segments::{FIRST_TLS_ENTRY, ThreadSegments};
-use super::super::thread::{Call, Thread, Wait};
+use super::super::thread::{Call, MAX_THREADS, THREAD_COST, Thread, Wait};
 use super::{Stop, time};
 use crate::machine::Register;
 
@@ -29,6 +30,10 @@ pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     if flags & (CLONE_VM | CLONE_THREAD) != CLONE_VM | CLONE_THREAD {
         return Err(Stop::Absent);
     }
+    if p.threads.iter().len() >= MAX_THREADS {
+        return Err(Errno::Again.into());
+    }
+    let charge = p.budget.take(THREAD_COST).map_err(|Full| p.budget.end_run())?;
     let tls_at = p.arch.clone_tls();
     let (tls, child_tid) = (call.args[tls_at], call.args[7 - tls_at]);
 
@@ -46,7 +51,9 @@ pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let context = context.map_err(|_| Errno::NoMem)?;
 
     let clear_tid = if flags & CLONE_CHILD_CLEARTID != 0 { child_tid } else { 0 };
-    let tid = p.threads.add(|tid| Thread { mask, clear_tid, segments, ..Thread::new(tid, Some(context)) });
+    let _charge = Some(charge);
+    let new = |tid| Thread { mask, clear_tid, segments, _charge, ..Thread::new(tid, Some(context)) };
+    let tid = p.threads.add(new);
     p.started += 1;
     if flags & CLONE_PARENT_SETTID != 0 {
         p.user().put_u32(parent_tid, tid)?;

@@ -37,7 +37,8 @@ fn configure(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
 fn null(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) {
     configure(group, data);
     group.bench_function("heapmatrix", |b| {
-        let mut encoder = Encoder::new(Null, capacity);
+        let mut null = Null;
+        let mut encoder = Encoder::new(&mut null, capacity);
         b.iter(|| (0..N).for_each(|_| encoder.dwrite(black_box(data)).expect("takes everything")));
     });
     group.bench_function("BufWriter", |b| {
@@ -76,7 +77,8 @@ fn tmpfs(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize)
     group.bench_function("heapmatrix", |b| {
         b.iter(|| {
             sinks::to_start(&mut file);
-            let mut encoder = Encoder::new(&again, capacity);
+            let mut out = &again;
+            let mut encoder = Encoder::new(&mut out, capacity);
             (0..N).for_each(|_| encoder.dwrite(black_box(data)).expect("takes everything"));
             encoder.flush().expect("takes everything");
         });

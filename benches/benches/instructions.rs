@@ -74,15 +74,16 @@ fn run(case: usize, times: usize) -> u64 {
         2 => mix::heap_pointers(AnyTarget::Amd64, N),
         _ => mix::real(N),
     };
-    let mut encoder = Encoder::new(Null, Options::DEFAULT_CAPACITY);
+    let mut out = Null;
+    let mut encoder = Encoder::new(&mut out, Options::DEFAULT_CAPACITY);
     let target = match case {
         0 | 2 => {
-            (0..times).for_each(|_| encoder.dump_ints(&integers).expect("takes everything"));
+            (0..times).for_each(|_| encoder.dumpints(&integers).expect("takes everything"));
             return CASES[case].1;
         }
         1 => {
             for _ in 0..times {
-                integers.iter().for_each(|&v| encoder.dump_int(v).expect("takes everything"));
+                integers.iter().for_each(|&v| encoder.dumpint(v).expect("takes everything"));
             }
             return CASES[case].1;
         }

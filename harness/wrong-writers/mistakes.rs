@@ -15,8 +15,8 @@ mistakes! {
     }
     /// A large datum is written before the buffer that precedes it.
     LargeDataOvertake {
-        "format/sink.rs": "«self.write_buf()?; self.write_large(memory, addr, len).map_err(unreadable)?» }"
-            => "self.write_large(memory, addr, len).map_err(unreadable)??; self.write_buf()",
+        "format/sink.rs": "«self.write_buf()?; self.write_large(memory, addr, len, place)» }"
+            => "self.write_large(memory, addr, len, place)?; self.write_buf()",
     }
     /// What a short write has left over is lost.
     ShortWriteForgotten {
@@ -37,24 +37,23 @@ mistakes! {
     }
     /// Lengths of contents lose their upper bits: 16 here, where `int32` takes 2 GiB to show.
     LengthTruncated {
-        "dump/mod.rs": "self.sink.dump_int(«len»)?;" => "u64::from(len as u16)",
-        "dump/objects.rs": "Encoded::new(«s.elemsize»)" => "u64::from(s.elemsize as u16)",
+        "dump/mod.rs": "self.sink.dumpint(«len»)?;" => "u64::from(len as u16)",
+        "dump/objects.rs": "Encoded::new(«elemsize»)" => "u64::from(elemsize as u16)",
     }
     /// Pointers lose their upper 32 bits.
     PointerTruncated where (target.ptr_size() == 8) {
-        "dump/mod.rs": "self.sink.dump_int(«p.0»)" => "p.0 & 0xffff_ffff",
-        "dump/objects.rs": "Width::of(s.base.0, end)"
-            => "Width::of(s.base.0 & 0xffff_ffff, end & 0xffff_ffff)",
+        "dump/mod.rs": "self.sink.dumpint(«p.0»)" => "p.0 & 0xffff_ffff",
+        "dump/objects.rs": "Width::of(base.0, end)" => "Width::of(base.0 & 0xffff_ffff, end & 0xffff_ffff)",
         "dump/objects.rs": "base + at as u64" => "(base + at as u64) & 0xffff_ffff",
     }
     /// Memory is read in the byte order of a little-endian host.
     ByteOrderOfHost where (target.big_endian()) {
-        "runtime/layout.rs": "T::BIG_ENDIAN" => "false",
+        "process/field.rs": "T::BIG_ENDIAN" => "false",
     }
 
     /// The dump begins with the header of Go 1.4.
     HeaderOfGo14 {
-        "dump/mod.rs": "dwrite(«HEADER»)" => r#"b"go1.4 heap dump\n""#,
+        "dump/mod.rs": "R::VERSION.header" => r#"b"go1.4 heap dump\n""#,
     }
     /// There is no end record.
     EofForgotten {
@@ -62,33 +61,33 @@ mistakes! {
     }
     /// Every machine is called little-endian.
     ParamsLittleEndian where (target.big_endian()) {
-        "dump/params.rs": "T::BIG_ENDIAN" => "false",
+        "dump/params.rs": "R::Target::BIG_ENDIAN" => "false",
     }
     /// Every machine is said to have pointers of 8 bytes.
     PointerSizeOfHost where (target.ptr_size() == 4) {
-        "dump/params.rs": "T::PTR_SIZE" => "8",
+        "dump/params.rs": "R::Target::PTR_SIZE" => "8",
     }
     /// Every machine is called `'6'`.
     TheCharOfAmd64 where (target != AnyTarget::Amd64) {
-        "dump/params.rs": "T::THECHAR" => "b'6'",
+        "go15/mod.rs": "thechar(T::ANY)" => "b'6'",
     }
     /// The heap ends one byte too early.
     HeapEndTooLow {
-        "dump/params.rs": "self.heap.arena_used" => "self.heap.arena_used.wrapping_sub(1)",
+        "dump/params.rs": "params.arena_used" => "params.arena_used.wrapping_sub(1)",
     }
 
     /// The type of an itab with an indirect value is that of the value and not of its pointer.
     PtrtoNotFollowed {
-        "dump/itabs.rs": "process.get(t, Type::kind())? & KIND_DIRECT_IFACE == 0" => "false",
+        "go15/types.rs": "self.process.get(t, GoType::kind())? & KIND_DIRECT_IFACE == 0" => "false",
     }
     /// Of the itabs that share a bucket only the first is dumped.
     ItabChainIgnored {
-        "runtime/types.rs": "self.get(h, link)?" => "Addr::NIL",
+        "go15/types.rs": "self.process.list(h, GoItab::link(), &mut each)?;" => "if !h.is_nil() { each(h)?; }",
     }
     /// Every type is dumped again for each of its itabs.
     TypeCacheIgnored {
-        "dump/itabs.rs": "typecache.touch(t, process.get(t, Type::hash())?)"
-            => "typecache.touch(t, process.get(t, Type::hash())?) && false",
+        "dump/itabs.rs": "typecache.touch(t, runtime.type_hash(t)?)"
+            => "typecache.touch(t, runtime.type_hash(t)?) && false",
     }
     /// A type that is found in the cache stays where it is in its bucket.
     TypeCacheWithoutMoveToFront {
@@ -105,133 +104,133 @@ mistakes! {
     }
     /// The flag of types looks at their pointers only, and not at how interfaces hold them.
     TypeFlagOfPointersOnly {
-        "dump/itabs.rs": "let direct = «kind & KIND_DIRECT_IFACE != 0»;" => "true",
+        "go15/types.rs": "«kind & KIND_DIRECT_IFACE == 0» ||" => "false",
     }
 
     /// Spans that are not in use are dumped.
     SpanStateIgnored {
-        "runtime/heap.rs": "process.get(s, Mspan::state())? == MSPAN_IN_USE" => "true",
+        "go15/heap.rs": "process.get(s, Mspan::state())? == MSPAN_IN_USE" => "true",
     }
     /// Free slots are dumped as objects.
     FreeSlotsDumped {
-        "dump/objects.rs": "«!free» & low_bits" => "!0",
+        "go15/objects.rs": "«!free» & low_bits" => "!0",
     }
     /// The marks of free slots are kept from span to span.
     FreeMarksKept {
-        "dump/objects.rs": "self.0.fill(0);" => "",
+        "go15/objects.rs": "self.0.fill(0);" => "",
     }
     /// The last slot of each span is left out.
     LastSlotForgotten {
-        "dump/objects.rs": "freemark.in_use(«n»)" => "n.saturating_sub(1)",
+        "go15/objects.rs": "(«self.n - first»).min(GROUP)" => "self.n - 1 - first",
     }
     /// The heap bitmap is read from low to high addresses.
     BitmapUpwards {
-        "runtime/bitmap.rs": "(self.first, self.end) = (4 * first, 4 * end);"
+        "go15/bitmap.rs": "(self.first, self.end) = (4 * first, 4 * end);"
             => "(self.first, self.end) = (4 * first, 4 * end); described.reverse();",
     }
     /// The four words of a byte of the heap bitmap are taken in reverse.
     BitmapBitsReversed {
-        "runtime/bitmap.rs": r#"bytes.try_into().expect("8 bytes")"#
+        "go15/bitmap.rs": r#"bytes.try_into().expect("8 bytes")"#
             => "<[u8; 8]>::try_from(bytes).unwrap().map(|byte| byte.reverse_bits().rotate_left(4))",
     }
     /// The heap bitmap is taken to have two bits for 8 bytes on every machine.
     BitmapOf64Bits where (target.ptr_size() == 4) {
-        "runtime/bitmap.rs": "wrapping_sub(self.arena_start.0)) / «T::PTR_SIZE»" => "8",
+        "go15/bitmap.rs": "wrapping_sub(self.arena_start.0)) / «T::PTR_SIZE»" => "8",
     }
     /// Objects are taken to end where their span ends, so that stale bits become pointers.
     EndOfObjectIgnored {
-        "dump/objects.rs": "marks & !marks.wrapping_add(1)" => "u64::MAX",
+        "go15/bitmap.rs": "marks & !marks.wrapping_add(1)" => "u64::MAX",
     }
     /// The mark bit of an object's second word, which says something else, is taken for its end.
     EndOfObjectEarly {
-        "dump/objects.rs": "0b11" => "0b1",
+        "go15/bitmap.rs": "0b11" => "0b1",
     }
     /// Fields of objects are numbered by words.
     FieldsInWords {
-        "dump/objects.rs": "low_bits(n), «i * T::PTR_SIZE», T::PTR_SIZE" => "i",
+        "dump/objects.rs": "dump_pointers(pointers, «i * T::PTR_SIZE», T::PTR_SIZE" => "i",
         "dump/objects.rs": "i * T::PTR_SIZE, «T::PTR_SIZE»" => "1",
-        "dump/objects.rs": "low_bits(self.nptr), 0, «T::PTR_SIZE»" => "1",
+        "dump/objects.rs": "room.pointers(pointers, 0, «T::PTR_SIZE»" => "1",
     }
 
     /// Goroutines in system calls are dumped where they last switched stacks.
     SyscallStateIgnored {
-        "dump/goroutines.rs": "syscallsp != 0" => "false",
+        "go15/goroutine.rs": "syscallsp != 0" => "false",
     }
     /// Goroutine numbers lose their upper 32 bits.
     GoidTruncated {
-        "dump/goroutines.rs": "process.get(gp, G::goid())? as u64"
-            => "process.get(gp, G::goid())? as u32 as u64",
+        "dump/goroutines.rs": "gp.goid" => "u64::from(gp.goid as u32)",
     }
     /// One field, `gopc`, is read in the wrong byte order.
     GopcByteOrder {
-        "dump/goroutines.rs": "process.get(gp, G::gopc())?" => "process.get(gp, G::gopc())?.swap_bytes()",
+        "dump/goroutines.rs": "gp.gopc" => "gp.gopc.swap_bytes()",
     }
     /// The finalizer goroutine is a system goroutine even while a finalizer runs.
     RunfinqAlwaysSystem {
-        "runtime/goroutine.rs": r#"!self.variable::<Bool>(symbols.fing_running, "fingRunning")?"# => "true",
+        "go15/goroutine.rs": r#"!self.process.variable::<Bool>(symbols.fing_running, "fingRunning")?"#
+            => "true",
     }
     /// Panics are dumped before defers.
     PanicsFirst {
-        "dump/goroutines.rs": "dumpdefers(process, out, gp)?; dumppanics(process, out, gp)"
-            => "dumppanics(process, out, gp)?; dumpdefers(process, out, gp)",
+        "dump/goroutines.rs": "runtime.defers(gp.g, |d| dumpdefer(out, gp.g, &d))?; runtime.panics(gp.g, |p| dumppanic(out, gp.g, &p))"
+            => "runtime.panics(gp.g, |p| dumppanic(out, gp.g, &p))?; runtime.defers(gp.g, |d| dumpdefer(out, gp.g, &d))",
     }
     /// Each defer links to itself.
     DeferLinksItself {
-        "dump/goroutines.rs": "out.dumpptr(«next»)?; d = next;" => "d",
+        "dump/goroutines.rs": "d.link" => "d.d",
     }
     /// The entry PC of a deferred closure is the closure's address.
     DeferEntryIsClosure {
-        "dump/goroutines.rs": "process.funcval(func)?" => "func.0",
+        "dump/goroutines.rs": "d.entry" => "d.func.0",
     }
     /// The dead field of panics is 1.
     PanicDeferNotZero {
-        "dump/goroutines.rs": "dump_int(«0»)" => "1",
+        "dump/goroutines.rs": "dumpint(«0»)" => "1",
     }
     /// Negative thread numbers are dumped as 32-bit ones.
     ThreadIdUnsigned {
-        "dump/params.rs": "process.get(mp, GoM::id())? as u64" => "process.get(mp, GoM::id())? as u32 as u64",
+        "dump/params.rs": "dumpint(«id»)" => "u64::from(id as u32)",
     }
 
     /// A link register that was not saved yet is ignored.
     LinkRegisterIgnored where (target.uses_lr()) {
-        "runtime/traceback.rs": "if T::USES_LR { lr0 } else { 0 }" => "0",
+        "go15/traceback.rs": "if T::USES_LR { lr0 } else { 0 }" => "0",
     }
     /// Stack barriers are not replaced by the PCs that they stand for.
     StackBarrierNotResolved {
-        "runtime/traceback.rs": "lr == self.symbols.stack_barrier.0" => "false",
+        "go15/traceback.rs": "lr == self.symbols.stack_barrier.0" => "false",
     }
     /// The saved BP is taken for a local variable.
     SavedBpIgnored where (target == AnyTarget::Amd64) {
-        "runtime/traceback.rs": "T::ANY == AnyTarget::Amd64" => "false",
+        "go15/traceback.rs": "T::ANY == AnyTarget::Amd64" => "false",
     }
     /// Frames below a fault continue where they are, whether they recover or not.
     ContinpcIsPc {
-        "runtime/traceback.rs": "if «waspanic» { continpc" => "false",
+        "go15/traceback.rs": "if «waspanic» { continpc" => "false",
     }
     /// Frames lack the return PC that their call has pushed.
     FrameWithoutReturnPc where (!target.uses_lr()) {
         "dump/frames.rs": "let len = «s.fp - s.sp»;"
-            => "(s.fp - s.sp).saturating_sub(if T::USES_LR { 0 } else { T::REG_SIZE })",
+            => "(s.fp - s.sp).saturating_sub(if R::Target::USES_LR { 0 } else { R::Target::REG_SIZE })",
     }
     /// The stack map is that of the return PC and not of the call.
     PcNotBackedUp {
-        "dump/frames.rs": "if s.pc != f.entry { uintptr::<T>(s.pc.wrapping_sub(1)) } else { s.pc }" => "s.pc",
+        "go15/frames.rs": "if s.pc != f.entry { uintptr::<T>(s.pc.wrapping_sub(1)) } else { s.pc }" => "s.pc",
     }
     /// The stack map index -1 is not taken for 0.
     StackMapIndexMinusOne {
-        "dump/frames.rs": "-1 => «0»" => "-1",
+        "go15/frames.rs": "-1 => «0»" => "-1",
     }
     /// Stack maps of several bitmaps are taken to have no padding.
     StackMapWithoutPadding {
-        "runtime/symtab.rs": "(nbit as u64).div_ceil(32) * 4" => "(nbit as u64).div_ceil(8)",
+        "go15/symtab.rs": "(nbit as u64).div_ceil(32) * 4" => "(nbit as u64).div_ceil(8)",
     }
     /// Pointers behind an odd number of tables are not aligned.
     FuncdataNotAligned where (target.ptr_size() == 8) {
-        "runtime/symtab.rs": "T::PTR_SIZE == 8 && p.0 & 4 != 0" => "false",
+        "go15/symtab.rs": "T::PTR_SIZE == 8 && p.0 & 4 != 0" => "false",
     }
     /// Tables count PCs in bytes on every machine.
     PcQuantumOfX86 where (target.pc_quantum() > 1) {
-        "runtime/pclntab.rs": "T::PC_QUANTUM as u32" => "1",
+        "go15/pclntab.rs": "T::PC_QUANTUM as u32" => "1",
     }
     /// The depth of frames is not counted.
     DepthNotCounted {
@@ -239,19 +238,19 @@ mistakes! {
     }
     /// A callee without an arguments map keeps that of its own callee.
     ChildArgsNotReset {
-        "dump/frames.rs": "Addr::NIL => «None»" => "self.child.args",
+        "dump/frames.rs": "args: «frame.args»" => "frame.args.or(self.child.args)",
     }
     /// A callee's arguments are said to be at the bottom of the frame, where the link register is.
     ArgsAtLinkRegister where (target.uses_lr()) {
-        "dump/frames.rs": "uintptr::<T>(s.argp.wrapping_sub(s.fp))" => "0",
+        "dump/frames.rs": "uintptr::<R::Target>(s.argp.wrapping_sub(s.fp))" => "0",
     }
     /// Local variables with a bitmap are counted from the bottom of the frame.
     LocalsFromBottom {
-        "dump/frames.rs": "let first = «uintptr::<T>(top.wrapping_sub(size))»" => "0",
+        "dump/frames.rs": "let first = «uintptr::<R::Target>(top.wrapping_sub(size))»" => "0",
     }
     /// Local variables of known size are counted from the bottom of the frame.
     LocalsSizeFromBottom {
-        "dump/frames.rs": "self.dump_words(uintptr::<T>(top.wrapping_sub(size)), top, |_| true)"
+        "dump/frames.rs": "self.dump_words(uintptr::<R::Target>(top.wrapping_sub(size)), top, |_| true)"
             => "self.dump_words(0, size, |_| true)",
     }
     /// Functions without a name have an empty one.
@@ -261,7 +260,7 @@ mistakes! {
 
     /// The data segment is tagged as bss.
     DataTaggedBss {
-        "dump/roots.rs": "tag: «Tag::Data»," => "Tag::Bss",
+        "dump/roots.rs": "out.tag(«tag»)?; out.dumpptr(start)" => "Tag::Bss",
     }
     /// The bits of a mask are taken from the high end of each byte.
     MaskBitsReversed {
@@ -269,15 +268,16 @@ mistakes! {
     }
     /// Specials are said to belong to the first object of their span.
     SpecialOffsetForgotten {
-        "runtime/heap.rs": "process.get(special, Special::offset())?" => "0",
+        "go15/heap.rs": "process.get(special, Special::offset())?" => "0",
     }
     /// Specials of all kinds are taken for the one that is asked for.
     SpecialKindIgnored {
-        "runtime/heap.rs": "process.get(special, Special::kind())? == kind" => "true",
+        "go15/heap.rs": "process.get(special, Special::kind())? == kind" => "true",
     }
     /// Only the first block of queued finalizers is dumped.
     FinalizerBlocksForgotten {
-        "runtime/finalizers.rs": "self.get(fb, alllink)?" => "Addr::NIL",
+        "go15/roots.rs": "callback(self.queued(f)?)?;"
+            => "if fb == allfin { callback(self.queued(f)?)?; }",
     }
     /// The two types of a finalizer are exchanged.
     FinalizerTypesSwapped {
@@ -287,20 +287,19 @@ mistakes! {
 
     /// Statistics lose their upper 32 bits.
     MemStatsTruncated {
-        "dump/memstats.rs": "«self.process.get(memstats, field)?»)?; } let other_sys"
-            => "self.process.get(memstats, field)? as u32 as u64",
+        "go15/profile.rs": "alloc: «stat(Mstats::alloc())?», total" => "stat(Mstats::alloc())? & 0xffff_ffff",
     }
     /// The last of 256 pauses is missing.
     PauseMissing {
-        "dump/memstats.rs": "0..«256»" => "255",
+        "dump/memstats.rs": "dumpints(«&m.pause_ns»)" => "&m.pause_ns[..255]",
     }
     /// What the dump itself allocates is not in `other_sys`, though the dialect says so.
     TmpbufNotBooked {
-        "dump/memstats.rs": "self.options.defects.tmpbuf_in_other_sys" => "false",
+        "go15/profile.rs": "self.defects.tmpbuf_in_other_sys" => "false",
     }
     /// The lines of callers are those of their return PCs.
     ProfilePcNotBackedUp {
-        "dump/memprof.rs": "if i > 0 && pc > f.entry { pc - 1 } else { pc }" => "pc",
+        "go15/symtab.rs": "if call && pc > f.entry { pc - 1 } else { pc }" => "pc",
     }
     /// Unknown PCs of the profile are written in decimal.
     ProfilePcDecimal {
@@ -308,6 +307,6 @@ mistakes! {
     }
     /// The number of allocations is that of the frees.
     AllocsAreFrees {
-        "dump/memprof.rs": "dump_int(«b.allocs»)" => "b.frees",
+        "dump/memprof.rs": "b.allocs" => "b.frees",
     }
 }

@@ -3,26 +3,25 @@
 use std::io::Write;
 
 use crate::error::Error;
-use crate::format::dialect::Defects;
-use crate::format::sink::Sink;
+use crate::format::sink::{Losses, Sink};
 
 /// The encoder and its buffered sink.
-pub struct Encoder<W>(Sink<W>);
+pub struct Encoder<'w>(Sink<'w>);
 
 #[allow(missing_docs, reason = "the functions of the sink, under their own names")]
-impl<W: Write> Encoder<W> {
-    pub fn new(out: W, capacity: usize) -> Self {
-        Encoder(Sink::new(out, capacity, Defects::NONE, false))
+impl<'w> Encoder<'w> {
+    pub fn new(out: &'w mut dyn Write, capacity: usize) -> Self {
+        Encoder(Sink::new(out, capacity, Losses::default()))
     }
 
     #[inline]
-    pub fn dump_int(&mut self, v: u64) -> Result<(), Error> {
-        self.0.dump_int(v)
+    pub fn dumpint(&mut self, v: u64) -> Result<(), Error> {
+        self.0.dumpint(v)
     }
 
     #[inline]
-    pub fn dump_ints(&mut self, values: &[u64]) -> Result<(), Error> {
-        self.0.dump_ints(values)
+    pub fn dumpints(&mut self, values: &[u64]) -> Result<(), Error> {
+        self.0.dumpints(values)
     }
 
     #[inline]

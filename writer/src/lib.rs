@@ -41,6 +41,13 @@
 //!
 //! Where the reference's output is not what its format means, a [`Dialect`] decides which of the two is
 //! written.
+//!
+//! # How to read the source
+//!
+//! Begin with `dump/mod.rs`, which is `mdump`, and follow the names of heapdump.go: a file of `dump/` for each part.
+//! It asks a generation of Go's runtime for values (`runtime.rs`, `record.rs`) and gives them to the sink (`format/`).
+//! [`go15`] is the generation of Go 1.5: each of its files is a part of that runtime, as it lies in memory. `process/` has
+//! the reads that it consists of, [`target`] the machines.
 #![deny(unsafe_code)]
 
 #[doc(hidden)]
@@ -48,11 +55,13 @@ pub mod bench;
 mod dump;
 pub mod error;
 pub mod format;
+pub mod go15;
 pub mod memory;
 pub mod options;
 mod pipelined;
+mod process;
+mod record;
 mod runtime;
-pub mod symbols;
 pub mod target;
 #[cfg(test)]
 mod testing;
@@ -60,12 +69,12 @@ mod testing;
 use std::io;
 
 pub use error::{Error, Place, TracebackError};
-pub use format::dialect::{Defects, Dialect, UnknownDialect};
 pub use format::tags::Tag;
+pub use go15::defects::{Defects, Dialect, UnknownDialect};
+pub use go15::symbols::{MissingSymbol, Symbols};
 pub use memory::{Addr, Memory, Unreadable};
 pub use options::{Options, Summary, SysAlloc};
 pub use pipelined::write_heap_dump_pipelined;
-pub use symbols::{MissingSymbol, Symbols};
 pub use target::{AnyTarget, Target};
 
 /// Writes the heap dump of a process that runs on a machine known at run time.
@@ -82,18 +91,18 @@ pub fn write_heap_dump<M: Memory + ?Sized>(
     options: &Options<'_>,
     out: impl io::Write,
 ) -> Result<Summary, Error> {
-    with_target!(target, T => write_heap_dump_of::<T, M>(memory, symbols, options, out))
+    with_target!(target, T => write_heap_dump_of::<T>(&memory, symbols, options, out))
 }
 
 /// Writes the heap dump of a process of target `T`. See [`write_heap_dump`].
 ///
 /// # Errors
 /// As [`write_heap_dump`].
-pub fn write_heap_dump_of<T: Target, M: Memory + ?Sized>(
-    memory: &M,
+pub fn write_heap_dump_of<T: Target>(
+    memory: &dyn Memory,
     symbols: &Symbols,
     options: &Options<'_>,
-    out: impl io::Write,
+    mut out: impl io::Write,
 ) -> Result<Summary, Error> {
-    dump::write::<T, M, _>(memory, symbols, options, out)
+    go15::write::<T>(memory, symbols, options, &mut out)
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::format::dialect::{Defects, Dialect};
 use crate::format::tags::Tag;
+use crate::go15::defects::{Defects, Dialect};
 use crate::memory::Addr;
 
 /// Where the system puts a piece of memory of this many bytes.

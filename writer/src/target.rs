@@ -19,8 +19,6 @@ pub trait Target: sealed::Sealed + Copy + fmt::Debug + Default + Send + Sync + '
     const ANY: AnyTarget;
     /// `GOARCH`, as Go spells it.
     const GOARCH: &'static str;
-    /// `thechar`: the letter of the architecture's Plan 9 compilers, dumped by `dumpparams`.
-    const THECHAR: u8;
     /// `ptrSize`: bytes in a pointer.
     const PTR_SIZE: u64;
     /// `regSize`: bytes in a return PC that a call instruction pushes.
@@ -33,13 +31,13 @@ pub trait Target: sealed::Sealed + Copy + fmt::Debug + Default + Send + Sync + '
     const USES_LR: bool;
     /// `_Int64Align`: the alignment of a 64-bit integer, in bytes.
     const INT64_ALIGN: u64;
-    /// `_CacheLineSize`: bytes in a cache line, to which some runtime structures are padded.
-    const CACHE_LINE_SIZE: u64;
+    /// Bytes that a signal handler pushes as it makes a fault look like a call of `sigpanic`.
+    const SIGNAL_PUSHES: u64;
 }
 
 macro_rules! targets {
-    ($($(#[$doc:meta])* $name:ident: $goarch:literal, $thechar:literal, ptr $ptr:literal, reg $reg:literal,
-        big $big:literal, quantum $quantum:literal, lr $lr:literal, int64 $int64:literal, line $line:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $goarch:literal, ptr $ptr:literal, reg $reg:literal,
+        big $big:literal, quantum $quantum:literal, lr $lr:literal, int64 $int64:literal, signal $signal:literal;)*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,14 +46,13 @@ macro_rules! targets {
             impl Target for $name {
                 const ANY: AnyTarget = AnyTarget::$name;
                 const GOARCH: &'static str = $goarch;
-                const THECHAR: u8 = $thechar;
                 const PTR_SIZE: u64 = $ptr;
                 const REG_SIZE: u64 = $reg;
                 const BIG_ENDIAN: bool = $big;
                 const PC_QUANTUM: u64 = $quantum;
                 const USES_LR: bool = $lr;
                 const INT64_ALIGN: u64 = $int64;
-                const CACHE_LINE_SIZE: u64 = $line;
+                const SIGNAL_PUSHES: u64 = $signal;
             }
         )*
 
@@ -72,10 +69,6 @@ macro_rules! targets {
             /// `GOARCH`, as Go spells it.
             pub const fn goarch(self) -> &'static str {
                 match self { $(Self::$name => $name::GOARCH),* }
-            }
-            /// See [`Target::THECHAR`].
-            pub const fn thechar(self) -> u8 {
-                match self { $(Self::$name => $name::THECHAR),* }
             }
             /// See [`Target::PTR_SIZE`]; in bytes.
             pub const fn ptr_size(self) -> u64 {
@@ -107,19 +100,19 @@ macro_rules! targets {
 
 targets! {
     /// amd64.
-    Amd64: "amd64", b'6', ptr 8, reg 8, big false, quantum 1, lr false, int64 8, line 64;
+    Amd64: "amd64", ptr 8, reg 8, big false, quantum 1, lr false, int64 8, signal 8;
     /// 386.
-    I386: "386", b'8', ptr 4, reg 4, big false, quantum 1, lr false, int64 4, line 64;
+    I386: "386", ptr 4, reg 4, big false, quantum 1, lr false, int64 4, signal 4;
     /// arm, little-endian.
-    Arm: "arm", b'5', ptr 4, reg 4, big false, quantum 4, lr true, int64 4, line 32;
+    Arm: "arm", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, signal 4;
     /// ppc64, big-endian.
-    Ppc64: "ppc64", b'9', ptr 8, reg 8, big true, quantum 4, lr true, int64 8, line 64;
+    Ppc64: "ppc64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, signal 8;
     /// arm64.
-    Arm64: "arm64", b'7', ptr 8, reg 8, big false, quantum 4, lr true, int64 8, line 32;
-    /// ppc64le: ppc64 with its bytes the other way round, and the same letter.
-    Ppc64le: "ppc64le", b'9', ptr 8, reg 8, big false, quantum 4, lr true, int64 8, line 64;
+    Arm64: "arm64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, signal 16;
+    /// ppc64le: ppc64 with its bytes the other way round.
+    Ppc64le: "ppc64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, signal 8;
     /// amd64p32 (Native Client): 32-bit pointers, and return PCs of 64 bits on the stack.
-    Amd64p32: "amd64p32", b'6', ptr 4, reg 8, big false, quantum 1, lr false, int64 8, line 64;
+    Amd64p32: "amd64p32", ptr 4, reg 8, big false, quantum 1, lr false, int64 8, signal 8;
 }
 
 /// Runs an expression with a name bound to the compile-time type of a run-time target:

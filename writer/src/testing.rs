@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::format::dialect::Dialect;
+use crate::go15::defects::Dialect;
+use crate::go15::structs::*;
 use crate::memory::{Addr, Memory, Unreadable};
-use crate::runtime::layout::{Field, GoType, Ptr, Slice, Uintptr};
-use crate::runtime::structs::*;
+use crate::process::field::{Field, GoType, Ptr, Slice, Uintptr};
 use crate::target::Target;
 use crate::{Error, Options, Summary, Symbols};
 
@@ -388,7 +388,7 @@ impl<T: Target> Image<T> {
     pub(crate) fn dump_as_is(&self, options: &Options<'_>) -> (Result<Vec<u8>, Error>, Vec<u8>) {
         let mut out = Vec::new();
         let result: Result<Summary, Error> =
-            crate::write_heap_dump_of::<T, _>(&self.memory, &self.symbols, options, &mut out);
+            crate::write_heap_dump_of::<T>(&self.memory, &self.symbols, options, &mut out);
         if let Ok(summary) = result {
             assert_eq!(summary.bytes, out.len() as u64);
         }
@@ -498,7 +498,7 @@ impl<T: Target> Expected<T> {
             T::PTR_SIZE,
             ARENA,
             ARENA + ARENA_SIZE,
-            u64::from(T::THECHAR),
+            u64::from(crate::go15::thechar(T::ANY)),
             0,
             0,
         ];

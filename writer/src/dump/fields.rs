@@ -1,36 +1,34 @@
 //! Lists of pointer fields.
 
-use std::io::Write;
-
 use super::Records;
 use crate::error::{Error, Place};
 use crate::format::tags::{FIELD_KIND_EOL, FIELD_KIND_PTR};
 use crate::memory::Memory;
-use crate::runtime::layout::uintptr;
-use crate::runtime::symtab::BitVector;
+use crate::process::uintptr;
+use crate::record::BitVector;
 use crate::target::Target;
 
 /// How many bytes of a bit vector are read at once.
 const CHUNK: usize = 256;
 
-impl<W: Write> Records<W> {
+impl Records<'_> {
     /// A pointer at this offset, in bytes.
     #[inline]
     pub(super) fn pointer(&mut self, offset: u64) -> Result<(), Error> {
-        self.sink.dump_int(FIELD_KIND_PTR)?;
-        self.sink.dump_int(offset)
+        self.sink.dumpint(FIELD_KIND_PTR)?;
+        self.sink.dumpint(offset)
     }
 
     /// The end of the list.
     #[inline]
     pub(super) fn end_of_fields(&mut self) -> Result<(), Error> {
-        self.sink.dump_int(FIELD_KIND_EOL)
+        self.sink.dumpint(FIELD_KIND_EOL)
     }
 
     /// Port of `dumpbv`: the words of the bit vector that are pointers, as long as `keep` wants them.
-    pub(super) fn dumpbv<T: Target, M: Memory + ?Sized>(
+    pub(super) fn dumpbv<T: Target>(
         &mut self,
-        memory: &M,
+        memory: &dyn Memory,
         bv: BitVector,
         offset: u64,
         place: Place,
@@ -41,7 +39,7 @@ impl<W: Write> Records<W> {
         for first in (0..n).step_by(CHUNK * 8) {
             let words = (n - first).min(CHUNK as u64 * 8);
             let bytes = &mut chunk[..words.div_ceil(8) as usize];
-            let at = crate::runtime::layout::offset::<T>(bv.bytedata, first / 8);
+            let at = crate::process::offset::<T>(bv.bytedata, first / 8);
             memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
             let mut fields = [FIELD_KIND_PTR; 16];
             for (i, &byte) in (0..).zip(&*bytes) {
@@ -57,20 +55,20 @@ impl<W: Write> Records<W> {
                     }
                     bits &= bits - 1;
                 }
-                self.sink.dump_ints(&fields[..n])?;
+                self.sink.dumpints(&fields[..n])?;
             }
         }
         Ok(())
     }
 
     /// Port of `dumpfields`.
-    pub(super) fn dumpfields<T: Target, M: Memory + ?Sized>(
+    pub(super) fn dumpfields<T: Target>(
         &mut self,
-        memory: &M,
+        memory: &dyn Memory,
         bv: BitVector,
         place: Place,
     ) -> Result<(), Error> {
-        self.dumpbv::<T, M>(memory, bv, 0, place, |_| true)?;
+        self.dumpbv::<T>(memory, bv, 0, place, |_| true)?;
         self.end_of_fields()
     }
 }

@@ -1,61 +1,44 @@
 //! The memory profile, and the objects that it has sampled.
 
-use std::io::Write;
-
 use super::{Dumper, Records};
-use crate::error::{Error, Place};
+use crate::error::Error;
 use crate::format::tags::Tag;
-use crate::memory::Memory;
-use crate::runtime::heap::KIND_SPECIAL_PROFILE;
-use crate::runtime::layout::offset;
-use crate::runtime::process::Process;
-use crate::runtime::profile::Bucket;
-use crate::runtime::structs::SpecialProfile;
-use crate::runtime::symtab::Text;
-use crate::target::Target;
+use crate::record::{AllocSample, MemProf, Text};
+use crate::runtime::Runtime;
 
-impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
+impl<R: Runtime> Dumper<'_, '_, R> {
     /// Port of `dumpmemprof`.
     pub(super) fn dumpmemprof(&mut self) -> Result<(), Error> {
-        let Dumper { process, heap, out, .. } = self;
-        process.iterate_memprof(|b| dumpmemprof_callback(process, out, &b))?;
-        heap.spans_in_use(process, |s| {
-            s.specials(process, KIND_SPECIAL_PROFILE, |special, object| {
-                out.tag(Tag::AllocSample)?;
-                out.dumpptr(object)?;
-                out.dumpptr(process.get(special, SpecialProfile::b())?)
-            })
+        let Dumper { runtime, out, .. } = self;
+        runtime.iterate_memprof(|b| dumpmemprof_callback(*runtime, out, &b))?;
+        runtime.alloc_samples(|AllocSample { object, bucket }| {
+            out.tag(Tag::AllocSample)?;
+            out.dumpptr(object)?;
+            out.dumpptr(bucket)
         })
     }
 }
 
 /// Port of `dumpmemprof_callback`.
-fn dumpmemprof_callback<T: Target, M: Memory + ?Sized, W: Write>(
-    process: &Process<'_, T, M>,
-    out: &mut Records<W>,
-    b: &Bucket,
-) -> Result<(), Error> {
+fn dumpmemprof_callback<R: Runtime>(runtime: &R, out: &mut Records<'_>, b: &MemProf) -> Result<(), Error> {
     out.tag(Tag::MemProf)?;
-    out.dumpptr(b.addr)?;
-    out.sink.dump_int(b.size)?;
-    out.sink.dump_int(b.nstk)?;
-    for i in 0..b.nstk {
-        let pc = process.word(offset::<T>(b.stk, i * T::PTR_SIZE), Place::new("bucket", "stk"))?;
-        match process.findfunc(pc)? {
+    out.dumpptr(b.bucket)?;
+    out.sink.dumpint(b.size)?;
+    out.sink.dumpint(b.stk.len() as u64)?;
+    for (i, &pc) in b.stk.iter().enumerate() {
+        match runtime.location(pc, i > 0)? {
             None => {
                 out.sink.dumpslice(format!("({pc:#x})").as_bytes())?;
-                out.dumpstr(process.memory, Text::Literal("?"))?;
-                out.sink.dump_int(0)?;
+                out.dumpstr(runtime.memory(), Text::Literal("?"))?;
+                out.sink.dumpint(0)?;
             }
-            Some(f) => {
-                out.dumpstr(process.memory, process.funcname(&f)?)?;
-                let pc = if i > 0 && pc > f.entry { pc - 1 } else { pc };
-                let (file, line) = process.funcline(&f, pc)?;
-                out.dumpstr(process.memory, file)?;
-                out.sink.dump_int(line as u64)?;
+            Some(location) => {
+                out.dumpstr(runtime.memory(), location.func)?;
+                out.dumpstr(runtime.memory(), location.file)?;
+                out.sink.dumpint(location.line)?;
             }
         }
     }
-    out.sink.dump_int(b.allocs)?;
-    out.sink.dump_int(b.frees)
+    out.sink.dumpint(b.allocs)?;
+    out.sink.dumpint(b.frees)
 }

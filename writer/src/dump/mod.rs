@@ -1,4 +1,6 @@
 //! The dump itself, in the reference's order: `mdump` of heapdump.go and what it calls.
+//!
+//! A file for each part. Values come from a [`Runtime`]; nothing here knows where a release of Go keeps them.
 
 mod fields;
 mod frames;
@@ -7,68 +9,42 @@ mod itabs;
 mod memprof;
 mod memstats;
 mod objects;
-mod own;
 mod params;
 mod roots;
-mod tmpbuf;
-mod typecache;
-
-use std::io::Write;
+pub(crate) mod typecache;
 
 use crate::error::{Error, Place};
 use crate::format::sink::Sink;
-use crate::format::tags::{HEADER, Tag};
+use crate::format::tags::Tag;
 use crate::memory::{Addr, Memory};
-use crate::options::{Options, Summary};
-use crate::runtime::heap::Heap;
-use crate::runtime::layout::Header;
-use crate::runtime::process::Process;
-use crate::runtime::symtab::Text;
-use crate::symbols::Symbols;
-use crate::target::{AnyTarget, Target};
-use own::Divmod;
-use tmpbuf::Tmpbuf;
+use crate::options::Summary;
+use crate::process::field::Header;
+use crate::record::Text;
+use crate::runtime::{Moment, Runtime};
 use typecache::TypeCache;
 
 /// A dump in the making.
-pub(crate) struct Dumper<'a, T, M: ?Sized, W> {
-    process: Process<'a, T, M>,
-    heap: Heap,
-    out: Records<W>,
-    options: &'a Options<'a>,
+struct Dumper<'a, 'w, R> {
+    runtime: &'a R,
+    other_roots: &'a [(&'a str, Addr)],
     typecache: TypeCache,
-    tmpbuf: Tmpbuf<'a>,
-    divmod: Divmod,
+    out: Records<'w>,
 }
 
 /// The sink, and a count of the records that have gone into it.
-pub(crate) struct Records<W> {
-    sink: Sink<W>,
+struct Records<'w> {
+    sink: Sink<'w>,
     summary: Summary,
 }
 
-/// Writes the heap dump of a process of target `T`; see [`write_heap_dump`](crate::write_heap_dump).
-pub(crate) fn write<T: Target, M: Memory + ?Sized, W: Write>(
-    memory: &M,
-    symbols: &Symbols,
-    options: &Options<'_>,
-    out: W,
+/// Writes the heap dump of a process; see [`write_heap_dump`](crate::write_heap_dump).
+pub(crate) fn write<R: Runtime>(
+    runtime: &R,
+    other_roots: &[(&str, Addr)],
+    sink: Sink<'_>,
 ) -> Result<Summary, Error> {
-    let process = Process::<T, M>::new(memory, symbols)?;
-    let unsigned_count = T::ANY == AnyTarget::Amd64;
-    let mut sink = Sink::new(out, capacity(options, symbols), options.defects, unsigned_count);
-    if let Some(buf) = own::initial_buf(memory, symbols.buf).filter(|_| dumps_its_buffer(options, symbols)) {
-        sink.preload(&buf);
-    }
-    let mut dumper = Dumper {
-        heap: Heap::read(&process)?,
-        tmpbuf: Tmpbuf::new(&process, options.sys_alloc)?,
-        divmod: Divmod::new(&process, options.defects),
-        out: Records { sink, summary: Summary::default() },
-        typecache: TypeCache::new(),
-        options,
-        process,
-    };
+    let out = Records { sink, summary: Summary::default() };
+    let mut dumper = Dumper { runtime, other_roots, typecache: TypeCache::new(), out };
     match dumper.mdump() {
         Ok(()) => Ok(dumper.out.finish()),
         // The output is at an end already.
@@ -82,22 +58,12 @@ pub(crate) fn write<T: Target, M: Memory + ?Sized, W: Write>(
     }
 }
 
-/// Whether the reference's output buffer is itself dumped, with what is in it at the moment.
-fn dumps_its_buffer(options: &Options<'_>, symbols: &Symbols) -> bool {
-    options.defects.type_names_by_address && options.defects.own_variables_in_bss && !symbols.buf.is_nil()
-}
-
-/// The buffer's capacity: the reference's own where that can be seen in the dump.
-fn capacity(options: &Options<'_>, symbols: &Symbols) -> usize {
-    if dumps_its_buffer(options, symbols) { Options::REFERENCE_CAPACITY } else { options.capacity }
-}
-
-impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
+impl<R: Runtime> Dumper<'_, '_, R> {
     /// Port of `mdump`.
     fn mdump(&mut self) -> Result<(), Error> {
         // make sure we're done sweeping
-        self.heap.spans_in_use(&self.process, |s| self.heap.ensure_swept(&s))?;
-        self.out.sink.dwrite(HEADER)?;
+        self.runtime.ensure_swept()?;
+        self.out.sink.dwrite(R::VERSION.header)?;
         self.dumpparams()?;
         self.dumpitabs()?;
         self.dumpobjs()?;
@@ -111,12 +77,12 @@ impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
     }
 }
 
-impl<W: Write> Records<W> {
+impl Records<'_> {
     /// Begins a record.
     #[inline]
     fn tag(&mut self, tag: Tag) -> Result<(), Error> {
         self.count(tag, 1);
-        self.sink.dump_int(tag as u64)
+        self.sink.dumpint(tag as u64)
     }
 
     /// Counts records.
@@ -128,24 +94,27 @@ impl<W: Write> Records<W> {
     /// `dumpint(uint64(uintptr(unsafe.Pointer(p))))`.
     #[inline]
     fn dumpptr(&mut self, p: Addr) -> Result<(), Error> {
-        self.sink.dump_int(p.0)
+        self.sink.dumpint(p.0)
     }
 
     /// Port of `dumpmemrange`.
-    fn dumpmemrange<M>(&mut self, memory: &M, data: Addr, len: u64, place: Place) -> Result<(), Error>
-    where
-        M: Memory + ?Sized,
-    {
-        self.sink.dump_int(len)?;
+    fn dumpmemrange(&mut self, memory: &dyn Memory, data: Addr, len: u64, place: Place) -> Result<(), Error> {
+        self.sink.dumpint(len)?;
         self.sink.dwrite_from(memory, data, len, place)
     }
 
     /// Port of `dumpstr`.
-    fn dumpstr<M: Memory + ?Sized>(&mut self, memory: &M, s: Text) -> Result<(), Error> {
+    fn dumpstr(&mut self, memory: &dyn Memory, s: Text) -> Result<(), Error> {
         match s {
             Text::Literal(s) => self.sink.dumpslice(s.as_bytes()),
             Text::Target(Header { array, len }) => self.dumpmemrange(memory, array, len, STRING),
         }
+    }
+
+    /// What the dumping code's variables hold by now.
+    fn moment<'d>(&'d self, typecache: &'d TypeCache) -> Moment<'d> {
+        let (buf, nbuf) = self.sink.buffer();
+        Moment { typecache, buf, nbuf }
     }
 
     fn finish(mut self) -> Summary {

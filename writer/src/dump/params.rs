@@ -1,42 +1,39 @@
 //! The dump's parameters, and the threads.
 
-use std::io::Write;
-
 use super::Dumper;
 use crate::error::Error;
 use crate::format::tags::Tag;
-use crate::memory::{Addr, Memory};
-use crate::runtime::layout::{Field, Int32};
-use crate::runtime::structs::M as GoM;
-use crate::runtime::symtab::Text;
+use crate::format::version::Arch;
+use crate::record::OsThread;
+use crate::runtime::Runtime;
 use crate::target::Target;
 
-impl<T: Target, M: Memory + ?Sized, W: Write> Dumper<'_, T, M, W> {
+impl<R: Runtime> Dumper<'_, '_, R> {
     /// Port of `dumpparams`.
     pub(super) fn dumpparams(&mut self) -> Result<(), Error> {
-        let symbols = self.process.symbols;
-        self.out.tag(Tag::Params)?;
-        self.out.sink.dump_bool(T::BIG_ENDIAN)?;
-        self.out.sink.dump_int(T::PTR_SIZE)?;
-        self.out.sink.dump_int(self.heap.arena_start)?;
-        self.out.sink.dump_int(self.heap.arena_used)?;
-        self.out.sink.dump_int(u64::from(T::THECHAR))?;
-        let goexperiment = match symbols.goexperiment {
-            Addr::NIL => Text::Literal(""),
-            at => self.process.string(at, Field::variable("goexperiment"))?,
-        };
-        self.out.dumpstr(self.process.memory, goexperiment)?;
-        self.out.sink.dump_int(self.process.variable::<Int32>(symbols.ncpu, "ncpu")? as u64)
+        let Dumper { runtime, out, .. } = self;
+        let params = runtime.params()?;
+        out.tag(Tag::Params)?;
+        out.sink.dumpbool(R::Target::BIG_ENDIAN)?;
+        out.sink.dumpint(R::Target::PTR_SIZE)?;
+        out.sink.dumpint(params.arena_start)?;
+        out.sink.dumpint(params.arena_used)?;
+        match params.arch {
+            Arch::Letter(thechar) => out.sink.dumpint(thechar.into())?,
+            Arch::Name(goarch) => out.sink.dumpslice(goarch.as_bytes())?,
+        }
+        out.dumpstr(runtime.memory(), params.goexperiment)?;
+        out.sink.dumpint(params.ncpu)
     }
 
     /// Port of `dumpms`.
     pub(super) fn dumpms(&mut self) -> Result<(), Error> {
-        let Dumper { process, out, .. } = self;
-        process.iterate_ms(|mp| {
+        let Dumper { runtime, out, .. } = self;
+        runtime.threads(|OsThread { mp, id, procid }| {
             out.tag(Tag::OsThread)?;
             out.dumpptr(mp)?;
-            out.sink.dump_int(process.get(mp, GoM::id())? as u64)?;
-            out.sink.dump_int(process.get(mp, GoM::procid())?)
+            out.sink.dumpint(id)?;
+            out.sink.dumpint(procid)
         })
     }
 }

@@ -10,18 +10,21 @@ const ASSOC: usize = 4;
 /// `typecache`: by a type's hash a bucket, in which the type most recently used comes first.
 ///
 /// A type that has fallen out of its bucket is dumped again. That is part of the format.
-pub(super) struct TypeCache {
+pub(crate) struct TypeCache {
     buckets: Box<[[Addr; ASSOC]; BUCKETS]>,
 }
 
 impl TypeCache {
+    /// How many there are in it, with those that are nil.
+    pub(crate) const WORDS: u64 = (BUCKETS * ASSOC) as u64;
+
     /// An empty cache.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         TypeCache { buckets: Box::new([[Addr::NIL; ASSOC]; BUCKETS]) }
     }
 
     /// Whether type `t` is in the cache. It then comes first in its bucket, either way.
-    pub(super) fn touch(&mut self, t: Addr, hash: u32) -> bool {
+    pub(crate) fn touch(&mut self, t: Addr, hash: u32) -> bool {
         let bucket = &mut self.buckets[hash as usize % BUCKETS];
         let found = bucket.iter().position(|&cached| cached == t);
         // Move to front; or move all back and let the last one fall out.
@@ -31,7 +34,7 @@ impl TypeCache {
     }
 
     /// The array's elements in the order of memory.
-    pub(super) fn words(&self) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> + '_ {
         self.buckets.iter().flatten().map(|t| t.0)
     }
 }

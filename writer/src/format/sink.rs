@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::dialect::Defects;
 use super::room::{MAX_FIELD, Room};
 use super::tags::FIELD_KIND_PTR;
 use super::uvarint::{MAX_LEN, put_uvarint, put_uvarints};
 use crate::error::{Error, Place};
-use crate::memory::{Addr, Memory, Unreadable};
+use crate::memory::{Addr, Memory};
 
 /// The reference's `bufSize`, in bytes.
 pub(crate) const BUF_SIZE: usize = 4096;
@@ -18,30 +17,41 @@ const MAX_RW_COUNT: u64 = 0x7fff_f000;
 /// The smallest page of any target: memory is readable, or not, by pages.
 const PAGE: u64 = 4096;
 
+/// Bytes that the reference loses where it calls `write`; see [`Defects`](crate::Defects), where they are explained.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Losses {
+    /// The length goes through an `int32`.
+    pub int32_lengths: bool,
+    /// Whether a length with bit 31 set reaches the kernel as an unsigned one.
+    pub unsigned_count: bool,
+    /// Nobody looks at what `write` answers.
+    pub write_errors_ignored: bool,
+    /// An empty buffer is written as well.
+    pub empty_writes: bool,
+}
+
 /// Collects small data in a buffer and hands large data on as they are.
 ///
 /// With a capacity of 4096 bytes the calls of `out.write` have the reference's boundaries exactly,
 /// as long as `out` takes what it is given and the memory lends what it is asked for.
-pub(crate) struct Sink<W> {
-    out: W,
+pub(crate) struct Sink<'w> {
+    out: &'w mut dyn Write,
     /// `buf`; its length is the capacity.
     buf: Box<[u8]>,
     /// `nbuf`: how many bytes of `buf` are waiting.
     nbuf: usize,
     /// Whether what lies behind `nbuf` in the buffer matters: see [`preload`](Self::preload).
     tidy: bool,
-    defects: Defects,
-    /// Whether a length with bit 31 set reaches the kernel as an unsigned one.
-    unsigned_count: bool,
+    losses: Losses,
     written: u64,
     lost: u64,
 }
 
-impl<W: Write> Sink<W> {
+impl<'w> Sink<'w> {
     /// A sink of the given capacity in bytes.
-    pub(crate) fn new(out: W, capacity: usize, defects: Defects, unsigned_count: bool) -> Self {
+    pub(crate) fn new(out: &'w mut dyn Write, capacity: usize, losses: Losses) -> Self {
         let buf = vec![0; capacity].into_boxed_slice();
-        Sink { out, buf, nbuf: 0, tidy: false, defects, unsigned_count, written: 0, lost: 0 }
+        Sink { out, buf, nbuf: 0, tidy: false, losses, written: 0, lost: 0 }
     }
 
     /// Fills the buffer behind what is waiting in it, that is, with what nobody will write. From then on
@@ -69,23 +79,23 @@ impl<W: Write> Sink<W> {
 
     /// Port of `dumpint`.
     #[inline]
-    pub(crate) fn dump_int(&mut self, v: u64) -> Result<(), Error> {
+    pub(crate) fn dumpint(&mut self, v: u64) -> Result<(), Error> {
         match self.free(MAX_LEN) {
             Some(free) => {
                 self.nbuf += put_uvarint(free.first_chunk_mut().expect("so many are free"), v);
                 Ok(())
             }
-            None => self.dump_int_at_edge(v),
+            None => self.dumpint_at_edge(v),
         }
     }
 
     /// `dumpint` of each.
     #[inline]
-    pub(crate) fn dump_ints(&mut self, values: &[u64]) -> Result<(), Error> {
+    pub(crate) fn dumpints(&mut self, values: &[u64]) -> Result<(), Error> {
         for values in values.chunks(256) {
             match self.free(values.len() * MAX_LEN) {
                 Some(free) => self.nbuf += put_uvarints(free, values),
-                None => values.iter().try_for_each(|&v| self.dump_int(v))?,
+                None => values.iter().try_for_each(|&v| self.dumpint(v))?,
             }
         }
         Ok(())
@@ -93,7 +103,7 @@ impl<W: Write> Sink<W> {
 
     /// `dumpint` and `dwrite` literally, close to the end of the buffer.
     #[cold]
-    fn dump_int_at_edge(&mut self, v: u64) -> Result<(), Error> {
+    fn dumpint_at_edge(&mut self, v: u64) -> Result<(), Error> {
         let mut buf = [0; MAX_LEN];
         let n = put_uvarint(&mut buf, v);
         self.dwrite(&buf[..n])
@@ -109,8 +119,8 @@ impl<W: Write> Sink<W> {
             return Ok(());
         }
         while words != 0 {
-            self.dump_int(FIELD_KIND_PTR)?;
-            self.dump_int(offset + u64::from(words.trailing_zeros()) * step)?;
+            self.dumpint(FIELD_KIND_PTR)?;
+            self.dumpint(offset + u64::from(words.trailing_zeros()) * step)?;
             words &= words - 1;
         }
         Ok(())
@@ -139,8 +149,8 @@ impl<W: Write> Sink<W> {
     }
 
     /// Port of `dumpbool`.
-    pub(crate) fn dump_bool(&mut self, b: bool) -> Result<(), Error> {
-        self.dump_int(u64::from(b))
+    pub(crate) fn dumpbool(&mut self, b: bool) -> Result<(), Error> {
+        self.dumpint(u64::from(b))
     }
 
     /// Port of `dwritebyte`.
@@ -150,7 +160,7 @@ impl<W: Write> Sink<W> {
 
     /// Port of `dumpslice`: the length, then the bytes.
     pub(crate) fn dumpslice(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.dump_int(bytes.len() as u64)?;
+        self.dumpint(bytes.len() as u64)?;
         self.dwrite(bytes)
     }
 
@@ -177,23 +187,19 @@ impl<W: Write> Sink<W> {
     /// # Errors
     /// [`Error::Unreadable`] names `place`. A datum that fits into the buffer is then not written at
     /// all; of a larger one the readable pieces before the hole may be.
-    pub(crate) fn dwrite_from<M>(
+    pub(crate) fn dwrite_from(
         &mut self,
-        memory: &M,
+        memory: &dyn Memory,
         addr: Addr,
         len: u64,
         place: Place,
-    ) -> Result<(), Error>
-    where
-        M: Memory + ?Sized,
-    {
+    ) -> Result<(), Error> {
         if len == 0 {
             return Ok(());
         }
-        let unreadable = |source| Error::Unreadable { place, source };
         // What the reference gives to the kernel in one call ends where memory ends; it does so from
         // its own buffer's size on, however large this one is.
-        let cut_at_holes = self.defects.write_errors_ignored && len >= BUF_SIZE as u64;
+        let cut_at_holes = self.losses.write_errors_ignored && len >= BUF_SIZE as u64;
         if let Some(n) = usize::try_from(len).ok().filter(|&n| n < self.buf.len() || self.fits(n)) {
             if !self.fits(n) {
                 self.write_buf()?;
@@ -205,16 +211,16 @@ impl<W: Write> Sink<W> {
                     Ok(()) => {}
                     Err(_) if cut_at_holes => {
                         self.write_buf()?;
-                        return self.write_large(memory, addr, len).map_err(unreadable)?;
+                        return self.write_large(memory, addr, len, place);
                     }
-                    Err(source) => return Err(unreadable(source)),
+                    Err(source) => return Err(Error::Unreadable { place, source }),
                 },
             }
             self.nbuf += n;
             return Ok(());
         }
         self.write_buf()?;
-        self.write_large(memory, addr, len).map_err(unreadable)?
+        self.write_large(memory, addr, len, place)
     }
 
     /// Port of `flush`.
@@ -237,21 +243,14 @@ impl<W: Write> Sink<W> {
     }
 
     /// `write(dumpfd, addr, len)` for memory that does not fit into the buffer.
-    ///
-    /// Two layers of failure: the outer one is the memory's, the inner one the output's.
-    fn write_large<M>(&mut self, memory: &M, addr: Addr, len: u64) -> Result<Result<(), Error>, Unreadable>
-    where
-        M: Memory + ?Sized,
-    {
+    fn write_large(&mut self, memory: &dyn Memory, addr: Addr, len: u64, place: Place) -> Result<(), Error> {
         let count = self.count(len);
         let end = addr.add(count);
         let mut at = addr;
         while at != end {
             let left = end.0.wrapping_sub(at.0);
             if let Some(loan) = longest_loan(memory, at, left) {
-                if let Err(error) = self.write(loan) {
-                    return Ok(Err(error));
-                }
+                self.write(loan)?;
                 at = at.add(loan.len() as u64);
                 continue;
             }
@@ -259,39 +258,38 @@ impl<W: Write> Sink<W> {
             let n = left.min(PAGE - at.0 % PAGE) as usize;
             match memory.read(at, &mut page[..n]) {
                 Ok(()) => {}
-                Err(_) if self.defects.write_errors_ignored => {
+                Err(_) if self.losses.write_errors_ignored => {
                     self.lost = self.lost.saturating_add(left);
                     break;
                 }
-                Err(source) => return Err(source),
+                Err(source) => return Err(Error::Unreadable { place, source }),
             }
-            if let Err(error) = self.write(&page[..n]) {
-                return Ok(Err(error));
-            }
+            self.write(&page[..n])?;
             at = at.add(n as u64);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// How many bytes of a datum of `len` bytes a single `write` is asked for.
     fn count(&mut self, len: u64) -> u64 {
-        let count = if self.defects.int32_lengths { int32_count(len, self.unsigned_count) } else { len };
+        let count =
+            if self.losses.int32_lengths { int32_count(len, self.losses.unsigned_count) } else { len };
         self.lost = self.lost.saturating_add(len - count);
         count
     }
 
     /// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        if data.is_empty() && !self.defects.empty_writes {
+        if data.is_empty() && !self.losses.empty_writes {
             return Ok(());
         }
-        if self.defects.write_errors_ignored {
+        if self.losses.write_errors_ignored {
             let taken = self.out.write(data).unwrap_or(0).min(data.len());
             self.written += taken as u64;
             self.lost = self.lost.saturating_add((data.len() - taken) as u64);
             return Ok(());
         }
-        write_all(&mut self.out, data, &mut self.written)
+        write_all(self.out, data, &mut self.written)
     }
 }
 
@@ -299,7 +297,7 @@ impl<W: Write> Sink<W> {
 ///
 /// # Errors
 /// [`Error::Write`] at the count. Interruptions are none.
-pub(crate) fn write_all(out: &mut impl Write, mut data: &[u8], written: &mut u64) -> Result<(), Error> {
+pub(crate) fn write_all(out: &mut dyn Write, mut data: &[u8], written: &mut u64) -> Result<(), Error> {
     loop {
         match out.write(data) {
             Ok(0) if !data.is_empty() => {
@@ -330,7 +328,7 @@ fn int32_count(len: u64, unsigned_count: bool) -> u64 {
 ///
 /// Memory that is lent whole costs one question. Otherwise the piece ends at a page's boundary, which
 /// is found by bisection.
-fn longest_loan<M: Memory + ?Sized>(memory: &M, addr: Addr, len: u64) -> Option<&[u8]> {
+fn longest_loan(memory: &dyn Memory, addr: Addr, len: u64) -> Option<&[u8]> {
     if let Some(all) = memory.borrow(addr, len) {
         return Some(all);
     }

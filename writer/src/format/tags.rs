@@ -1,8 +1,5 @@
 //! What a record and a field begin with (heapdump.go's constants).
 
-/// The 16 bytes that every dump starts with (`dumphdr`).
-pub const HEADER: &[u8; 16] = b"go1.5 heap dump\n";
-
 /// The end of a list of fields (`fieldKindEol`).
 pub const FIELD_KIND_EOL: u64 = 0;
 /// A pointer field (`fieldKindPtr`): the only kind that Go 1.5 writes.

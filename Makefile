@@ -1,7 +1,7 @@
 # heapmatrix: `make run` and `make test` do everything on a fresh Debian or Ubuntu machine with Rust.
 CARGO ?= cargo
 
-.PHONY: help run test hosts bench lint fuzz mutants setup
+.PHONY: help run test hosts bench lint fuzz mutants dist setup
 
 help:
 	@echo "make run    build, then dump and check emulated machines of four architectures"
@@ -10,6 +10,7 @@ help:
 	@echo "make bench  the benches; their tables are printed and kept in benches/RESULTS.md"
 	@echo "make lint   formatting, clippy, docs"
 	@echo "make mutants   mutation testing of the writer and the reader"
+	@echo "make dist   an archive of the command, its man pages and shell completions"
 	@echo "make fuzz TARGET=reader SECONDS=60   one fuzz target for real"
 
 # What Unicorn's C build needs: installed when missing and apt can, else named in one line.
@@ -51,3 +52,8 @@ fuzz:
 mutants: setup
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
 	@.ci/mutants $(ARGS)
+
+# As packages want it: bin/, share/man/ and share/completions/ in target/dist/.
+dist: setup
+	$(CARGO) build --locked --release -p heapmatrix
+	@.ci/dist

@@ -34,6 +34,9 @@ pub enum GoldenError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file can't be written. Says which.
+    #[error("{0}")]
+    Write(String),
     /// A file is not a world.
     #[error("{}: not a world: {source}", path.display())]
     World {
@@ -105,11 +108,15 @@ impl Golden {
     }
 
     /// Makes the corpus what the worlds give on an architecture, and says where it was not. Files that are right
-    /// stay as they are: another release of Zstandard may compress them to other bytes.
+    /// stay as they are: another release of Zstandard may compress them to other bytes. `write` writes a file.
     ///
     /// # Errors
     /// [`GoldenError`].
-    pub fn regenerate(&self, target: AnyTarget) -> Result<Vec<Difference>, GoldenError> {
+    pub fn regenerate(
+        &self,
+        target: AnyTarget,
+        write: impl Fn(&Path, &[u8]) -> Result<(), String>,
+    ) -> Result<Vec<Difference>, GoldenError> {
         let dir = self.dir.join(target.goarch());
         fs::create_dir_all(&dir).map_err(at(&dir))?;
         let made = self.make(target)?;
@@ -120,9 +127,9 @@ impl Golden {
                 None => fs::remove_file(&path).map_err(at(&path))?,
                 Some(bytes) if name.ends_with(".zst") => {
                     let compressed = zstd::encode_all(bytes.as_slice(), 19).map_err(at(&path))?;
-                    fs::write(&path, compressed).map_err(at(&path))?;
+                    write(&path, &compressed).map_err(GoldenError::Write)?;
                 }
-                Some(bytes) => fs::write(&path, bytes).map_err(at(&path))?,
+                Some(bytes) => write(&path, bytes).map_err(GoldenError::Write)?,
             }
         }
         Ok(differences)

@@ -7,6 +7,7 @@ pub mod matrix;
 pub mod oracle;
 pub mod report;
 pub mod tally;
+mod units;
 
 /// Holds the README's example to the interface.
 #[cfg(doctest)]

@@ -4,9 +4,6 @@
 //! parses the dump back, and the [model] says whether it holds the world. Cells do
 //! not depend on each other, so that the order in which workers take them changes nothing.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use heapmatrix_emu::image::{BuildError, Image};
@@ -37,9 +34,10 @@ pub struct Matrix {
     pub seed: u64,
     /// Worlds in the making at a time; 0 for one a core.
     pub jobs: usize,
-    /// Where to keep dumps and worlds.
-    pub out: Option<PathBuf>,
 }
+
+/// Keeps a file of this name: worlds as JSON, and dumps.
+pub type Keep<'a> = dyn Fn(&str, &[u8]) -> Result<(), String> + Sync + 'a;
 
 /// Why a run came to no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +46,8 @@ pub enum MatrixError {
     #[error("cannot start the workers: {0}")]
     Workers(#[from] rayon::ThreadPoolBuildError),
     /// A dump or a world could not be kept.
-    #[error("cannot write {}: {source}", path.display())]
-    Keep {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Keep(String),
 }
 
 /// Why a cell failed.
@@ -113,11 +106,15 @@ fn cell(world: &World, target: AnyTarget) -> Result<Passed, CellError> {
     Ok(Passed { tally, instructions: finished.instructions, dump })
 }
 
-/// Runs the matrix. `tick` is called after each world.
+/// Runs the matrix. `tick` is called after each world; `keep` gets the worlds, and the dumps that hold them.
 ///
 /// # Errors
 /// [`MatrixError`]. A cell that fails is no error: the report tells of it.
-pub fn run(matrix: &Matrix, tick: &(dyn Fn() + Sync)) -> Result<RunReport, MatrixError> {
+pub fn run(
+    matrix: &Matrix,
+    tick: &(dyn Fn() + Sync),
+    keep: Option<&Keep<'_>>,
+) -> Result<RunReport, MatrixError> {
     let workers = rayon::ThreadPoolBuilder::new().num_threads(matrix.jobs).build()?;
     let arches = matrix.targets.iter().map(|t| ArchReport { arch: t.goarch(), ..ArchReport::default() });
     let mut report = RunReport {
@@ -133,7 +130,7 @@ pub fn run(matrix: &Matrix, tick: &(dyn Fn() + Sync)) -> Result<RunReport, Matri
             (done..done + batch)
                 .into_par_iter()
                 .map(|k| {
-                    let row = row(matrix, matrix.seed.wrapping_add(k));
+                    let row = row(matrix, matrix.seed.wrapping_add(k), keep);
                     tick();
                     row
                 })
@@ -156,11 +153,11 @@ pub fn run(matrix: &Matrix, tick: &(dyn Fn() + Sync)) -> Result<RunReport, Matri
 /// What one world's cells found.
 type Row = Vec<(ArchReport, Option<Failure>)>;
 
-fn row(matrix: &Matrix, seed: u64) -> Result<Row, MatrixError> {
+fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, MatrixError> {
     let world = world(seed);
-    if let Some(dir) = &matrix.out {
+    if let Some(keep) = keep {
         let json = serde_json::to_vec_pretty(&world).expect("a world is plain data");
-        keep(dir, &format!("world-{seed}.json"), &json)?;
+        keep(&format!("world-{seed}.json"), &json).map_err(MatrixError::Keep)?;
     }
     matrix
         .targets
@@ -179,8 +176,9 @@ fn row(matrix: &Matrix, seed: u64) -> Result<Row, MatrixError> {
                     found.passed = 1;
                     found.instructions = passed.instructions;
                     found.count(passed.tally);
-                    if let Some(dir) = &matrix.out {
-                        keep(dir, &format!("world-{seed}-{target}.dump"), &passed.dump)?;
+                    if let Some(keep) = keep {
+                        keep(&format!("world-{seed}-{target}.dump"), &passed.dump)
+                            .map_err(MatrixError::Keep)?;
                     }
                     None
                 }
@@ -197,9 +195,4 @@ fn row(matrix: &Matrix, seed: u64) -> Result<Row, MatrixError> {
             Ok((found, failure))
         })
         .collect()
-}
-
-fn keep(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), MatrixError> {
-    let path = dir.join(name);
-    fs::write(&path, bytes).map_err(|source| MatrixError::Keep { path, source })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::tally::Tally;
+use crate::units::Count;
 
 /// What one architecture's machines did, added up over all worlds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -137,14 +138,14 @@ impl fmt::Display for RunReport {
             .map(|a| {
                 vec![
                     a.arch.to_owned(),
-                    grouped(a.worlds),
-                    grouped(a.passed),
-                    grouped(a.failed),
-                    grouped(a.objects),
-                    grouped(a.frames),
-                    grouped(a.records),
-                    grouped(a.dump_bytes),
-                    grouped(a.instructions),
+                    Count(a.worlds).to_string(),
+                    Count(a.passed).to_string(),
+                    Count(a.failed).to_string(),
+                    Count(a.objects).to_string(),
+                    Count(a.frames).to_string(),
+                    Count(a.records).to_string(),
+                    Count(a.dump_bytes).to_string(),
+                    Count(a.instructions).to_string(),
                     format!("{:.2} s", a.time.as_secs_f64()),
                     format!("{:.1}", a.megabytes_per_second()),
                 ]
@@ -174,34 +175,13 @@ impl fmt::Display for RunReport {
             writeln!(f, "\n… and {} more failures", failed - self.failures.len() as u64)?;
         }
         let verdict = if self.ok { "all dumps hold exactly what was put there" } else { "FAILED" };
-        writeln!(f, "\nseed {}, {} worlds: {verdict}", self.seed, grouped(self.worlds))
+        writeln!(f, "\nseed {}, {} worlds: {verdict}", self.seed, Count(self.worlds))
     }
-}
-
-/// A number with its thousands set apart, for reading.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1000), "1,000");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-    }
 
     #[test]
     fn a_failure_is_told_with_the_command_that_repeats_it() {

@@ -95,15 +95,32 @@ fn print_selects_records() {
     let all = heapmatrix(&["print", "-"], &dump());
     assert_exit(&all, 0);
     let all = String::from_utf8(all.stdout).unwrap();
-    assert_eq!(all.lines().count(), 8);
-    let object = all.lines().nth(3).unwrap();
+    assert_eq!(all.lines().count(), 9);
+    let head = all.lines().next().unwrap();
+    let object = all.lines().nth(4).unwrap();
     assert!(object.contains("object") && object.ends_with("0x10000 size=16 pointers=0"), "{object}");
     let offset = object.split_whitespace().next().unwrap();
-    for args in [["--offset", offset, "--limit", "1"], ["--records", "object,panic", "--offset", "0"]] {
-        let some = heapmatrix(&[&["print", "-"], &args[..]].concat(), &dump());
+    let hexadecimal = format!("{:#x}", offset.parse::<u64>().unwrap());
+    for args in [
+        &["--offset", offset, "--limit", "1"][..],
+        &["--offset", &hexadecimal, "--limit", "0x1"],
+        &["--records", "object,panic", "--offset", "0"],
+        &["--address", "0x1000f"],
+        &["--address", "65,536"],
+    ] {
+        let some = heapmatrix(&[&["print", "-"], args].concat(), &dump());
         assert_exit(&some, 0);
-        assert_eq!(String::from_utf8(some.stdout).unwrap().trim_end(), object.trim_end());
+        assert_eq!(String::from_utf8(some.stdout).unwrap(), format!("{head}\n{object}\n"), "{args:?}");
     }
+    // A type, and the itab that names it.
+    let some = heapmatrix(&["print", "-", "--type", "^main[.]T$"], &dump());
+    let kinds: Vec<String> = String::from_utf8(some.stdout)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["type", "itab"]);
     let unknown = heapmatrix(&["print", "-", "--records", "objects"], &dump());
     assert_exit(&unknown, 2);
     assert!(String::from_utf8(unknown.stderr).unwrap().contains("allocsample"));
@@ -220,4 +237,51 @@ fn damaged_dumps_end_with_a_status_that_says_so() {
             }
         }
     }
+}
+
+/// An object that comes in pieces, with something across two of them and something at its end.
+#[test]
+fn large_records_are_searched_and_shown() {
+    let mut contents = vec![0; 3 << 20];
+    let (across, word) = ((2 << 20) - 50, (3 << 20) - 8);
+    contents[across..across + 60].copy_from_slice(&"needle ".repeat(9).as_bytes()[..60]);
+    contents[word..].copy_from_slice(&0x1_0000u64.to_le_bytes());
+    let pairs = Fields::encode_list([0, word as u64, 3 << 20].map(heapmatrix_reader::Field::pointer));
+    let fields = Fields::from_encoded(&pairs).unwrap();
+    let mut file = dump();
+    file.pop();
+    Record::Object(Object { address: 0x100_0000, contents: &contents, fields }).write_to(&mut file).unwrap();
+    file.push(0);
+    let lines = |args: &[&str]| -> Vec<String> {
+        let output = heapmatrix(args, &file);
+        assert_exit(&output, 0);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().skip(1).map(words).collect()
+    };
+    let offset = dump().len() - 1;
+    let place = |within: usize| format!("{offset} object {:#x} +{within:#x}", 0x100_0000 + within);
+    for (args, within) in [
+        (&["grep", "(needle ){8}", "-"][..], across),
+        (&["grep", "--hex", "6e 65 65 64 6c 65 20", "-", "--limit", "1"], across),
+        (&["grep", "--pointer", "65536", "-"], word),
+    ] {
+        let found = lines(args);
+        assert_eq!(found.len(), 1, "{args:?}: {found:?}");
+        assert!(found[0].starts_with(&place(within)), "{args:?}: {found:?}");
+    }
+    let count = heapmatrix(&["grep", "-c", "-F", "needle", "-"], &file);
+    assert_eq!(String::from_utf8(count.stdout).unwrap(), "8\n");
+    let none = heapmatrix(&["grep", "nothing like this", "-"], &file);
+    assert_exit(&none, 1);
+
+    let shown = lines(&["print", "-", "--address", "0x1000008", "--pointers", "--contents"]);
+    assert_eq!(shown[0], format!("{offset} object 0x1000000 size=3145728 pointers=3"));
+    assert_eq!(shown[1..4], ["+0x0 0x0", "+0x2ffff8 0x10000", "+0x300000 past the end"]);
+    assert_eq!(shown[4], "0x000001000000 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 |................|");
+    assert_eq!(shown[5], "*");
+    assert!(
+        shown.last().unwrap().starts_with("0x0000012ffff0 00 00 00 00 00 00 00 00 00 00 01 00"),
+        "{shown:?}"
+    );
 }

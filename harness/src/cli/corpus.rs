@@ -4,12 +4,19 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Outcome, Verdict, print};
+use super::{Outcome, Verdict, output, print};
 use crate::golden::Golden;
 use crate::matrix::EMULATED;
 
 /// Compare the golden dumps with what their worlds give, or make them anew
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: 0 all files are what their worlds give (or have been made so), 1 some are not, 2 bad usage or a file that \
+cannot be read or written.
+
+Examples:
+  heapmatrix corpus check
+  heapmatrix corpus regenerate --dir my/corpus")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -35,10 +42,15 @@ impl Args {
     pub fn execute(&self) -> Outcome {
         let (Action::Check(Folder { dir }) | Action::Regenerate(Folder { dir })) = &self.action;
         let regenerates = matches!(self.action, Action::Regenerate(_));
-        let golden = Golden::open(dir)?;
+        let golden = Golden::open(dir).map_err(|error| {
+            let there = dir.join("worlds").is_dir();
+            let advice = if there { "" } else { " (name the folder that has worlds/ in it with --dir)" };
+            format!("{error}{advice}")
+        })?;
         let mut count = 0;
         for target in EMULATED {
-            let differences = if regenerates { golden.regenerate(target)? } else { golden.check(target)? };
+            let differences =
+                if regenerates { golden.regenerate(target, output::write)? } else { golden.check(target)? };
             for difference in &differences {
                 let verb = if regenerates { "made anew: it " } else { "" };
                 print(format_args!("{target}/{} {verb}{}\n", difference.name, difference.what))?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use heapmatrix_reader::{Dump, Index};
 
+use super::out::Out;
 use super::{Cli, Command, Verdict};
 
 /// The commands, as their arguments say.
@@ -15,6 +16,8 @@ struct Commands {
     inspect: Command,
     inspect_json: Command,
     print: Command,
+    print_all: Command,
+    grep: Command,
     verify: Command,
     salvage: Command,
 }
@@ -26,6 +29,8 @@ impl Commands {
             inspect: parse(&["inspect", "-"]),
             inspect_json: parse(&["inspect", "--json", "-"]),
             print: parse(&["print", "-"]),
+            print_all: parse(&["print", "-", "--contents", "--pointers", "--jsonl"]),
+            grep: parse(&["grep", "(?-u)[^\\x00]", "-", "--count"]),
             verify: parse(&["verify", "-"]),
             salvage: parse(&["salvage", "-", "-o", "-"]),
         }
@@ -35,6 +40,9 @@ impl Commands {
     fn run(&self, input: &[u8]) -> [bool; 4] {
         let inspect = run(&self.inspect, input).0;
         assert_eq!(run(&self.inspect_json, input).0, inspect);
+        let print = run(&self.print, input).0;
+        assert_eq!(run(&self.print_all, input).0, print);
+        assert!(run(&self.grep, input).0.is_none_or(|_| print.is_some()));
         let (salvage, saved) = run(&self.salvage, input);
         if salvage.is_some() {
             assert_eq!(run(&self.inspect, &saved).0, Some(Verdict::Sound), "what was saved cannot be read");
@@ -43,8 +51,7 @@ impl Commands {
             let edges: usize = (0..index.len()).map(|id| index.edges(id).count()).sum();
             assert!(edges <= saved.len());
         }
-        [inspect, run(&self.print, input).0, run(&self.verify, input).0, salvage]
-            .map(|verdict| verdict == Some(Verdict::Sound))
+        [inspect, print, run(&self.verify, input).0, salvage].map(|verdict| verdict == Some(Verdict::Sound))
     }
 }
 
@@ -53,8 +60,9 @@ fn run(command: &Command, input: &[u8]) -> (Option<Verdict>, Vec<u8>) {
     let source: Box<dyn Read> = Box::new(Cursor::new(input.to_vec()));
     let mut out = Vec::new();
     let outcome = match command {
-        Command::Inspect(args) => args.run(source, &mut out),
-        Command::Print(args) => args.run(source, &mut out),
+        Command::Inspect(args) => args.run(source, &mut Out::new(&mut out, true)),
+        Command::Print(args) => args.run(source, &mut Out::new(&mut out, true)),
+        Command::Grep(args) => args.run(source, &mut Out::new(&mut out, true)),
         Command::Verify(args) => args.run(source, &mut out),
         Command::Salvage(args) => args.run(source, || Ok(&mut out), |_| Ok(()), &mut Vec::new()),
         other => panic!("{other:?} reads no dump"),

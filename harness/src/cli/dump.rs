@@ -8,13 +8,21 @@ use super::{Outcome, Verdict, emulated_target, output};
 use crate::matrix;
 
 /// Write the heap dump of one world on one architecture
+///
+/// The file appears when it is whole, and then replaces one that was there.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: 0 the dump is written, 2 bad usage or a file that cannot be written.
+
+Examples:
+  heapmatrix dump --arch ppc64 -o ppc64.dump
+  heapmatrix dump --arch arm --seed 7 --dialect go1.5-exact -o - | heapmatrix inspect -")]
 pub struct Args {
     /// Architecture
     #[arg(long, value_name = "A", value_parser = emulated_target)]
     arch: AnyTarget,
     /// The world's seed
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = super::number::number)]
     seed: u64,
     /// go1.5, what the format means; or go1.5-exact, with the defects of a real Go 1.5
     #[arg(long, value_name = "D", default_value_t)]

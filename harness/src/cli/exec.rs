@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
-use super::{Outcome, Verdict, output, print, print_json};
+use super::{Outcome, Verdict, note, output, print, print_json};
 use crate::exec::{self, Comparison, DUMP_POINT, Outside};
 
 /// What `--trace` shows.
@@ -25,6 +25,12 @@ enum Trace {
 
 /// Run a statically linked Linux program of amd64, 386, arm or ppc64, and dump its heap from outside
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: that of the program; 1 if --compare found a difference, 2 bad usage or a program that cannot be run.
+
+Examples:
+  heapmatrix exec ./hello --flag-of-the-program
+  heapmatrix exec --dump outside.dump --compare ./program-of-go1.5")]
 pub struct Args {
     /// The architecture that the program must be for
     #[arg(long, value_name = "ARCH", default_value = "auto")]
@@ -250,7 +256,7 @@ impl Args {
     ) -> io::Result<()> {
         if !self.json {
             if let ExitStatus::Killed { .. } = status {
-                eprintln!("heapmatrix: {}: {status}", self.program[0]);
+                note(format_args!("heapmatrix: {}: {status}", self.program[0]));
             }
             for (number, Comparison { own, difference }) in (1..).zip(comparisons) {
                 match difference {

@@ -62,11 +62,15 @@ impl Output {
     /// # Errors
     /// Those of writing, with the path. Then what was there before is still there.
     pub fn commit(self) -> Result<(), String> {
+        self.finish(true)
+    }
+
+    fn finish(self, sync: bool) -> Result<(), String> {
         let Self { path, sink } = self;
         let commit = || match sink.into_inner().map_err(io::IntoInnerError::into_error)? {
             Sink::Stdout(mut stdout) => stdout.flush(),
             Sink::Special(_) => Ok(()),
-            Sink::Beside(beside, place) => beside.commit(&place),
+            Sink::Beside(beside, place) => beside.commit(&place, sync),
         };
         commit().map_err(|error| explain(&path, &error))
     }
@@ -80,6 +84,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let mut output = Output::create(path)?;
     output.write_all(bytes).map_err(|error| error.to_string())?;
     output.commit()
+}
+
+/// Writes a whole file of many that can be made again: without waiting for the disk.
+///
+/// # Errors
+/// Those of [`Output`], with the path.
+pub fn place(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let mut output = Output::create(path)?;
+    output.write_all(bytes).map_err(|error| error.to_string())?;
+    output.finish(false)
 }
 
 /// Refuses to write to what is being read, by whatever name.
@@ -212,8 +226,10 @@ impl Beside {
         }
     }
 
-    fn commit(self, place: &Path) -> io::Result<()> {
-        self.file().sync_all()?;
+    fn commit(self, place: &Path, sync: bool) -> io::Result<()> {
+        if sync {
+            self.file().sync_all()?;
+        }
         let named = match self {
             Self::Named(file) => file.into_temp_path(),
             // Nothing replaces a file but a rename, and that needs a name.
@@ -290,7 +306,7 @@ mod tests {
             let beside = Beside::named(dir.path()).unwrap();
             beside.file().write_all(text.as_bytes()).unwrap();
             drop(Beside::named(dir.path()).unwrap());
-            beside.commit(&place).unwrap();
+            beside.commit(&place, true).unwrap();
             assert_eq!(fs::read_to_string(&place).unwrap(), text);
             assert_eq!(names(dir.path()), ["out"]);
         }

@@ -4,29 +4,38 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use heapmatrix_writer::AnyTarget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Outcome, Verdict, emulated_target, print_json};
+use super::number::{number, positive};
+use super::{Outcome, Verdict, emulated_target, output, print_json};
 use crate::matrix::{self, Matrix};
+
+/// More jobs than this are no faster on any machine, and each is a thread.
+const MOST_JOBS: usize = 1024;
 
 /// Build, emulate, dump, parse back and check worlds on every architecture
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: 0 every dump holds its world, 1 one does not, 2 bad usage or a file that cannot be written.
+
+Examples:
+  heapmatrix run --worlds 1000 --seed 7
+  heapmatrix run --arch ppc64,arm --worlds 20 --out dumps")]
 pub struct Args {
     /// Architectures, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = emulated_target,
           default_value = "amd64,386,arm,ppc64")]
     arch: Vec<AnyTarget>,
     /// How many worlds, each on every architecture
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
     worlds: u64,
     /// The first world's seed; the next one's is greater by one
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = number)]
     seed: u64,
     /// Worlds in the making at a time [default: one for each core]
-    #[arg(long, value_name = "J", value_parser = RangedU64ValueParser::<u16>::new().range(1..))]
-    jobs: Option<u16>,
+    #[arg(long, value_name = "J", value_parser = positive)]
+    jobs: Option<u64>,
     /// Keep each dump, and its world as JSON, in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -57,10 +66,14 @@ impl Args {
             targets,
             worlds: self.worlds,
             seed: self.seed,
-            jobs: self.jobs.map_or(0, usize::from),
-            out: self.out.clone(),
+            jobs: self.jobs.map_or(0, |jobs| usize::try_from(jobs).unwrap_or(MOST_JOBS).min(MOST_JOBS)),
         };
-        let report = matrix::run(&matrix, &|| progress.inc(1));
+        let keep = self
+            .out
+            .as_deref()
+            .map(|dir| move |name: &str, bytes: &[u8]| output::place(&dir.join(name), bytes));
+        let keep = keep.as_ref().map(|keep| keep as &matrix::Keep<'_>);
+        let report = matrix::run(&matrix, &|| progress.inc(1), keep);
         progress.finish_and_clear();
         let report = report?;
         if self.json {

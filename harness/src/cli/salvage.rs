@@ -14,6 +14,12 @@ use super::{Outcome, Verdict, to_stdout};
 /// Repairs dumps that are cut off, and dumps by Go 1.5 that have memory in place of type names. Exits with 1 if
 /// records are lost: names alone are no such loss.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: 0 all records are saved, 1 some are lost, 2 bad usage, no heap dump, or a file that cannot be written.
+
+Examples:
+  heapmatrix salvage cut.dump -o saved.dump
+  heapmatrix salvage cut.dump.zst -o - | heapmatrix inspect -")]
 pub struct Args {
     #[command(flatten)]
     input: Input,

@@ -11,6 +11,8 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use super::Outcome;
+use super::escape::EscapingWriter;
+use super::out::Out;
 
 /// Standard output. Errors say that they are its.
 #[derive(Debug)]
@@ -88,30 +90,43 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Writes a value as JSON.
-pub fn write_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+pub fn write_json(out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut out = EscapingWriter::json(out);
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)
 }
 
+/// Writes a value as one line of JSON.
+pub fn write_json_line(out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut out = EscapingWriter::json(out);
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)
+}
+
 /// Runs what writes a report. What it wrote before it failed is seen.
-pub fn to_stdout(run: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
+pub fn to_stdout(run: impl FnOnce(&mut Out<'_>) -> Outcome) -> Outcome {
     run_to(Stdout::whoever_reads(), run)
 }
 
 /// Runs what writes a listing, for as long as somebody reads it.
-pub fn list_to_stdout(run: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
+pub fn list_to_stdout(run: impl FnOnce(&mut Out<'_>) -> Outcome) -> Outcome {
     run_to(Stdout::while_read(), run)
 }
 
-fn run_to(stdout: Stdout, run: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
-    let mut out = BufWriter::new(stdout);
-    let outcome = run(&mut out);
-    out.flush()?;
+fn run_to(stdout: Stdout, run: impl FnOnce(&mut Out<'_>) -> Outcome) -> Outcome {
+    let mut writer = BufWriter::new(stdout);
+    let outcome = run(&mut Out::new(&mut writer, has_colors(&io::stdout())));
+    writer.flush()?;
     outcome
 }
 
+/// Whether a stream is to have colours: as `--color` says, and on a terminal unless `NO_COLOR` is set.
+pub fn has_colors(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
+}
+
 fn report(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::new(Stdout::whoever_reads());
-    write(&mut out)?;
-    out.flush()
+    let mut writer = BufWriter::new(Stdout::whoever_reads());
+    write(&mut Out::new(&mut writer, has_colors(&io::stdout())))?;
+    writer.flush()
 }

@@ -1,14 +1,18 @@
 //! What a person wants to know of a dump first. The JSON form is described in `docs/inspect-json.md`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::io::Read;
 
 use heapmatrix_reader::{
-    Arch, Event, Extent, Function, Head, Kind, MemStats, Params, Record, SlotCount, SlotRule, Stream,
-    StreamError,
+    Arch, Event, Extent, Function, Head, Kind, Params, Record, SlotCount, SlotRule, Stream, StreamError, Text,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use super::record::{JsonText, stats};
+
+mod text;
+
+pub use text::{Figures, Limits};
 
 /// How many of the biggest objects are named.
 const BIGGEST: usize = 10;
@@ -20,16 +24,44 @@ pub struct Summary {
     bytes: u64,
     params: ParamsSummary,
     records: BTreeMap<&'static str, u64>,
+    /// Kinds of records that every whole dump has and this one has not.
+    missing: Vec<&'static str>,
     heap: Heap,
     stack: StackSummary,
-    data: Region,
-    bss: Region,
+    data: Option<Region>,
+    bss: Option<Region>,
     /// Goroutines by status.
     statuses: BTreeMap<u64, u64>,
     /// Goroutines that do the same.
     goroutines: Vec<GoroutineGroup>,
     finalizers: Finalizers,
     memstats: BTreeMap<&'static str, u64>,
+    /// When the last collection ended; `None` if there was none, or it is not known.
+    last_gc: Option<String>,
+}
+
+/// A string of the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct OwnedText(Box<[u8]>);
+
+impl From<Text<'_>> for OwnedText {
+    fn from(text: Text<'_>) -> Self {
+        Self(text.0.into())
+    }
+}
+
+impl Serialize for OwnedText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        JsonText(&self.0).serialize(serializer)
+    }
+}
+
+/// The architecture of a dump.
+pub struct Architecture {
+    /// GOARCH, or the character if it is none of Go's.
+    name: OwnedText,
+    /// The character in the dump: go1.5 and go1.6.
+    thechar: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -38,11 +70,10 @@ struct ParamsSummary {
     ptr_size: u64,
     heap_start: String,
     heap_end: String,
-    /// GOARCH, or the character if it is none of Go's.
-    arch: String,
+    arch: OwnedText,
     #[serde(skip_serializing_if = "Option::is_none")]
     thechar: Option<String>,
-    experiment: String,
+    experiment: OwnedText,
     ncpu: u64,
 }
 
@@ -113,9 +144,9 @@ struct GoroutineGroup {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 struct GoroutineState {
     status: u64,
-    wait_reason: String,
+    wait_reason: OwnedText,
     /// Functions, innermost first.
-    stack: Vec<String>,
+    stack: Vec<OwnedText>,
 }
 
 /// Adds up a dump as it is read.
@@ -172,9 +203,8 @@ impl Builder {
                         self.object(extent.address, extent.length);
                         self.object_in_pieces = Some((extent, false));
                     }
-                    Head::StackFrame(frame) => self.summary.stack.bytes += frame.length,
-                    Head::Data(extent) => self.summary.data.bytes += extent.length,
-                    Head::Bss(extent) => self.summary.bss.bytes += extent.length,
+                    Head::StackFrame(frame) => self.frame(frame.length),
+                    Head::Data(extent) | Head::Bss(extent) => self.segment(head.kind(), extent.length, 0),
                 }
             }
             Event::Function(function) => self.function(&function),
@@ -211,28 +241,24 @@ impl Builder {
                 self.pointers(Kind::Object, object.fields.count() as u64);
             }
             Record::StackFrame(frame) => {
-                self.summary.stack.bytes += frame.contents.len() as u64;
+                self.frame(frame.contents.len() as u64);
                 self.function(&frame.function);
             }
-            Record::Data(segment) => {
-                self.summary.data.bytes += segment.contents.len() as u64;
-                self.pointers(Kind::Data, segment.fields.count() as u64);
-            }
-            Record::Bss(segment) => {
-                self.summary.bss.bytes += segment.contents.len() as u64;
-                self.pointers(Kind::Bss, segment.fields.count() as u64);
+            Record::Data(segment) | Record::Bss(segment) => {
+                let pointers = segment.fields.count() as u64;
+                self.segment(record.kind(), segment.contents.len() as u64, pointers);
             }
             Record::Goroutine(goroutine) => {
                 *self.summary.statuses.entry(goroutine.status).or_default() += 1;
                 self.current = Some(Box::new(GoroutineState {
                     status: goroutine.status,
-                    wait_reason: goroutine.wait_reason.to_string(),
+                    wait_reason: goroutine.wait_reason.into(),
                     stack: Vec::new(),
                 }));
             }
             Record::Finalizer(_) => self.summary.finalizers.set += 1,
             Record::QueuedFinalizer(_) => self.summary.finalizers.queued += 1,
-            Record::MemStats(stats) => self.summary.memstats = stats_by_name(stats),
+            Record::MemStats(memstats) => self.summary.memstats = stats(memstats).into(),
             _ => {}
         }
     }
@@ -240,7 +266,8 @@ impl Builder {
     fn object(&mut self, address: u64, size: u64) {
         let heap = &mut self.summary.heap;
         heap.objects += 1;
-        heap.bytes += size;
+        // A length need not be true: what is claimed last may be any number.
+        heap.bytes = heap.bytes.saturating_add(size);
         *heap.by_size.entry(size).or_default() += 1;
         if self.biggest.len() < BIGGEST || self.biggest.last().is_some_and(|&(least, _)| size > least) {
             let at = self.biggest.partition_point(|&(other, _)| other >= size);
@@ -255,18 +282,31 @@ impl Builder {
         }
     }
 
+    fn segment(&mut self, kind: Kind, bytes: u64, pointers: u64) {
+        let segment = match kind {
+            Kind::Data => &mut self.summary.data,
+            _ => &mut self.summary.bss,
+        };
+        let region = segment.get_or_insert_default();
+        region.bytes = region.bytes.saturating_add(bytes);
+        region.pointers += pointers;
+    }
+
+    fn frame(&mut self, size: u64) {
+        self.summary.stack.bytes = self.summary.stack.bytes.saturating_add(size);
+    }
+
     fn function(&mut self, function: &Function<'_>) {
         self.summary.stack.frames += 1;
         if let Some(goroutine) = &mut self.current {
-            goroutine.stack.push(function.name.to_string());
+            goroutine.stack.push(function.name.into());
         }
     }
 
     fn pointers(&mut self, kind: Kind, count: u64) {
         match kind {
             Kind::Object => self.summary.heap.pointers += count,
-            Kind::Data => self.summary.data.pointers += count,
-            Kind::Bss => self.summary.bss.pointers += count,
+            Kind::Data | Kind::Bss => self.segment(kind, 0, count),
             _ => {}
         }
     }
@@ -286,6 +326,13 @@ impl Builder {
             let objects = summary.heap.objects - slots;
             summary.heap.slots_under_bitmap = Some(SlotsUnderBitmap { slots, bytes, undecided, objects });
         }
+        let whole = [Kind::Data, Kind::Bss, Kind::MemStats];
+        summary.missing =
+            whole.map(Kind::name).into_iter().filter(|kind| summary.records.get(kind) == Some(&0)).collect();
+        summary.last_gc = summary.memstats.get("last_gc").filter(|&&time| time > 0).map(|&time| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(time);
+            humantime::format_rfc3339_nanos(time).to_string()
+        });
         let by_size = std::mem::take(&mut summary.heap.by_size);
         summary.heap.sizes = by_size
             .into_iter()
@@ -305,12 +352,26 @@ impl Builder {
 
 impl ParamsSummary {
     fn new(params: &Params<'_>) -> Self {
+        let Architecture { name: arch, thechar } = Architecture::new(params);
         Self {
             big_endian: params.big_endian,
             ptr_size: params.pointer_size.bytes(),
             heap_start: hex(params.heap_start),
             heap_end: hex(params.heap_end),
-            arch: params.goarch().map_or_else(|| params.arch.to_string(), |name| name.to_string()),
+            arch,
+            thechar,
+            experiment: params.experiment.into(),
+            ncpu: params.cpus,
+        }
+    }
+}
+
+impl Architecture {
+    /// What the parameters say.
+    pub fn new(params: &Params<'_>) -> Self {
+        let by_character = || OwnedText(params.arch.to_string().into_bytes().into());
+        Self {
+            name: params.goarch().map_or_else(by_character, OwnedText::from),
             thechar: match params.arch {
                 Arch::Char(number) => Some(match u8::try_from(number) {
                     Ok(character) if character.is_ascii_graphic() => char::from(character).to_string(),
@@ -318,117 +379,18 @@ impl ParamsSummary {
                 }),
                 Arch::Name(_) => None,
             },
-            experiment: params.experiment.to_string(),
-            ncpu: params.cpus,
         }
+    }
+
+    /// As JSON: the name, and the character if the dump has one.
+    pub fn json(&self) -> (impl Serialize, Option<&str>) {
+        (&self.name, self.thechar.as_deref())
     }
 }
 
 /// An address in JSON, where numbers are exact to 2^53 only.
 pub fn hex(address: u64) -> String {
     format!("{address:#x}")
-}
-
-/// The statistics by the names that the Go runtime has for them; the single pauses are left out.
-fn stats_by_name(stats: &MemStats) -> BTreeMap<&'static str, u64> {
-    BTreeMap::from([
-        ("alloc", stats.alloc),
-        ("total_alloc", stats.total_alloc),
-        ("sys", stats.sys),
-        ("nlookup", stats.lookups),
-        ("nmalloc", stats.mallocs),
-        ("nfree", stats.frees),
-        ("heap_alloc", stats.heap_alloc),
-        ("heap_sys", stats.heap_sys),
-        ("heap_idle", stats.heap_idle),
-        ("heap_inuse", stats.heap_inuse),
-        ("heap_released", stats.heap_released),
-        ("heap_objects", stats.heap_objects),
-        ("stacks_inuse", stats.stack_inuse),
-        ("stacks_sys", stats.stack_sys),
-        ("mspan_inuse", stats.mspan_inuse),
-        ("mspan_sys", stats.mspan_sys),
-        ("mcache_inuse", stats.mcache_inuse),
-        ("mcache_sys", stats.mcache_sys),
-        ("buckhash_sys", stats.buckhash_sys),
-        ("gc_sys", stats.gc_sys),
-        ("other_sys", stats.other_sys),
-        ("next_gc", stats.next_gc),
-        ("last_gc", stats.last_gc),
-        ("pause_total_ns", stats.pause_total_ns),
-        ("num_gc", stats.num_gc),
-    ])
-}
-
-/// What the runtime calls a goroutine's status.
-fn status_name(status: u64) -> &'static str {
-    match status {
-        1 => "runnable",
-        2 => "running",
-        3 => "in a system call",
-        4 => "waiting",
-        _ => "in an unknown state",
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { params, heap, stack, data, bss, finalizers, .. } = self;
-        writeln!(f, "{} heap dump, {} bytes", self.format, self.bytes)?;
-        let endian = if params.big_endian { "big" } else { "little" };
-        writeln!(
-            f,
-            "machine     {}, {endian}-endian, {}-byte pointers, {} processors",
-            params.arch.escape_debug(),
-            params.ptr_size,
-            params.ncpu
-        )?;
-        if !params.experiment.is_empty() {
-            writeln!(f, "runtime     {:?}", params.experiment)?;
-        }
-        writeln!(f, "heap        {} to {}", params.heap_start, params.heap_end)?;
-        writeln!(f, "objects     {}, {} bytes, {} pointers", heap.objects, heap.bytes, heap.pointers)?;
-        if let Some(SlotsUnderBitmap { slots, bytes, undecided, objects }) = &heap.slots_under_bitmap {
-            write!(
-                f,
-                "            {objects} without {slots} slots under their span's heap bitmap, {bytes} bytes"
-            )?;
-            if *undecided > 0 {
-                write!(f, "; of {undecided} more it can't be known")?;
-            }
-            writeln!(f)?;
-        }
-        writeln!(f, "stacks      {} frames, {} bytes", stack.frames, stack.bytes)?;
-        writeln!(f, "data        {} bytes, {} pointers", data.bytes, data.pointers)?;
-        writeln!(f, "bss         {} bytes, {} pointers", bss.bytes, bss.pointers)?;
-        writeln!(f, "finalizers  {} set, {} queued", finalizers.set, finalizers.queued)?;
-
-        writeln!(f, "\n{:>16} records", "kind")?;
-        for (kind, count) in self.records.iter().filter(|&(_, &count)| count > 0) {
-            writeln!(f, "{kind:>16} {count:>7}")?;
-        }
-        writeln!(f, "\n{:>16} {:>10} {:>14}", "object size", "objects", "bytes")?;
-        for class in &heap.sizes {
-            writeln!(f, "{:>16} {:>10} {:>14}", class.size, class.objects, class.bytes)?;
-        }
-        writeln!(f, "\n{:>16} biggest objects", "size")?;
-        for object in &heap.biggest {
-            writeln!(f, "{:>16} {}", object.size, object.address)?;
-        }
-        for group in &self.goroutines {
-            let GoroutineState { status, wait_reason, stack } = &*group.state;
-            let plural = if group.count == 1 { "" } else { "s" };
-            write!(f, "\n{} goroutine{plural} {}", group.count, status_name(*status))?;
-            // Only of a waiting goroutine is the reason current, and the text is the program's own.
-            if *status == 4 {
-                write!(f, ": {}", wait_reason.escape_debug())?;
-            }
-            writeln!(f)?;
-            stack.iter().try_for_each(|function| writeln!(f, "    {}", function.escape_debug()))?;
-        }
-        writeln!(f, "\n{:>16} memstats", "value")?;
-        self.memstats.iter().try_for_each(|(name, value)| writeln!(f, "{value:>16} {name}"))
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::io::{Read, Write};
 use heapmatrix_reader::laws::{Fault, Finding, Known, Law, Violation, examine};
 use serde::Serialize;
 
+use super::escape::Escaped;
 use super::input::Input;
 use super::{Outcome, Verdict, to_stdout, write_json};
+use crate::units::Bytes;
 
 /// How many violations of a law are told, and how many places of a known fault; the others are counted.
 const TOLD: usize = 10;
@@ -15,6 +17,12 @@ const KNOWN_TOLD: usize = 1;
 
 /// Check a heap dump against what every sound dump obeys
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status: 0 all laws hold, 1 one is broken, 2 bad usage or a file that cannot be read.
+
+Examples:
+  heapmatrix verify heap.dump
+  heapmatrix verify heap.dump --json | jq '.laws[] | select(.violations > 0)'")]
 pub struct Args {
     #[command(flatten)]
     input: Input,
@@ -89,7 +97,7 @@ impl Args {
         if self.json {
             write_json(out, &report)?;
         } else {
-            write!(out, "{}", report.text(&self.input.name()))?;
+            write!(out, "{}", report.text(&Escaped(self.input.name()).to_string()))?;
         }
         Ok(if report.ok { Verdict::Sound } else { Verdict::Failed })
     }
@@ -144,15 +152,17 @@ impl Report {
             1 => ", 1 known fault of its release".into(),
             count => format!(", {count} known faults of its release"),
         };
-        text += &format!("{name}: {} bytes, {verdict}{known}\n", self.bytes);
+        text += &format!("{name}: {}, {verdict}{known}\n", Bytes(self.bytes as u64));
         text
     }
 }
 
 /// Places, one a line.
 fn places(count: u64, first: &[Place]) -> String {
-    let mut text: String =
-        first.iter().map(|place| format!("    offset {}: {}\n", place.offset, place.detail)).collect();
+    let mut text: String = first
+        .iter()
+        .map(|place| format!("    offset {}: {}\n", place.offset, Escaped(&place.detail)))
+        .collect();
     let more = count - first.len() as u64;
     if more > 0 {
         text += &format!("    and {more} more\n");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use heapmatrix_emu::linux::{Host, Input, Stream};
 
+use super::super::note;
 use super::super::stdout::Stdout;
 
 /// How much a program may write after the reader of its output has left. One that ends by itself ends within that;
@@ -83,7 +84,7 @@ impl Host for Passed {
         let path = Path::new(path);
         if self.places.iter().any(|place| path.starts_with(place)) && path.symlink_metadata().is_ok() {
             self.places.clear();
-            let shown = super::super::one_line(&path.display().to_string());
+            let shown = path.display();
             self.note(&format!(
                 "the program looked for {shown}, which this machine has, but it sees no files of this machine: \
                  --mount {shown}, or a folder that it is in, lets it read that"
@@ -92,7 +93,7 @@ impl Host for Passed {
     }
 
     fn note(&mut self, message: &str) {
-        eprintln!("heapmatrix: {message}");
+        note(format_args!("heapmatrix: {message}"));
     }
 
     fn traces(&self) -> bool {
@@ -100,7 +101,7 @@ impl Host for Passed {
     }
 
     fn trace(&mut self, line: &str) {
-        eprintln!("{line}");
+        note(line);
     }
 }
 

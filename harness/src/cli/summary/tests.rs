@@ -6,6 +6,7 @@ use heapmatrix_fuzz::memory;
 use heapmatrix_reader::{Fields, Goroutine, Object, PointerSize, Segment, StackFrame, Text, Version};
 use serde_json::Value;
 
+use super::super::out::Out;
 use super::*;
 
 #[global_allocator]
@@ -61,6 +62,15 @@ fn dump() -> Vec<u8> {
     file.extend((1..=24).chain([0; 256]).chain([77]));
     file.push(0);
     file
+}
+
+/// What is printed, with limits and without.
+fn text(file: &[u8], limits: Limits) -> String {
+    let summary = Summary::read(Stream::new(file).unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    let figures = Figures { summary: &summary, limits, written: Some(1_800_000_000_000_000_000) };
+    figures.print(&mut Out::new(&mut bytes, false)).unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 fn json() -> Value {
@@ -135,8 +145,8 @@ fn slots_under_the_bitmap_are_counted_apart() {
     // Whole, and in pieces.
     for limit in [1 << 20, 0] {
         let summary = Summary::read(Stream::with_limit(&file[..], limit).unwrap()).unwrap();
-        let text = summary.to_string();
-        assert!(text.contains("2 without 1 slots under their span's heap bitmap, 32 bytes"), "{text}");
+        let text = text(&file, Limits::NONE);
+        assert!(text.contains("2 without 1 slot under their span's heap bitmap, 32 bytes"), "{text}");
         let json = serde_json::to_value(summary).unwrap();
         assert_eq!(json["heap"]["objects"], 3);
         assert_eq!(
@@ -147,7 +157,7 @@ fn slots_under_the_bitmap_are_counted_apart() {
     // Of a release without them there is nothing to say.
     let file = with_slots("go1.21.13");
     let summary = Summary::read(Stream::new(&file[..]).unwrap()).unwrap();
-    assert!(!summary.to_string().contains("bitmap"));
+    assert!(!text(&file, Limits::NONE).contains("bitmap"));
     assert_eq!(serde_json::to_value(summary).unwrap()["heap"].get("slots_under_bitmap"), None);
 }
 
@@ -160,6 +170,8 @@ fn paths(value: &Value, path: &str, all: &mut BTreeSet<String>) {
             paths(value, &format!("{path}{dot}{key}"), all);
         }),
         Value::Array(values) => values.iter().for_each(|value| paths(value, &format!("{path}[]"), all)),
+        // What a dump lacks.
+        Value::Null => {}
         _ => drop(all.insert(path.to_owned())),
     }
 }
@@ -176,6 +188,94 @@ fn the_document_describes_every_value_and_no_other() {
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
         .collect();
     assert_eq!(printed, described);
+}
+
+/// A dump of these records, between parameters and the end.
+fn dump_of(records: &[Record<'_>]) -> Vec<u8> {
+    let mut file = Version::Go15.header().to_vec();
+    file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+    records.iter().for_each(|record| record.write_to(&mut file).unwrap());
+    file.push(0);
+    file
+}
+
+#[test]
+fn what_is_missing_is_not_zero() {
+    let finalizer =
+        heapmatrix_reader::Finalizer { object: 8, closure: 8, entry: 8, argument_type: 8, object_type: 8 };
+    let bare = dump_of(&[]);
+    let with_one = dump_of(&[Record::Finalizer(finalizer)]);
+    for (file, finalizers) in [(&bare, "missing"), (&with_one, "at least 1 set, 0 queued")] {
+        let text = text(file, Limits::NONE);
+        for line in [
+            "incomplete   records that every whole dump has are missing: data, bss, memstats",
+            "data         missing",
+            "bss          missing",
+            &format!("finalizers   {finalizers}"),
+            "collections  missing",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+        let json = serde_json::to_value(Summary::read(Stream::new(&file[..]).unwrap()).unwrap()).unwrap();
+        assert_eq!(json["missing"], serde_json::json!(["data", "bss", "memstats"]));
+        assert_eq!(
+            (&json["data"], &json["bss"], &json["last_gc"]),
+            (&Value::Null, &Value::Null, &Value::Null)
+        );
+    }
+    let text = text(&dump(), Limits::NONE);
+    assert!(!text.contains("missing") && text.contains("finalizers   0 set, 0 queued"), "{text}");
+}
+
+#[test]
+fn what_is_many_is_folded() {
+    let contents = vec![0; 4096];
+    let objects = (1..=20).map(|size| {
+        let contents = &contents[..size * 16];
+        Record::Object(Object { address: 1 << size, contents, fields: Fields::default() })
+    });
+    let mut records: Vec<_> = objects.collect();
+    let letters: Vec<u8> = (b'a'..=b't').collect();
+    for (i, name) in letters.chunks(1).enumerate() {
+        let function = Function { entry: 1, pc: 2, continuation_pc: 2, name: Text(name) };
+        let frame =
+            StackFrame { sp: 2, depth: 0, child_sp: 0, contents: &[], function, fields: Fields::default() };
+        // The last state is the most frequent.
+        for _ in 0..=i {
+            records.push(goroutine(4, "sleep"));
+            records.extend(std::iter::repeat_n(Record::StackFrame(frame), 30));
+        }
+    }
+    let file = dump_of(&records);
+    let folded = text(&file, Limits::new(3));
+    let all = text(&file, Limits::NONE);
+    let rows = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    for row in ["320 1 320 9.5%", "288 1 288 8.6%", "17 other sizes 17 2,448 72.9%"] {
+        assert!(rows(&folded).iter().any(|found| found == row), "{row}: {folded}");
+    }
+    assert!(folded.contains("\n20 goroutines waiting: sleep\n    t\n"), "{folded}");
+    assert!(folded.contains("    t\n    … 5 more frames (--all)\n"), "{folded}");
+    assert!(folded.contains("\n153 more goroutines in 17 other states (--all)\n"), "{folded}");
+    assert!(!all.contains("other") && !all.contains("--all"), "{all}");
+    assert_eq!(all.lines().filter(|line| line.starts_with("    ")).count(), 20 * 30);
+    // One more is shown, where a line that says so would take as much room.
+    assert!(!text(&file, Limits::new(19)).contains("other"));
+}
+
+/// A length that only the end of the input refutes.
+#[test]
+fn lengths_that_are_not_true_are_not_added_up() {
+    let mut file = dump();
+    file.truncate(file.len() - 1);
+    for tag in [1, 12, 13] {
+        let mut file = file.clone();
+        file.extend([tag, 1]);
+        file.extend([0xff; 9]);
+        file.extend([1, 0]);
+        assert!(Summary::read(Stream::new(&file[..]).unwrap()).is_err());
+    }
 }
 
 /// As in the reader's `tests/memory.rs`: a dump of the smallest records takes ten times its size at most.

@@ -1,0 +1,124 @@
+//! What the commands that read dumps print, to the letter: of golden dumps, which the corpus' worlds give.
+//!
+//! `UPDATE_OUTPUTS=1 cargo test -p heapmatrix --test outputs` writes what is printed now into `tests/outputs/`; the
+//! difference is then for a person to judge.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The command's output and status, run where paths are those of the repository.
+fn output(args: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_heapmatrix"))
+        .args(args.split(' '))
+        .current_dir(root())
+        .env_remove("CLICOLOR_FORCE")
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    let status = output.status.code().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let colors = args.contains("--color always");
+    assert_eq!(
+        text.contains('\x1b'),
+        colors,
+        "{args}: colours without a terminal only if they are asked for"
+    );
+    format!("$ heapmatrix {args}\n{text}status {status}\n")
+}
+
+#[track_caller]
+fn assert_output(name: &str, commands: &[&str]) {
+    let printed = commands.iter().map(|args| output(args)).collect::<Vec<_>>().join("\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outputs").join(name);
+    if std::env::var_os("UPDATE_OUTPUTS").is_some() {
+        fs::write(&path, &printed).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    if printed != expected {
+        let differs = printed.lines().zip(expected.lines()).position(|(a, b)| a != b);
+        let line = differs.unwrap_or(printed.lines().count().min(expected.lines().count()));
+        panic!(
+            "{} line {}: printed\n{:?}\nexpected\n{:?}\nUPDATE_OUTPUTS=1 takes over what is printed",
+            path.display(),
+            line + 1,
+            printed.lines().nth(line),
+            expected.lines().nth(line)
+        );
+    }
+}
+
+#[test]
+fn inspect() {
+    assert_output(
+        "inspect.txt",
+        &[
+            "inspect corpora/golden/ppc64/panic_with_defers.dump",
+            "inspect corpora/real/go1.27.3-386.dump.zst --limit 3",
+            "inspect corpora/golden/ppc64/panic_with_defers.dump --json",
+        ],
+    );
+}
+
+#[test]
+fn print() {
+    assert_output(
+        "print.txt",
+        &[
+            "print corpora/golden/ppc64/panic_with_defers.dump",
+            "print corpora/golden/arm/pointers_everywhere.dump --records object,data --contents --pointers",
+            "print corpora/golden/amd64/profile.dump --records params,memprof --jsonl",
+            "print corpora/golden/386/panic_with_defers.dump --records panic --color always",
+        ],
+    );
+}
+
+#[test]
+fn grep() {
+    assert_output(
+        "grep.txt",
+        &[
+            "grep [[:print:]]{12,} corpora/real/go1.27.3-386.dump.zst --limit 5",
+            "grep --hex 7f454c46 corpora/real/go1.27.3-386.dump.zst",
+            "grep (?-u)\\x00\\x01 corpora/golden/ppc64/panic_with_defers.dump --jsonl --limit 2",
+            "grep -c a corpora/golden/ppc64/panic_with_defers.dump",
+        ],
+    );
+}
+
+#[test]
+fn verify() {
+    assert_output(
+        "verify.txt",
+        &["verify corpora/golden/ppc64/panic_with_defers.dump", "verify corpora/real/go1.27.3-386.dump.zst"],
+    );
+}
+
+/// The README shows what is printed: each `$ heapmatrix …` with the lines below it, where `…` alone on a line stands
+/// for any number of lines.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks: Vec<&str> =
+        readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 2, "{} examples", blocks.len());
+    for block in blocks {
+        let (command, shown) = block.split_once('\n').unwrap();
+        let args = command.strip_prefix("$ heapmatrix ").unwrap_or_else(|| panic!("{command}"));
+        let printed = output(&args.replace('\'', ""));
+        let mut rest = printed.split_once('\n').unwrap().1;
+        let mut parts = shown.split("…\n");
+        let first = parts.next().unwrap();
+        rest = rest.strip_prefix(first).unwrap_or_else(|| panic!("{args}: not {first:?} but {rest}"));
+        for part in parts {
+            let at = rest.find(part).unwrap_or_else(|| panic!("{args}: no {part:?} in {rest}"));
+            rest = &rest[at + part.len()..];
+        }
+        let ended = rest.lines().count() <= 1 && rest.starts_with("status ");
+        assert!(ended || shown.ends_with("…\n"), "{args}: more is printed: {rest}");
+    }
+}

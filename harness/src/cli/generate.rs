@@ -41,24 +41,19 @@ impl Args {
                 &script,
             )?;
         }
-        // Without the pages that describe `help`.
-        let mut command = command.disable_help_subcommand(true);
-        command.build();
         page(&command, &pages)?;
         Ok(Verdict::Sound)
     }
 }
 
-/// Writes the page of a command and those of the commands below it.
+/// Writes the page of a command and those of the commands below it, without those that would describe `help`.
 fn page(command: &clap::Command, dir: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let man = clap_mangen::Man::new(command.clone());
     let mut text = Vec::new();
     man.render(&mut text)?;
     output::write(&dir.join(man.get_filename()), &text)?;
-    command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .try_for_each(|command| page(command, dir))
+    let described = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    command.get_subcommands().filter(described).try_for_each(|command| page(command, dir))
 }
 
 #[cfg(test)]
@@ -81,6 +76,9 @@ mod tests {
             assert!(page.contains("Exit status: 0") || page.contains("Exit status: that"), "{name}: {page}");
         }
         assert!(read("man/man1/heapmatrix.1").contains("heapmatrix\\-inspect(1)"));
-        assert!(!dir.path().join("man/man1/heapmatrix-generate.1").exists());
+        read("man/man1/heapmatrix-corpus-check.1");
+        for name in ["generate", "help", "corpus-help"] {
+            assert!(!dir.path().join(format!("man/man1/heapmatrix-{name}.1")).exists(), "{name}");
+        }
     }
 }

@@ -211,6 +211,8 @@ fn what_is_missing_is_not_zero() {
             "incomplete   records that every whole dump has are missing: data, bss, memstats",
             "data         missing",
             "bss          missing",
+            "objects      missing",
+            "stacks       missing",
             &format!("finalizers   {finalizers}"),
             "collections  missing",
         ] {

@@ -72,13 +72,21 @@ impl Figures<'_> {
         }
         out.line(format_args!("heap         {} to {}", params.heap_start, params.heap_end))?;
         let pointers = |count| Things(count, "pointer field");
-        out.line(format_args!(
-            "objects      {}, {}, {}",
-            Count(heap.objects),
-            Bytes(heap.bytes),
-            pointers(heap.pointers)
-        ))?;
-        if let Some(SlotsUnderBitmap { slots, bytes, undecided, objects }) = &heap.slots_under_bitmap {
+        // Of what comes before what is missing, none need not be all either.
+        let incomplete = !self.summary.missing.is_empty();
+        if incomplete && heap.objects == 0 {
+            out.line("objects      missing")?;
+        } else {
+            out.line(format_args!(
+                "objects      {}, {}, {}",
+                Count(heap.objects),
+                Bytes(heap.bytes),
+                pointers(heap.pointers)
+            ))?;
+        }
+        if let Some(SlotsUnderBitmap { slots, bytes, undecided, objects }) = &heap.slots_under_bitmap
+            && (*slots, *undecided) != (0, 0)
+        {
             let (slots, bytes) = (Things(*slots, "slot"), Bytes(*bytes));
             out.text(format_args!(
                 "             {} without {slots} under their span's heap bitmap, {bytes}",
@@ -89,7 +97,11 @@ impl Figures<'_> {
             }
             out.end()?;
         }
-        out.line(format_args!("stacks       {}, {}", Things(stack.frames, "frame"), Bytes(stack.bytes)))?;
+        if incomplete && stack.frames == 0 {
+            out.line("stacks       missing")?;
+        } else {
+            out.line(format_args!("stacks       {}, {}", Things(stack.frames, "frame"), Bytes(stack.bytes)))?;
+        }
         for (name, region) in [("data", data), ("bss", bss)] {
             match region {
                 Some(Region { bytes, pointers: count }) => {

@@ -109,7 +109,7 @@ mistakes! {
 
     /// Spans that are not in use are dumped.
     SpanStateIgnored {
-        "go15/heap.rs": "process.get(s, Mspan::state())? == MSPAN_IN_USE" => "true",
+        "go15/heap.rs": "s.get(Mspan::state())? == MSPAN_IN_USE" => "true",
     }
     /// Free slots are dumped as objects.
     FreeSlotsDumped {
@@ -224,7 +224,7 @@ mistakes! {
     StackMapWithoutPadding {
         "go15/symtab.rs": "(nbit as u64).div_ceil(32) * 4" => "(nbit as u64).div_ceil(8)",
     }
-    /// Pointers behind an odd number of tables are not aligned.
+    /// Pointers after an odd number of tables are not aligned.
     FuncdataNotAligned where (target.ptr_size() == 8) {
         "go15/symtab.rs": "T::PTR_SIZE == 8 && p.0 & 4 != 0" => "false",
     }

@@ -12,7 +12,7 @@ const BLOCK: usize = 32;
 /// Free space, and how much of it is used.
 ///
 /// Who makes one has checked that all that is put into it fits; that it does is checked again, as always in
-/// Rust, but no longer decides anything. What lies behind the used part is scratch: everything is written in
+/// Rust, but no longer decides anything. What comes after the used part is scratch: everything is written in
 /// a few large steps, which may go beyond its end.
 pub(crate) struct Room<'b> {
     free: &'b mut [u8],
@@ -37,7 +37,7 @@ impl<'b> Room<'b> {
         self.used += put_uvarint(self.next(), v);
     }
 
-    /// A byte, and behind it an integer of this width.     /// The two are put as one word: the width must be less than 8 bytes.
+    /// A byte, and after it an integer of this width. The two are put as one word: the width must be less than 8 bytes.
     #[inline(always)]
     pub(crate) fn prefixed(&mut self, byte: u8, v: u64, width: Width) {
         debug_assert!(width.len < 8);
@@ -98,7 +98,7 @@ impl<'b> Room<'b> {
         }
     }
 
-    /// The `len` bytes that `from` begins with. What lies behind them may be copied, too.
+    /// The `len` bytes that `from` begins with. What comes after them may be copied, too.
     #[inline(always)]
     pub(crate) fn bytes(&mut self, from: &[u8], len: usize) {
         let whole = len.next_multiple_of(BLOCK);

@@ -40,7 +40,7 @@ pub(crate) struct Sink<'w> {
     buf: Box<[u8]>,
     /// `nbuf`: how many bytes of `buf` are waiting.
     nbuf: usize,
-    /// Whether what lies behind `nbuf` in the buffer matters: see [`preload`](Self::preload).
+    /// Whether what comes after `nbuf` in the buffer matters: see [`preload`](Self::preload).
     tidy: bool,
     losses: Losses,
     written: u64,
@@ -54,7 +54,7 @@ impl<'w> Sink<'w> {
         Sink { out, buf, nbuf: 0, tidy: false, losses, written: 0, lost: 0 }
     }
 
-    /// Fills the buffer behind what is waiting in it, that is, with what nobody will write. From then on
+    /// Fills the buffer after what is waiting in it, that is, with what nobody will write. From then on
     /// nothing but the data themselves goes into the buffer, so that it holds what the reference's does.
     pub(crate) fn preload(&mut self, bytes: &[u8]) {
         self.tidy = true;

@@ -6,7 +6,7 @@ pub(crate) const MAX_LEN: usize = 10;
 /// The bit that says "more follows", in each byte of a word.
 const MORE: u64 = 0x8080_8080_8080_8080;
 
-/// Writes `v` to the front of `buf` and gives the number of bytes that it took; those behind are scratch.
+/// Writes `v` to the front of `buf` and gives the number of bytes that it took; those after them are scratch.
 ///
 /// Without a loop, because lengths change from number to number and a loop's end is then mispredicted:
 /// eight bytes are made at once in a register, whatever the length.

@@ -59,7 +59,7 @@ impl Words {
     pub(crate) fn bits(&self, word: u64) -> HeapBits {
         let (byte, shift) = ((word / 8) as usize, word % 8);
         let load = |bits: &Bits| {
-            let eight = bits[byte..].first_chunk().expect("there are eight behind the last");
+            let eight = bits[byte..].first_chunk().expect("there are eight after the last");
             u64::from_le_bytes(*eight) >> shift
         };
         HeapBits { pointers: load(&self.pointers), marks: load(&self.marks) }

@@ -5,7 +5,7 @@ use super::symbols::Symbols;
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::field::{Field, Header, Ptr};
-use crate::process::{Process, check_range, offset, out_of_range};
+use crate::process::{Process, Structure, check_range, offset, out_of_range};
 use crate::target::Target;
 
 /// `_MSpanInUse`.
@@ -73,29 +73,13 @@ impl Heap {
     ) -> Result<(), Error> {
         let first = Field::<T, Ptr>::new(Place::variable("h_allspans"), 0);
         for i in 0..self.nspan {
-            let s = process.get(self.allspans.array, first.element(i))?;
-            if process.get(s, Mspan::state())? == MSPAN_IN_USE {
-                each(self.span(process, s)?)?;
+            let addr = process.get(self.allspans.array, first.element(i))?;
+            let s = process.structure::<Mspan>(addr);
+            if s.get(Mspan::state())? == MSPAN_IN_USE {
+                each(Span::read(addr, &s)?)?;
             }
         }
         Ok(())
-    }
-
-    /// Reads a span in use.
-    fn span<T: Target>(&self, process: &Process<'_, T>, addr: Addr) -> Result<Span, Error> {
-        let npages = Mspan::npages();
-        let count = process.get(addr, npages)?;
-        let span = Span {
-            addr,
-            base: offset::<T>(Addr(0), process.get(addr, Mspan::start())? << PAGE_SHIFT),
-            size: count.saturating_mul(PAGE_SIZE),
-            elemsize: process.get(addr, Mspan::elemsize())?,
-            freelist: process.get(addr, Mspan::freelist())?,
-            specials: process.get(addr, Mspan::specials())?,
-            sweepgen: process.get(addr, Mspan::sweepgen())?,
-        };
-        check_range::<T>(span.base, span.size, npages.place, addr)?;
-        Ok(span)
     }
 
     /// Port of `mSpan_EnsureSwept`, as far as it can be done from outside: to sweep is to write.
@@ -109,6 +93,23 @@ impl Heap {
 }
 
 impl Span {
+    /// Reads the span at `addr`, which is in use.
+    fn read<T: Target>(addr: Addr, s: &Structure<'_, T>) -> Result<Span, Error> {
+        let npages = Mspan::npages();
+        let count = s.get(npages)?;
+        let span = Span {
+            addr,
+            base: offset::<T>(Addr(0), s.get(Mspan::start())? << PAGE_SHIFT),
+            size: count.saturating_mul(PAGE_SIZE),
+            elemsize: s.get(Mspan::elemsize())?,
+            freelist: s.get(Mspan::freelist())?,
+            specials: s.get(Mspan::specials())?,
+            sweepgen: s.get(Mspan::sweepgen())?,
+        };
+        check_range::<T>(span.base, span.size, npages.place, addr)?;
+        Ok(span)
+    }
+
     /// The address after its last page.
     pub(crate) fn end(&self) -> u64 {
         self.base.0.wrapping_add(self.size)

@@ -5,7 +5,7 @@
 //! the one from before the dump:
 //!
 //! - `typecache` and `tmpbuf` hold pointers and lie in the bss segment;
-//! - `buf` and `nbuf` lie behind it, and are read when a type's name is taken from raw memory;
+//! - `buf` and `nbuf` come after it, and are read when a type's name is taken from raw memory;
 //! - `m.divmod` is where arm's compiler leaves the denominator of a division for the routine that
 //!   divides. The `m` is a heap object, or `m0` in the bss segment.
 

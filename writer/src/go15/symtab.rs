@@ -132,7 +132,7 @@ impl<'m, T: Target> Symtab<'m, T> {
         };
         let (entry, mut functab) = entry_of(idx)?;
         if pc < entry {
-            return Err(bad("findfunctab leads to a function behind it"));
+            return Err(bad("findfunctab leads to a function after it"));
         }
         loop {
             idx += 1;

@@ -59,6 +59,11 @@ impl<'m, T: Target> Process<'m, T> {
         Ok(F::load(bytes))
     }
 
+    /// A structure of type `S`, of which several fields are to be read: memory is asked for it once.
+    pub(crate) fn structure<S: GoType<T>>(self, base: Addr) -> Structure<'m, T> {
+        Structure { process: self, base, lent: self.memory.borrow(base, S::SIZE) }
+    }
+
     /// Reads a variable of package runtime.
     pub(crate) fn variable<F: Load<T>>(&self, at: Addr, name: &'static str) -> Result<F::Value, Error> {
         self.get(at, Field::<T, F>::variable(name))
@@ -104,6 +109,26 @@ impl<'m, T: Target> Process<'m, T> {
     /// A `uintptr` at `at`, which is called `place`.
     pub(crate) fn word(&self, at: Addr, place: Place) -> Result<u64, Error> {
         self.get(at, Field::<T, Uintptr>::new(place, 0))
+    }
+}
+
+/// A structure in the target's memory.
+pub(crate) struct Structure<'m, T> {
+    process: Process<'m, T>,
+    base: Addr,
+    /// The whole of it, if memory lends it.
+    lent: Option<&'m [u8]>,
+}
+
+impl<T: Target> Structure<'_, T> {
+    /// Reads a field of it.
+    #[inline]
+    pub(crate) fn get<F: Load<T>>(&self, field: Field<T, F>) -> Result<F::Value, Error> {
+        let at = field.offset as usize;
+        match self.lent.and_then(|lent| lent.get(at..at + F::SIZE as usize)) {
+            Some(bytes) => Ok(F::load(bytes)),
+            None => self.process.get(self.base, field),
+        }
     }
 }
 

@@ -239,7 +239,7 @@ fn symbol_tables_that_cannot_be() {
             let table = taken_up::<Arm>(image).unwrap().modules[0].findfunctab;
             image.memory.write(table, &[10, 0, 0, 0]);
         }),
-        format!("pclntab: findfunctab leads to a function behind it for pc {} (function at 0x0)", Addr(at))
+        format!("pclntab: findfunctab leads to a function after it for pc {} (function at 0x0)", Addr(at))
     );
     assert_eq!(
         error_of::<Ppc64>(|image, datap| {

@@ -55,10 +55,6 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    pub fn len(&self) -> u64 {
-        self.entries.len() as u64
-    }
-
     #[inline]
     pub fn push(&mut self, offset: u64, object: &Object<'_>) {
         // By an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.

@@ -7,6 +7,8 @@ use crate::{Error, Problem, Result, Version};
 pub(crate) struct Cursor<'a> {
     window: &'a [u8],
     at: usize,
+    /// How many of the bytes before `at` were passed unseen: contents and strings.
+    unseen: usize,
     /// Offset of the window in the input.
     base: u64,
     /// Decides between the two forms that an architecture has.
@@ -15,7 +17,7 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(window: &'a [u8], base: u64, version: Version) -> Self {
-        Self { window, at: 0, base, version }
+        Self { window, at: 0, unseen: 0, base, version }
     }
 
     /// Offset in the input.
@@ -26,6 +28,11 @@ impl<'a> Cursor<'a> {
     /// Bytes read so far.
     pub fn consumed(&self) -> usize {
         self.at
+    }
+
+    /// Bytes that had to be looked at: those read so far, without contents and strings.
+    pub fn looked_at(&self) -> usize {
+        self.at - self.unseen
     }
 
     /// What is left of the window.
@@ -118,6 +125,7 @@ impl<'a> Cursor<'a> {
         match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
             Some(bytes) => {
                 self.at += bytes.len();
+                self.unseen += bytes.len();
                 Ok(bytes)
             }
             None => Err(beyond_input(field, at, length, self.offset(), rest.len() as u64)),

@@ -117,6 +117,13 @@ pub enum Problem {
     /// Bytes follow the `eof` record.
     #[error("expected the end of the input after the eof record")]
     TrailingBytes,
+    /// The record can be read, and can't be here: it contradicts those before it. Only [`salvage`](crate::salvage())
+    /// looks for that, where a dump is damaged.
+    #[error("no such record can be here")]
+    OutOfPlace,
+    /// An object's contents are in part other records. Only [`salvage`](crate::salvage()) looks for that.
+    #[error("bytes are missing inside: other records are among the contents")]
+    Torn,
     /// A part of a record that a [`Stream`](crate::Stream) must hold as a whole, such as a string, is larger
     /// than the stream's limit.
     #[error("larger than the stream's limit of {limit} bytes")]

@@ -47,16 +47,16 @@ struct Entry {
     offset: u64,
 }
 
-/// Objects met while reading a dump, of which an [`Index`] can be made.
+/// Objects met while reading a dump.
 #[derive(Default)]
-pub(crate) struct Objects {
+struct Objects {
     entries: Vec<Entry>,
     lengths: Vec<u32>,
 }
 
 impl Objects {
     #[inline]
-    pub fn push(&mut self, offset: u64, object: &Object<'_>) {
+    fn push(&mut self, offset: u64, object: &Object<'_>) {
         // By an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(self.entries.len() / 8 + 64);
@@ -101,7 +101,7 @@ impl<'a> Index<'a> {
     }
 
     /// The index of the objects that have been met in a dump.
-    pub(crate) fn of(dump: Dump<'a>, objects: Objects) -> Self {
+    fn of(dump: Dump<'a>, objects: Objects) -> Self {
         let Objects { mut entries, mut lengths } = objects;
         entries.shrink_to_fit();
         lengths.shrink_to_fit();

@@ -39,7 +39,7 @@ fn itab(address: u64, type_address: u64) -> Vec<u8> {
     bytes(&Record::Itab(Itab { address, type_address }))
 }
 
-/// What follows the itabs: objects, a thread and the end.
+/// What follows the itabs: objects, a thread, the statistics and the end.
 fn tail() -> Vec<u8> {
     let mut tail = Vec::new();
     for i in 0..20 {
@@ -47,6 +47,8 @@ fn tail() -> Vec<u8> {
         tail.extend(bytes(&Record::Object(Object { address, contents, fields: Fields::default() })));
     }
     tail.extend(bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 })));
+    tail.push(Kind::MemStats as u8);
+    tail.extend([0; 281]);
     tail.push(0);
     tail
 }
@@ -205,7 +207,8 @@ fn of_ways_that_lead_nowhere_the_longest_is_taken() {
         out
     };
     assert!(out_of(&on) == file(&[&before, &named(T, ""), &itab(0x910, T), &tail()]));
-    assert!(out_of(&cut) == file(&[&before, &named(T, ""), &itab(0x777, T), &[0]]));
+    // An itab that nothing follows may be anything, and is not saved.
+    assert!(out_of(&cut) == file(&[&before, &named(T, ""), &[0]]));
 }
 
 #[test]
@@ -228,7 +231,7 @@ fn a_struck_dump_that_is_cut_as_well_is_kept_up_to_the_cut() {
         assert_eq!(out[kept], 0, "an eof record is added");
         assert_eq!(Dump::new(&out).unwrap().records().filter(Result::is_err).count(), 0);
         if cut >= way_back {
-            assert_eq!(salvage.lost_names().len(), 1, "cut at {cut}");
+            assert_eq!(salvage.lost_names().count(), 1, "cut at {cut}");
             assert_eq!(out[..kept], sound[..kept], "cut at {cut}");
             assert_eq!(kept as u64 + salvage.dropped(), (cut - removed) as u64);
         } else {

@@ -1,15 +1,17 @@
 //! Laws of the heap: objects, their fields, and what names objects.
 
+use std::ops::Range;
+
 use super::{Fault, Law, Report};
-use crate::index::Objects;
+use crate::extents::{Extents, Reference};
 use crate::{
     Dump, FieldKind, Fields, Finalizer, Index, Object, Params, Record, Slot, SlotCount, SlotRule, Version,
 };
 
 pub(super) struct Laws {
-    heap: std::ops::Range<u64>,
+    heap: Range<u64>,
     pointer_size: u64,
-    objects: Objects,
+    objects: Extents,
     /// If the dump's release has records of slots that are no objects.
     slots: Option<SlotRule>,
     /// What the statistics count as well.
@@ -44,11 +46,11 @@ impl Allocated {
 }
 
 impl Laws {
-    pub fn new(version: Version, params: &Params<'_>) -> Self {
+    pub fn new(version: Version, params: &Params<'_>, length: usize) -> Self {
         Self {
             heap: params.heap_start..params.heap_end,
             pointer_size: params.pointer_size.bytes(),
-            objects: Objects::default(),
+            objects: Extents::new(length),
             slots: SlotRule::new(version, params),
             allocated: Allocated::default(),
             first_reference: None,
@@ -58,7 +60,7 @@ impl Laws {
     pub fn record(&mut self, offset: u64, record: &Record<'_>, report: &mut Report<'_>) {
         match record {
             Record::Params(_) => {
-                let std::ops::Range { start, end } = self.heap;
+                let Range { start, end } = self.heap;
                 if start > end
                     || !start.is_multiple_of(self.pointer_size)
                     || !end.is_multiple_of(self.pointer_size)
@@ -71,7 +73,7 @@ impl Laws {
                 let size = object.contents.len() as u64;
                 self.object(offset, object.address, size, report);
                 self.slot(offset, object, report);
-                self.objects.push(offset, object);
+                self.objects.push(offset, object.address, size);
                 self.allocated.objects += 1;
                 self.allocated.bytes = self.allocated.bytes.saturating_add(size);
                 self.fields(offset, size, object.fields, report);
@@ -137,42 +139,73 @@ impl Laws {
     }
 
     /// Checks what needs all objects: that they are apart, and that they are there when something names them.
-    pub fn end(mut self, dump: Dump<'_>, report: &mut Report<'_>) {
+    pub fn end(mut self, dump: Dump<'_>, report: &mut Report<'_>, progress: &mut dyn FnMut(u64)) {
         if let Some(rule) = &mut self.slots {
             rule.finish(|slot| known_slot(slot, &mut self.allocated.slots, report));
         }
         self.allocated.check(report);
-        let index = Index::of(dump, self.objects);
-        let mut before = None;
-        for id in 0..index.len() {
-            let Object { address, contents, .. } = index.object(id);
-            if let Some((first, end)) = before
-                && end > address
-            {
-                let (law, offset) = (Law::ObjectsDisjoint, index.offset(id));
-                let detail =
-                    format!("the object at {address:#x} is inside the one from {first:#x} to {end:#x}");
-                report.violation(law, offset, detail);
-            }
-            before = Some((address, address.saturating_add(contents.len() as u64)));
-        }
-        // All records could be read before.
-        let Some(first) = self.first_reference else { return };
-        for (offset, record) in dump.records_from(first).flatten() {
-            let Some((law, address)) = reference(&record) else { continue };
-            if index.find(address).is_some() {
-                continue;
-            }
-            let detail = format!("no object contains {address:#x}");
-            match record {
-                Record::QueuedFinalizer(Finalizer {
-                    object: 0, argument_type: 0, object_type: 0, ..
-                }) => {
-                    report.fault(Fault::QueuedCleanup, offset, detail);
+        let first = self.first_reference;
+        match self.objects.apart() {
+            Some(objects) => {
+                // A pass over the objects for so many, which are a quarter of the input at most.
+                let most = dump.bytes().len() / 64 + 4096;
+                let mut references = references(dump, first, progress).peekable();
+                while references.peek().is_some() {
+                    let mut some: Vec<Reference> = references.by_ref().take(most).collect();
+                    objects.retain_unfounded(&dump, &mut some);
+                    some.iter().for_each(|reference| unfounded(&dump, reference, report));
                 }
-                _ => report.violation(law, offset, detail),
+            }
+            None => {
+                let Ok(index) = Index::new(dump) else { return };
+                check_apart(&index, report);
+                references(dump, first, progress)
+                    .filter(|reference| index.find(reference.address).is_none())
+                    .for_each(|reference| unfounded(&dump, &reference, report));
             }
         }
+    }
+}
+
+/// Checks that no object reaches into the next one.
+fn check_apart(index: &Index<'_>, report: &mut Report<'_>) {
+    let mut before = None;
+    for id in 0..index.len() {
+        let Object { address, contents, .. } = index.object(id);
+        if let Some((first, end)) = before
+            && end > address
+        {
+            let (law, offset) = (Law::ObjectsDisjoint, index.offset(id));
+            let detail = format!("the object at {address:#x} is inside the one from {first:#x} to {end:#x}");
+            report.violation(law, offset, detail);
+        }
+        before = Some((address, address.saturating_add(contents.len() as u64)));
+    }
+}
+
+/// The records from an offset on that name objects. All records could be read before.
+fn references(
+    dump: Dump<'_>,
+    first: Option<u64>,
+    progress: &mut dyn FnMut(u64),
+) -> impl Iterator<Item = Reference> {
+    let records = first.into_iter().flat_map(move |first| dump.records_from(first).flatten());
+    records.filter_map(|(offset, record)| {
+        progress(offset);
+        reference(&record).map(|(_, address)| Reference { address, offset })
+    })
+}
+
+/// Reports a record that names what is in no object.
+fn unfounded(dump: &Dump<'_>, at: &Reference, report: &mut Report<'_>) {
+    let Some(Ok((offset, record))) = dump.records_from(at.offset).next() else { return };
+    let Some((law, address)) = reference(&record) else { return };
+    let detail = format!("no object contains {address:#x}");
+    match record {
+        Record::QueuedFinalizer(Finalizer { object: 0, argument_type: 0, object_type: 0, .. }) => {
+            report.fault(Fault::QueuedCleanup, offset, detail);
+        }
+        _ => report.violation(law, offset, detail),
     }
 }
 

@@ -243,7 +243,17 @@ pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
 ///
 /// Takes memory for an [`Index`](crate::Index) and for the dump's itabs, types, goroutines, threads and buckets: of
 /// hostile input less than ten times its size, of real dumps a small part.
-pub fn examine(input: &[u8], mut take: impl FnMut(Finding)) -> Option<Releases> {
+pub fn examine(input: &[u8], take: impl FnMut(Finding)) -> Option<Releases> {
+    examine_with(input, take, |_| ())
+}
+
+/// The same, telling `progress` up to which offset the dump has been read. Of a mapped file that much may be unmapped,
+/// though some of it is read again.
+pub fn examine_with(
+    input: &[u8],
+    mut take: impl FnMut(Finding),
+    mut progress: impl FnMut(u64),
+) -> Option<Releases> {
     let dump = match Dump::new(input) {
         Ok(dump) => dump,
         Err(error) => {
@@ -254,11 +264,12 @@ pub fn examine(input: &[u8], mut take: impl FnMut(Finding)) -> Option<Releases> 
     let params = dump.params();
     let report = &mut Report { releases: Releases::of(dump.version(), params), take: &mut take };
     let mut global = global::Laws::new(params);
-    let mut heap = heap::Laws::new(dump.version(), params);
+    let mut heap = heap::Laws::new(dump.version(), params, input.len());
     let mut stacks = stacks::Laws::new(dump.version(), params);
     for record in dump.records() {
         match record {
             Ok((offset, record)) => {
+                progress(offset);
                 if let Record::StackFrame(frame) = &record {
                     report.releases.with_function(&frame.function.name);
                 }
@@ -275,6 +286,6 @@ pub fn examine(input: &[u8], mut take: impl FnMut(Finding)) -> Option<Releases> 
     }
     stacks.end(global.threads(), report);
     global.end(input.len() as u64, report);
-    heap.end(dump, report);
+    heap.end(dump, report, &mut progress);
     Some(report.releases)
 }

@@ -172,7 +172,7 @@ fn unreadable_input_is_one_line_and_status_2() {
         assert_exit(&heapmatrix(&["inspect", "-"], input), 2);
         assert_exit(&heapmatrix(&["print", "-"], input), 2);
         assert_exit(&heapmatrix(&["salvage", "-", "-o", "-"], input), 2);
-        assert_exit(&heapmatrix(&["verify", "-"], input), 1);
+        assert_exit(&heapmatrix(&["verify", "-"], input), 2);
     }
     let cut = &dump()[..100];
     let error = heapmatrix(&["inspect", "-"], cut);

@@ -63,8 +63,8 @@ fn run(command: &Command, input: &[u8]) -> (Option<Verdict>, Vec<u8>) {
         Command::Inspect(args) => args.run(source, &mut Out::new(&mut out, true)),
         Command::Print(args) => args.run(source, &mut Out::new(&mut out, true)),
         Command::Grep(args) => args.run(source, &mut Out::new(&mut out, true)),
-        Command::Verify(args) => args.run(source, &mut out),
-        Command::Salvage(args) => args.run(source, || Ok(&mut out), |_| Ok(()), &mut Vec::new()),
+        Command::Verify(args) => args.run(input, &mut out),
+        Command::Salvage(args) => args.run(input, &mut out, &mut Vec::new()),
         other => panic!("{other:?} reads no dump"),
     };
     if let Err(error) = &outcome {

@@ -1,23 +1,26 @@
-//! Dumps from files and from standard input, compressed or not.
+//! Dumps from files and from standard input, compressed or not, with or without a program's output before them.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
-use std::time::Duration;
 
-use heapmatrix_reader::{Kind, Stream, StreamError};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use heapmatrix_reader::{Kind, Stream, StreamError, Version};
+
+use super::progress::{self, Watched};
+use super::whole::Whole;
 
 /// What a Zstandard frame starts with.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// What a gzip member starts with: the only method that there is, deflate.
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];
 
-/// More than this is not held in memory: a small compressed file can hold any amount of zeros.
-const MOST_IN_MEMORY: u64 = 8 << 30;
+/// How far into the input a dump may begin, in bytes. A program that dumps to its standard output has said little before.
+const FARTHEST_HEADER: usize = 64 << 10;
 
 /// Where a dump comes from.
 #[derive(Debug, clap::Args)]
 pub struct Input {
-    /// The dump; - is standard input, and Zstandard is recognised
+    /// The dump; - is standard input, and Zstandard and gzip are recognised
     #[arg(value_name = "FILE")]
     path: std::path::PathBuf,
 }
@@ -28,17 +31,19 @@ impl Input {
         Stream::new(source).map_err(|error| self.explain(error))
     }
 
-    /// Reads the whole dump.
-    pub fn read(&self, source: Box<dyn Read>) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        let read = source.take(MOST_IN_MEMORY).read_to_end(&mut bytes);
-        match read {
-            Ok(length) if length as u64 == MOST_IN_MEMORY => {
-                Err(format!("{} is too large: {MOST_IN_MEMORY} bytes or more", self.name()))
+    /// The whole dump, to be read in any order: mapped if it is a plain file, and otherwise kept in a file without a name.
+    pub fn whole(&self) -> Result<Whole, String> {
+        let explain = |error| self.unreadable(&error);
+        if !self.is_standard_input() {
+            let mut file = File::open(&self.path).map_err(explain)?;
+            if file.metadata().map_err(explain)?.is_file() {
+                let head = start_of(&mut file, FARTHEST_HEADER).map_err(explain)?;
+                if Compression::of(&head).is_none() {
+                    return Whole::map(&file, self.find_header(&head)?).map_err(explain);
+                }
             }
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(format!("cannot read {}: {error}", self.name())),
         }
+        Whole::spool(self.open()?).map_err(explain)
     }
 
     /// What is wrong with the dump, in one line, and what to do if something can be done.
@@ -53,10 +58,14 @@ impl Input {
             Some((Kind::Type, _)) if dump_error.field() == "name" => {
                 " (Go 1.5 writes memory in place of some names: heapmatrix salvage repairs that)"
             }
-            Some(_) if dump_error.is_truncation() => " (heapmatrix salvage keeps what can be read)",
+            Some(_) => " (heapmatrix salvage keeps what can be read)",
             _ => "",
         };
         format!("{name}: {error}{advice}")
+    }
+
+    fn unreadable(&self, error: &io::Error) -> String {
+        format!("cannot read {}: {error}", self.name())
     }
 
     /// How messages name the dump.
@@ -73,50 +82,104 @@ impl Input {
         if self.is_standard_input() { stdin_metadata().ok() } else { fs::metadata(&self.path).ok() }
     }
 
-    /// Opens the dump.
+    /// Opens the dump: what is read begins with its header.
     pub fn open(&self) -> Result<Box<dyn Read>, String> {
-        let explain = |error: io::Error| format!("cannot read {}: {error}", self.name());
-        if self.is_standard_input() {
-            return decompressed(progress_bar(None).wrap_read(io::stdin())).map_err(explain);
-        }
-        let open = || {
-            let file = File::open(&self.path)?;
+        let explain = |error| self.unreadable(&error);
+        let (source, length): (Box<dyn Read>, _) = if self.is_standard_input() {
+            (Box::new(io::stdin()), None)
+        } else {
+            let file = File::open(&self.path).map_err(explain)?;
             // A pipe's length is 0.
-            let length = Some(file.metadata()?.len()).filter(|&length| length > 0);
-            decompressed(progress_bar(length).wrap_read(file))
+            let length = file.metadata().map_err(explain)?.len();
+            (Box::new(file), Some(length).filter(|&length| length > 0))
         };
-        open().map_err(explain)
+        let mut source = decompressed(Watched::new(source, progress::bar(length))).map_err(explain)?;
+        let mut head = start_of(&mut source, Version::Go15.header().len()).map_err(explain)?;
+        if Version::recognise(&head).is_err() {
+            head.extend(start_of(&mut source, FARTHEST_HEADER).map_err(explain)?);
+        }
+        head.drain(..self.find_header(&head)?);
+        Ok(Box::new(Cursor::new(head).chain(source)))
+    }
+
+    /// Where the dump begins in what the input starts with.
+    fn find_header(&self, head: &[u8]) -> Result<usize, String> {
+        let Err(error) = Version::recognise(head) else { return Ok(0) };
+        if let Some(what) = other_format(head) {
+            return Err(format!("{}: not a heap dump but {what}", self.name()));
+        }
+        let length = Version::Go15.header().len();
+        let start = head.windows(length).position(|bytes| Version::recognise(bytes).is_ok());
+        // Text is what a program prints: other bytes are some other format's, with a dump inside.
+        match start.filter(|&start| !head[..start].contains(&0)) {
+            Some(start) => {
+                eprintln!(
+                    "note: {}: the dump begins after {start} bytes of text, from where offsets count",
+                    self.name()
+                );
+                Ok(start)
+            }
+            None => Err(self.explain(error.into())),
+        }
     }
 }
 
-/// How much has been read, of so many bytes, on standard error if that is a terminal. It is gone when its reader is.
-fn progress_bar(length: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(10));
-    let template = match length {
-        Some(_) => "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
-        None => "{spinner} {bytes}  {bytes_per_sec}",
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+/// What else people take for a heap dump, and what to do with it.
+fn other_format(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"\x7fELF") {
+        // The byte order of the type, which says whether it is a core, is the file's.
+        let kind = match (head.get(5), head.get(16), head.get(17)) {
+            (Some(2), Some(&high), Some(&low)) => u16::from_be_bytes([high, low]),
+            (_, Some(&low), Some(&high)) => u16::from_le_bytes([low, high]),
+            _ => 0,
+        };
+        return Some(match kind {
+            4 => {
+                "an ELF core file, which no command reads yet: the writer's library dumps it (README, \"Dumping a process \
+                 of your own\")"
+            }
+            _ => "an ELF program: heapmatrix exec runs a static Go program, and dumps its heap with --dump",
+        });
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar.with_finish(ProgressFinish::AndClear)
+    if head.starts_with(b"{") {
+        return Some("JSON");
+    }
+    None
+}
+
+/// The first bytes of a source, `length` of them unless it ends before.
+fn start_of(source: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    source.take(length as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// How data are compressed.
+#[derive(Clone, Copy)]
+enum Compression {
+    Zstd,
+    Gzip,
+}
+
+impl Compression {
+    fn of(start: &[u8]) -> Option<Self> {
+        [(ZSTD_MAGIC, Self::Zstd), (GZIP_MAGIC, Self::Gzip)]
+            .into_iter()
+            .find_map(|(magic, compression)| start.starts_with(magic).then_some(compression))
+    }
 }
 
 /// Decompresses what starts like compressed data.
-fn decompressed(source: impl Read + 'static) -> io::Result<Box<dyn Read>> {
-    let mut source = BufReader::with_capacity(1 << 16, source);
-    // Pipes may give the first bytes one by one; the header of a dump is longer than the magic number.
-    let start = source.fill_buf()?;
-    if start.len() >= ZSTD_MAGIC.len() {
-        let compressed = start.starts_with(&ZSTD_MAGIC);
-        return if compressed { zstd_decoder(source) } else { Ok(Box::new(source)) };
-    }
-    let mut start = Vec::new();
-    (&mut source).take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;
-    let compressed = start == ZSTD_MAGIC;
-    let whole = BufReader::new(io::Cursor::new(start).chain(source));
-    if compressed { zstd_decoder(whole) } else { Ok(Box::new(whole)) }
+fn decompressed(mut source: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    // Pipes may give the first bytes one by one.
+    let start = start_of(&mut source, ZSTD_MAGIC.len())?;
+    let compression = Compression::of(&start);
+    let whole = BufReader::with_capacity(1 << 16, Cursor::new(start).chain(source));
+    Ok(match compression {
+        Some(Compression::Zstd) => zstd_decoder(whole)?,
+        Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
+        None => Box::new(whole),
+    })
 }
 
 fn zstd_decoder(source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {

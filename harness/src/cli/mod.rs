@@ -22,6 +22,7 @@ mod number;
 mod out;
 mod output;
 mod print;
+mod progress;
 mod record;
 mod run;
 mod salvage;
@@ -29,6 +30,7 @@ mod search;
 mod stdout;
 mod summary;
 mod verify;
+mod whole;
 
 use std::error::Error;
 use std::fmt::Display;

@@ -1,9 +1,9 @@
 //! `heapmatrix salvage`: repairs a dump.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use heapmatrix_reader::Salvage;
+use heapmatrix_reader::{Salvage, Skipped, salvage_with};
 
 use super::input::Input;
 use super::output::{self, Output};
@@ -11,8 +11,8 @@ use super::{Outcome, Verdict, to_stdout};
 
 /// Save what can be read of a damaged heap dump
 ///
-/// Repairs dumps that are cut off, and dumps by Go 1.5 that have memory in place of type names. Exits with 1 if
-/// records are lost: names alone are no such loss.
+/// Repairs dumps that are cut off, dumps in which bytes are missing or overwritten, and dumps by Go 1.5 that have memory in
+/// place of type names. What is saved are whole records. Exits with 1 if records are lost: names alone are no such loss.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status: 0 all records are saved, 1 some are lost, 2 bad usage, no heap dump, or a file that cannot be written.
@@ -31,32 +31,38 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let source = self.input.open()?;
         if let Some(input) = self.input.metadata() {
             output::refuse_input(&self.output, &input)?;
         }
+        let whole = self.input.whole()?;
+        let salvage = salvage_with(whole.bytes(), &mut |offset| whole.read_to(offset))
+            .map_err(|error| self.input.explain(error.into()))?;
+        let mut out = whole.copy_to(Output::create(&self.output)?);
+        salvage.write_to(&mut out)?;
+        out.into_inner().commit()?;
         if output::is_standard_output(&self.output) {
             // The report keeps out of the dump's way.
-            return self.run(source, || Output::create(&self.output), Output::commit, &mut io::stderr());
+            tell(&salvage, &mut io::stderr())?;
+            Ok(verdict(&salvage))
+        } else {
+            to_stdout(|report| {
+                tell(&salvage, report)?;
+                Ok(verdict(&salvage))
+            })
         }
-        to_stdout(|report| self.run(source, || Output::create(&self.output), Output::commit, report))
     }
 
-    pub(super) fn run<W: Write>(
-        &self,
-        source: Box<dyn Read>,
-        create: impl FnOnce() -> Result<W, String>,
-        commit: impl FnOnce(W) -> Result<(), String>,
-        report: &mut dyn Write,
-    ) -> Outcome {
-        let input = self.input.read(source)?;
-        let salvage = heapmatrix_reader::salvage(&input).map_err(|error| self.input.explain(error.into()))?;
-        let mut out = create()?;
+    #[cfg(test)]
+    pub(super) fn run(&self, input: &[u8], mut out: impl Write, report: &mut dyn Write) -> Outcome {
+        let salvage = salvage_with(input, &mut |_| ()).map_err(|error| self.input.explain(error.into()))?;
         salvage.write_to(&mut out)?;
-        commit(out)?;
         tell(&salvage, report)?;
-        Ok(if salvage.cut().is_none() { Verdict::Sound } else { Verdict::Failed })
+        Ok(verdict(&salvage))
     }
+}
+
+fn verdict(salvage: &Salvage<'_>) -> Verdict {
+    if salvage.has_lost_records() { Verdict::Failed } else { Verdict::Sound }
 }
 
 /// Writes as it goes: there may be as many names as a small dump has types.
@@ -70,6 +76,26 @@ fn tell(salvage: &Salvage<'_>, out: &mut dyn Write) -> io::Result<()> {
             lost.claimed,
             lost.removed.end - lost.removed.start
         )?;
+    }
+    for Skipped { range, before, after, orphans, why } in salvage.skipped() {
+        write!(
+            out,
+            "offsets {} to {}: {} bytes skipped, after the {} record at {}",
+            range.start,
+            range.end,
+            range.end - range.start,
+            before.0,
+            before.1
+        )?;
+        if let Some((kind, offset)) = after {
+            write!(out, " and up to the {kind} record at {offset}")?;
+        }
+        match orphans {
+            0 => {}
+            1 => write!(out, ", with 1 record of a goroutine that is lost")?,
+            count => write!(out, ", with {count} records of a goroutine that is lost")?,
+        }
+        writeln!(out, ": {why}")?;
     }
     if let Some(error) = salvage.cut() {
         writeln!(out, "{error}; {} bytes dropped", salvage.dropped())?;

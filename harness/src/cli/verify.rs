@@ -1,9 +1,9 @@
 //! `heapmatrix verify`: whether a dump obeys the laws of dumps.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 
-use heapmatrix_reader::laws::{Fault, Finding, Known, Law, Violation, examine};
+use heapmatrix_reader::laws::{Fault, Finding, Known, Law, Violation, examine_with};
 use serde::Serialize;
 
 use super::escape::Escaped;
@@ -88,14 +88,20 @@ impl Places {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        let source = self.input.open()?;
-        to_stdout(|out| self.run(source, out))
+        let whole = self.input.whole()?;
+        let report = Report::new(whole.bytes(), |offset| whole.read_to(offset));
+        drop(whole);
+        to_stdout(|out| self.tell(&report, out))
     }
 
-    pub(super) fn run(&self, source: Box<dyn Read>, out: &mut dyn Write) -> Outcome {
-        let report = Report::new(&self.input.read(source)?);
+    #[cfg(test)]
+    pub(super) fn run(&self, input: &[u8], out: &mut dyn Write) -> Outcome {
+        self.tell(&Report::new(input, |_| ()), out)
+    }
+
+    fn tell(&self, report: &Report, out: &mut dyn Write) -> Outcome {
         if self.json {
-            write_json(out, &report)?;
+            write_json(out, report)?;
         } else {
             write!(out, "{}", report.text(&Escaped(self.input.name()).to_string()))?;
         }
@@ -104,17 +110,18 @@ impl Args {
 }
 
 impl Report {
-    fn new(input: &[u8]) -> Self {
+    fn new(input: &[u8], progress: impl FnMut(u64)) -> Self {
         let mut broken: BTreeMap<Law, Places> = BTreeMap::new();
         let mut shown: BTreeMap<Fault, Places> = BTreeMap::new();
-        let releases = examine(input, |finding| match finding {
+        let take = |finding| match finding {
             Finding::Violation(Violation { law, offset, detail }) => {
                 broken.entry(law).or_default().add(offset, detail, TOLD);
             }
             Finding::Known(Known { fault, offset, detail }) => {
                 shown.entry(fault).or_default().add(offset, detail, KNOWN_TOLD);
             }
-        });
+        };
+        let releases = examine_with(input, take, progress);
         let ok = broken.is_empty();
         let laws = Law::ALL.iter().map(|law| {
             let Places { count, first } = broken.remove(law).unwrap_or_default();

@@ -113,10 +113,10 @@ impl Input {
         // Text is what a program prints: other bytes are some other format's, with a dump inside.
         match start.filter(|&start| !head[..start].contains(&0)) {
             Some(start) => {
-                eprintln!(
-                    "note: {}: the dump begins after {start} bytes of text, from where offsets count",
-                    self.name()
-                );
+                let name = self.name();
+                super::note(format_args!(
+                    "note: {name}: the dump begins after {start} bytes of text, from where offsets count"
+                ));
                 Ok(start)
             }
             None => Err(self.explain(error.into())),

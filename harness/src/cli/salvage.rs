@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use heapmatrix_reader::{Salvage, Skipped, salvage_with};
 
 use super::input::Input;
+use super::out::Out;
 use super::output::{self, Output};
 use super::{Outcome, Verdict, to_stdout};
 
@@ -42,7 +43,7 @@ impl Args {
         out.into_inner().commit()?;
         if output::is_standard_output(&self.output) {
             // The report keeps out of the dump's way.
-            tell(&salvage, &mut io::stderr())?;
+            tell(&salvage, &mut Out::new(&mut io::stderr(), false))?;
             Ok(verdict(&salvage))
         } else {
             to_stdout(|report| {

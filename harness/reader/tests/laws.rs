@@ -368,6 +368,7 @@ fn a_signal_leaves_the_link_register_between_frames() {
     }
     // A machine that nobody knows may do what the others do.
     assert_eq!(with_gap(PANIC, 24, later("wonder64")), []);
+    assert_eq!(with_gap(PANIC, 32, later("wonder64")), []);
     assert_eq!(with_gap(PANIC, 40, later("wonder64")), [Law::FramesContiguous]);
     assert_eq!(with_gap(PANIC, 12, later("wonder64")), [Law::FramesContiguous]);
 }
@@ -488,12 +489,58 @@ fn a_dump_says_which_releases_it_may_be_of() {
     assert_eq!(of(Version::Go17, ""), "Go 1.7 to 1.16");
     assert_eq!(of(Version::Go17, "go1.27.3"), "Go 1.27");
     assert_eq!(of(Version::Go17, "devel go1.28-3ac8a3c Tue Aug 4"), "Go 1.28");
+    assert_eq!(of(Version::Go17, "go1.17"), "Go 1.17");
     for unknown in ["framepointer", "mine", "go1.", "go1.999", "go1.12.17"] {
         assert_eq!(of(Version::Go17, unknown), "Go 1.7 and later", "{unknown}");
     }
     let file = encode(&sound_of("amd64", "go1.24.11"));
     assert_eq!(examine(&file, |finding| panic!("{finding:?}")), Some(Releases::between(24, 24)));
     assert_eq!(examine(b"", |_| ()), None);
+}
+
+#[test]
+fn releases_are_ranges_with_both_ends() {
+    let some = Releases::between(9, 16);
+    for (other, overlaps, within) in [
+        (Releases::between(5, 8), false, false),
+        (Releases::between(5, 9), true, false),
+        (Releases::between(16, 17), true, false),
+        (Releases::since(17), false, false),
+        (Releases::since(9), true, true),
+        (Releases::between(9, 16), true, true),
+        (Releases::between(10, 16), true, false),
+        (Releases::between(9, 15), true, false),
+    ] {
+        assert_eq!((some.overlaps(other), some.within(other)), (overlaps, within), "{other}");
+        assert_eq!(other.overlaps(some), overlaps, "{other}");
+    }
+}
+
+/// What may be an object and what is none are not held against the statistics; nor is a release that nobody knows.
+#[test]
+fn only_what_must_be_an_object_counts() {
+    let mut records = sound_of("amd64", "go1.27.3");
+    let end = at(&records, Kind::Goroutine);
+    let slots = (248..256).map(|slot| 0x10_4000 + slot * 32);
+    let fields = Fields::default();
+    records.splice(
+        end..end,
+        slots.map(|address| Record::Object(Object { address, contents: CONTENTS, fields })),
+    );
+    // The last four are under the span's mark bits; of the others it isn't known.
+    let mut places = Vec::new();
+    examine(&encode(&records), |finding| match finding {
+        Finding::Known(Known { fault: Fault::SlotsUnderBitmap, detail, .. }) => places.push(detail),
+        other => panic!("{other:?}"),
+    });
+    let none = |address| format!("the 32 bytes at {address:#x} are no object");
+    assert_eq!(places, [0x10_5f80, 0x10_5fa0, 0x10_5fc0, 0x10_5fe0].map(none));
+
+    for (release, laws) in [("go1.27.3", vec![Law::StatsAlloc]), ("go1.28.0", vec![]), ("mine", vec![])] {
+        let mut records = sound_of("amd64", release);
+        change!(records, MemStats, heap_alloc = 63);
+        assert_eq!(broken(&records), laws, "{release}");
+    }
 }
 
 /// Small parts of real dumps in `corpora/regressions`, which these laws once took for broken.

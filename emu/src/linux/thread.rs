@@ -95,6 +95,10 @@ pub struct Thread {
     pub clear_tid: u64,
     /// How many instructions it has executed.
     pub cpu: u64,
+    /// What it is called: `PR_SET_NAME`.
+    pub name: [u8; 15],
+    /// `PR_SET_KEEPCAPS`.
+    pub keep_capabilities: bool,
     /// Its segments, on 386.
     pub segments: ThreadSegments,
     /// What it takes; the first thread takes nothing.
@@ -115,6 +119,8 @@ impl Thread {
             interrupted: BTreeMap::new(),
             clear_tid: 0,
             cpu: 0,
+            name: [0; 15],
+            keep_capabilities: false,
             segments: ThreadSegments::default(),
             _charge: None,
         }

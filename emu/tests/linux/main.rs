@@ -1,5 +1,6 @@
 //! The Linux personality, with small programs on all four machines.
 
+mod files;
 mod guest;
 mod limits;
 
@@ -10,7 +11,7 @@ use heapmatrix_emu::linux::{ExitStatus, Options, Outcome, Process, Recorder, Run
 use heapmatrix_writer::AnyTarget;
 
 /// Runs a test's body for each machine.
-fn each(test: impl Fn(AnyTarget)) {
+pub fn each(test: impl Fn(AnyTarget)) {
     TARGETS.into_iter().for_each(test);
 }
 

@@ -275,11 +275,37 @@ pub fn prlimit64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-/// `prctl(option, …)`: naming threads and memory, without effect.
-pub fn prctl(_: &mut Process, call: &Call) -> Result<u64, Stop> {
-    const PR_SET_NAME: u64 = 15;
-    match call.args[0] {
-        PR_SET_NAME => Ok(0),
+/// `prctl(option, …)`: what a thread is called, and what changes nothing here.
+pub fn prctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const SET_PDEATHSIG: u64 = 1;
+    const GET_DUMPABLE: u64 = 3;
+    const SET_DUMPABLE: u64 = 4;
+    const GET_KEEPCAPS: u64 = 7;
+    const SET_KEEPCAPS: u64 = 8;
+    const SET_NAME: u64 = 15;
+    const GET_NAME: u64 = 16;
+    const SET_NO_NEW_PRIVS: u64 = 38;
+    let [option, argument, ..] = call.args;
+    match option {
+        SET_NAME => {
+            let mut name = p.user().string(argument)?;
+            name.resize(15, 0);
+            p.thread().name.copy_from_slice(&name);
+            Ok(0)
+        }
+        GET_NAME => {
+            let mut name = p.thread().name.to_vec();
+            name.push(0);
+            p.user().write(argument, &name)?;
+            Ok(0)
+        }
+        GET_KEEPCAPS => Ok(p.thread().keep_capabilities.into()),
+        SET_KEEPCAPS if argument <= 1 => {
+            p.thread().keep_capabilities = argument == 1;
+            Ok(0)
+        }
+        GET_DUMPABLE => Ok(1),
+        SET_DUMPABLE | SET_PDEATHSIG | SET_NO_NEW_PRIVS => Ok(0),
         _ => Err(Errno::Inval.into()),
     }
 }

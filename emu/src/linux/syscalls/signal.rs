@@ -113,8 +113,11 @@ fn number(arg: u64) -> Result<u32, Errno> {
 
 /// `kill(pid, signal)`: only to oneself.
 pub fn kill(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    const ME: i32 = PID as i32;
+    const MY_GROUP: i32 = -ME;
     let number = number(call.args[1])?;
-    if call.args[0] as u32 != PID {
+    // Itself, its group, or all that it may.
+    if !matches!(call.args[0] as i32, ME | 0 | -1 | MY_GROUP) {
         return Err(Errno::Srch.into());
     }
     if number != 0 {

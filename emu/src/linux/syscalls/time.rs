@@ -3,13 +3,17 @@
 use super::super::errno::Errno;
 use super::super::process::Process;
 use super::super::thread::{Call, Wait};
+use super::super::timer::TimerClock;
 use super::super::user::Record;
 use super::Stop;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Clocks that show the time of day; all others show the time since the machine was booted.
+/// Clocks that show the time of day, and those that show how much was executed; all others show the time
+/// since the machine was booted.
 const CLOCK_REALTIME: u64 = 0;
+const CLOCK_PROCESS_CPUTIME_ID: u64 = 2;
+const CLOCK_THREAD_CPUTIME_ID: u64 = 3;
 const CLOCK_REALTIME_COARSE: u64 = 5;
 const HIGHEST_CLOCK: u64 = 11;
 
@@ -28,9 +32,12 @@ pub fn timespec(p: &mut Process, addr: u64, width: u64) -> Result<u64, Errno> {
     Ok(sec.saturating_mul(SECOND).saturating_add(nsec))
 }
 
-fn now(p: &Process, clock: u64) -> Result<u64, Errno> {
+fn now(p: &mut Process, clock: u64) -> Result<u64, Errno> {
+    let tid = p.thread().tid;
     match clock {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE => Ok(p.clock.wall()),
+        CLOCK_PROCESS_CPUTIME_ID => Ok(p.timer_time(TimerClock::Process)),
+        CLOCK_THREAD_CPUTIME_ID => Ok(p.timer_time(TimerClock::Thread(tid))),
         0..=HIGHEST_CLOCK => Ok(p.clock.monotonic()),
         _ => Err(Errno::Inval),
     }

@@ -58,15 +58,16 @@ fn room_of_deleted_files_is_given_back() {
 fn folders_without_end_end_where_there_is_no_room() {
     each(|target| {
         let mut g = Guest::new(target);
-        path(&mut g, DATA, "/aa");
-        g.call("mkdir", &[Is(DATA), Is(0o755)]).keep(DATA + 64);
-        for name in 0..120 {
+        // Names of 120 bytes, which count as well.
+        path(&mut g, DATA, &format!("/{}", "a".repeat(120)));
+        g.call("mkdir", &[Is(DATA), Is(0o755)]).keep(DATA + 264);
+        for name in 0..150 {
             g.store(DATA + 2, u64::from(b'b') + name, Width::B1).call("mkdir", &[Is(DATA), Is(0o755)]);
         }
-        g.keep(DATA + 72).exit(0);
-        let done = g.run(little(64));
-        assert_eq!((done.status(), done.word(DATA + 64)), (0, 0), "{target}");
-        assert_eq!(done.word(DATA + 72), ENOSPC, "{target}: 121 folders do not fit");
+        g.keep(DATA + 272).exit(0);
+        let done = g.run(little(128));
+        assert_eq!((done.status(), done.word(DATA + 264)), (0, 0), "{target}");
+        assert_eq!(done.word(DATA + 272), ENOSPC, "{target}: 151 folders do not fit");
     });
 }
 

@@ -86,6 +86,10 @@ fn a_verdict_survives_its_reader() {
         (&["inspect", "--json", &sound], 0),
         (&["inspect", &cut], 2),
         (&["print", &sound], 0),
+        (&["print", &cut], 2),
+        (&["grep", "nothing like this", &sound], 1),
+        (&["grep", "(?-u)[^x]", &sound], 0),
+        (&["grep", "nothing like this", &cut], 2),
         (&["exec", &seven], 7),
         (&["exec", "--json", &seven], 7),
     ] {

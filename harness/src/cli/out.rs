@@ -9,6 +9,8 @@ use super::escape::{Escaped, EscapingWriter};
 
 /// Column heads and other titles.
 pub const HEAD: Style = Style::new().bold();
+/// What is right.
+pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// What is wrong.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What names the things listed.

@@ -8,8 +8,10 @@ use heapmatrix_writer::AnyTarget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::number::{number, positive};
-use super::{Outcome, Verdict, emulated_target, output, print_json};
+use super::out::{BAD, GOOD, HEAD, Out};
+use super::{Outcome, Verdict, emulated_target, output, print_json, to_stdout};
 use crate::matrix::{self, Matrix};
+use crate::report::RunReport;
 
 /// More jobs than this are no faster on any machine, and each is a thread.
 const MOST_JOBS: usize = 1024;
@@ -79,10 +81,24 @@ impl Args {
         if self.json {
             print_json(&report)?;
         } else {
-            super::print(format_args!("{report}"))?;
+            to_stdout(|out| {
+                print(&report, out)?;
+                Ok(Verdict::Sound)
+            })?;
         }
         Ok(if report.ok { Verdict::Sound } else { Verdict::Failed })
     }
+}
+
+/// The table with its head, and the verdict, the last line, in its colour.
+fn print(report: &RunReport, out: &mut Out<'_>) -> std::io::Result<()> {
+    let text = report.to_string();
+    let lines = text.lines().count();
+    text.lines().enumerate().try_for_each(|(number, line)| match number {
+        0 => out.painted_line(HEAD, line),
+        _ if number + 1 == lines => out.painted_line(if report.ok { GOOD } else { BAD }, line),
+        _ => out.line(line),
+    })
 }
 
 /// Whether files can be made in a folder: better said before an hour's work than after it.

@@ -116,8 +116,13 @@ pub fn list_to_stdout(run: impl FnOnce(&mut Out<'_>) -> Outcome) -> Outcome {
 fn run_to(stdout: Stdout, run: impl FnOnce(&mut Out<'_>) -> Outcome) -> Outcome {
     let mut writer = BufWriter::new(stdout);
     let outcome = run(&mut Out::new(&mut writer, has_colors(&io::stdout())));
-    writer.flush()?;
-    outcome
+    let flushed = writer.flush();
+    // What was found out stays so when nobody has read the last of it.
+    let verdict = outcome?;
+    match flushed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(verdict),
+    }
 }
 
 /// Whether a stream is to have colours: as `--color` says, and on a terminal unless `NO_COLOR` is set.

@@ -247,6 +247,8 @@ pub struct GuestMemory {
     layout: u64,
     /// What the host has done here: see [`GuestMemory::effort`].
     effort: AtomicU64,
+    /// The code that the host has written since the last look: address and length, each in one region.
+    rewritten: Vec<(u64, u64)>,
 }
 
 /// Regions up to this size are copied to become one with what is mapped behind them.
@@ -261,7 +263,12 @@ impl Default for GuestMemory {
 impl GuestMemory {
     /// An empty address space.
     pub fn new() -> Self {
-        GuestMemory { regions: Vec::new(), layout: fresh_layout(), effort: AtomicU64::new(0) }
+        GuestMemory {
+            regions: Vec::new(),
+            layout: fresh_layout(),
+            effort: AtomicU64::new(0),
+            rewritten: Vec::new(),
+        }
     }
 
     /// Maps zeroed memory, of whole pages.
@@ -319,14 +326,12 @@ impl GuestMemory {
 
     /// Writes bytes, whatever the regions' protections.
     ///
-    /// A machine that has already executed code there must be told to forget it
-    /// ([`Machine::flush_code`](crate::machine::Machine::flush_code)).
-    ///
     /// # Errors
     /// [`MemoryError::NotMapped`].
     pub fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), MemoryError> {
         self.require(addr, bytes.len() as u64)?;
         self.work(bytes.len() as u64);
+        self.note_code(addr, bytes.len() as u64);
         let mut rest = bytes;
         self.pieces_mut(addr, bytes.len() as u64, |piece| {
             let (now, later) = rest.split_at(piece.len());
@@ -343,6 +348,7 @@ impl GuestMemory {
     pub fn fill(&mut self, addr: u64, len: u64, byte: u8) -> Result<(), MemoryError> {
         self.require(addr, len)?;
         self.work(len);
+        self.note_code(addr, len);
         self.pieces_mut(addr, len, |piece| piece.fill(byte));
         Ok(())
     }
@@ -350,6 +356,7 @@ impl GuestMemory {
     /// The `len` bytes at `addr` to write to, when they are one piece of host memory.
     pub fn borrow_mut(&mut self, addr: u64, len: u64) -> Option<&mut [u8]> {
         let at = self.contiguous(addr, len)?;
+        self.note_code(addr, len);
         let region = &mut self.regions[at];
         Some(region.slice_mut((addr - region.addr) as usize, len as usize))
     }
@@ -441,6 +448,29 @@ impl GuestMemory {
     /// Names the present layout: two memories of the same layout number map the same regions.
     pub(crate) fn layout(&self) -> u64 {
         self.layout
+    }
+
+    /// What has been written of executable regions since the last time this was asked: each address and
+    /// length lies in one region, if that is still mapped.
+    pub(crate) fn take_rewritten(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.rewritten)
+    }
+
+    /// Notes what of a mapped range is code, before it is written.
+    fn note_code(&mut self, addr: u64, len: u64) {
+        let end = addr + len;
+        let first = self.first_ending_behind(addr);
+        let written = self.regions[first..].iter().take_while(|r| r.addr < end);
+        for region in written.filter(|r| r.prot.exec) {
+            let (from, to) = (addr.max(region.addr), end.min(region.end()));
+            // One write after the other to the same place, or in a row, is one.
+            match self.rewritten.last_mut() {
+                Some((start, len)) if (*start..=*start + *len).contains(&from) && *start >= region.addr => {
+                    *len = (*len).max(to - *start);
+                }
+                _ => self.rewritten.push((from, to - from)),
+            }
+        }
     }
 
     /// The index of the first region that ends behind `addr`: the one that holds it, or the next.

@@ -105,3 +105,24 @@ fn faults_in_long_blocks_are_counted_exactly() {
         }
     }
 }
+
+#[test]
+fn a_fault_before_code_without_end_is_counted_exactly() {
+    // Zeros are instructions of two bytes on x86, to the end of the mapping: translated from an odd place on, they
+    // never come to an end that a block begun at an even one has.
+    for target in [AnyTarget::Amd64, AnyTarget::I386] {
+        for nops in [12, 13] {
+            let mut machine = Machine::new(target).unwrap();
+            let memory = machine.memory_mut();
+            memory.map("code", 0x40_0000, 0x1000, heapmatrix_emu::memory::Prot::ALL).unwrap();
+            memory.write(0x40_00ac, &vec![0x90; nops]).unwrap();
+            let fault = machine.run(0x40_00ac, Limits::NONE).unwrap_err();
+            assert!(matches!(fault.kind, FaultKind::Unmapped { addr: 0, .. }), "{target}: {fault}");
+            assert_eq!(
+                (fault.pc, machine.instructions()),
+                (0x40_00ac + nops as u64, nops as u64),
+                "{target}"
+            );
+        }
+    }
+}

@@ -5,6 +5,8 @@ const START_OF_THE_WALL_CLOCK: u64 = 1_451_606_400;
 /// How long every machine has been up when a program starts, in nanoseconds. Not zero, because
 /// programs take a monotonic time of zero for "not set".
 const UPTIME: u64 = 1_000_000_000;
+/// Where both clocks stop, as the kernel's `KTIME_MAX`, in nanoseconds: there is no later moment.
+pub const END_OF_TIME: u64 = i64::MAX as u64;
 
 /// A clock that instructions drive: one nanosecond each, and waiting takes no host time.
 #[derive(Clone, Debug, Default)]
@@ -17,12 +19,12 @@ pub struct Clock {
 impl Clock {
     /// Nanoseconds since the machine was booted.
     pub fn monotonic(&self) -> u64 {
-        UPTIME + self.instructions + self.slept
+        UPTIME.saturating_add(self.instructions).saturating_add(self.slept).min(END_OF_TIME)
     }
 
     /// Nanoseconds since 1970.
     pub fn wall(&self) -> u64 {
-        START_OF_THE_WALL_CLOCK * 1_000_000_000 + self.monotonic()
+        (START_OF_THE_WALL_CLOCK * 1_000_000_000 + self.monotonic()).min(END_OF_TIME)
     }
 
     /// How many instructions were executed.
@@ -35,9 +37,14 @@ impl Clock {
         self.instructions = self.instructions.max(total);
     }
 
+    /// The moment of [`Clock::monotonic`] so many nanoseconds from now, at the latest the end of time.
+    pub fn after(&self, nanoseconds: u64) -> u64 {
+        self.monotonic().saturating_add(nanoseconds).min(END_OF_TIME)
+    }
+
     /// Sleeps until a moment of [`Clock::monotonic`], unless that has passed.
     pub fn sleep_until(&mut self, moment: u64) {
-        self.slept += moment.saturating_sub(self.monotonic());
+        self.slept += moment.min(END_OF_TIME).saturating_sub(self.monotonic());
     }
 }
 
@@ -84,6 +91,18 @@ mod tests {
         clock.set_instructions(7);
         assert_eq!(clock.monotonic(), start + 102);
         assert_eq!(clock.wall() - clock.monotonic(), 1_451_606_400_000_000_000);
+    }
+
+    #[test]
+    fn who_sleeps_for_ever_wakes_at_the_end_of_time() {
+        let mut clock = Clock::default();
+        clock.set_instructions(7);
+        assert_eq!(clock.after(u64::MAX), END_OF_TIME);
+        clock.sleep_until(u64::MAX);
+        assert_eq!((clock.monotonic(), clock.wall()), (END_OF_TIME, END_OF_TIME));
+        clock.set_instructions(9);
+        clock.sleep_until(clock.after(1));
+        assert_eq!((clock.monotonic(), clock.wall()), (END_OF_TIME, END_OF_TIME), "time stands still");
     }
 
     #[test]

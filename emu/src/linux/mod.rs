@@ -43,6 +43,7 @@ mod syscalls;
 mod thread;
 mod timer;
 mod user;
+mod watch;
 
 pub use elf::SymbolTable;
 pub use fd::Stream;

@@ -27,11 +27,13 @@ use super::syscalls::Table;
 use super::thread::{Call, Thread, Threads};
 use super::timer::{TimerClock, Timers};
 use super::user::{Order, User};
+use super::watch::Watch;
 use crate::machine::{Fault, Machine, NewError, Register};
 use crate::memory::{GuestMemory, MemoryError, PAGE, Prot};
 
-/// Where randomness begins.
+/// Where randomness begins: the program's, and the lengths of its turns.
 const SEED: u64 = 0x6865_6170_6d61_7472;
+const TURNS_SEED: u64 = 0x7475_726e_7475_726e;
 
 /// How a program is run.
 #[derive(Clone, Debug)]
@@ -56,8 +58,13 @@ pub struct Options {
     /// How many instructions it may execute. What the kernel does for it counts as the instructions that take
     /// about as long: so this bounds the time of the host.
     pub max_instructions: u64,
-    /// How many instructions a thread executes before it is another's turn.
+    /// How many instructions a thread executes at most before it is another's turn. Each turn is shorter
+    /// by up to a quarter: were they all alike, they would end at the same place of a loop for ever, and
+    /// a program that can be preempted only at others would never end.
     pub time_slice: u64,
+    /// After how much of the host's time without input or output to note once that the program goes on.
+    /// Never, if `None`.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Options {
@@ -73,6 +80,7 @@ impl Default for Options {
             max_memory: 4 << 30,
             max_instructions: u64::MAX,
             time_slice: 100_000,
+            patience: None,
         }
     }
 }
@@ -242,6 +250,9 @@ pub struct Process {
     pub(super) time_slice: u64,
     /// What the kernel has had to do, in instructions that take about as long.
     pub(super) effort: u64,
+    /// By how much turns are shorter than that.
+    pub(super) turns: Random,
+    pub(super) watch: Option<Watch>,
     pub(super) started: u32,
     pub(super) time: Duration,
 }
@@ -316,7 +327,7 @@ impl Process {
             cpus: options.cpus.clamp(1, 64),
             threads: Threads::new(),
             current: super::thread::PID,
-            slice_end: options.time_slice,
+            slice_end: 0,
             yielded: None,
             futexes: Futexes::default(),
             actions: Actions::default(),
@@ -327,6 +338,8 @@ impl Process {
             max_instructions: options.max_instructions,
             time_slice: options.time_slice.max(1),
             effort: 0,
+            turns: Random::new(TURNS_SEED),
+            watch: options.patience.map(Watch::new),
             started: 1,
             time: Duration::ZERO,
         })
@@ -345,6 +358,11 @@ impl Process {
     /// The program's symbols.
     pub fn symbols(&self) -> &SymbolTable {
         &self.symbols
+    }
+
+    /// Where the thread that was stopped goes on.
+    pub fn pc(&self) -> u64 {
+        self.machine.pc()
     }
 
     /// A word-sized register of the thread that was stopped.

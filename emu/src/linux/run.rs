@@ -2,6 +2,7 @@
 
 use heapmatrix_writer::AnyTarget;
 
+use super::clock::END_OF_TIME;
 use super::errno::Errno;
 use super::fd::Object;
 use super::process::{ExitStatus, Process, RunError};
@@ -81,7 +82,7 @@ impl Process {
             return Err(RunError::Instructions(self.max_instructions));
         }
         if done >= self.slice_end {
-            self.slice_end = done + self.time_slice;
+            self.begin_turn();
         }
         let limits = Limits::instructions(left.min(self.slice_end - done));
         let pc = self.machine.pc();
@@ -99,6 +100,18 @@ impl Process {
             return Err(RunError::Memory(self.budget.limit()));
         }
         Ok(None)
+    }
+
+    /// The current thread's turn begins.
+    fn begin_turn(&mut self) {
+        let shorter = self.turns.next_u64() % (self.time_slice / 4 + 1);
+        let done = self.machine.instructions();
+        self.slice_end = done + self.time_slice - shorter;
+        if let Some(quiet) = self.watch.as_mut().and_then(|watch| watch.look(done)) {
+            let at = self.symbols.describe(self.machine.pc());
+            self.host
+                .note(&format!("{quiet}; it is at {at}, and is stopped by --max-instructions or Ctrl-C"));
+        }
     }
 
     /// Whether a fault is only the engine's way to say that the guest has executed a hint to let
@@ -140,7 +153,7 @@ impl Process {
             segments.load(&mut self.machine, &new.segments).map_err(|e| engine(&e))?;
         }
         self.current = tid;
-        self.slice_end = self.machine.instructions() + self.time_slice;
+        self.begin_turn();
         Ok(())
     }
 
@@ -177,6 +190,9 @@ impl Process {
         self.effort += CALL_EFFORT;
         let tid = self.current;
         let known = self.table.get(call.number).copied();
+        if let (Some(watch), Some(call)) = (&mut self.watch, known) {
+            watch.called(call.name, self.machine.instructions());
+        }
         self.files.now = self.clock.wall() as i64;
         let mut answer = match known.and_then(|k| k.handler) {
             Some(handler) => handler(self, &call),
@@ -282,6 +298,8 @@ impl Process {
         if self.await_input(deadline) {
             return Ok(());
         }
+        // What is due after the end of time never comes.
+        let deadline = deadline.filter(|&at| at <= END_OF_TIME);
         let deadline = deadline.ok_or(RunError::Deadlock(self.threads.iter().len()))?;
         self.clock.sleep_until(deadline);
         Ok(())

@@ -20,6 +20,9 @@ pub const FIRST_TLS_ENTRY: u32 = 6;
 /// How many there are.
 pub const TLS_ENTRIES: usize = 3;
 
+/// The bit of a selector that says the process's own table.
+const LOCAL: u16 = 4;
+
 /// A segment for the process: present, ring 3, data, writable, accessed.
 const USER_DATA: u8 = 0xf3;
 const KERNEL_DATA: u8 = 0x93;
@@ -64,6 +67,23 @@ impl Segments {
         let entry =
             u16::try_from(entry).ok().filter(|e| e.saturating_mul(8) < LDT_BYTES).ok_or(uc_error::ARG)?;
         put(machine, LDT, entry, descriptor(base, USER_DATA))
+    }
+
+    /// Gives the CPU to a thread that has these entries: puts them into the global table, and has the segment
+    /// registers that select one of them loaded anew.
+    ///
+    /// A thread's CPU brings the bases along that it had when it was saved, but its entries may have changed
+    /// since, or be another's as after `clone`.
+    pub fn select(&self, machine: &mut Machine, entries: &ThreadSegments) -> Result<(), uc_error> {
+        self.load(machine, entries)?;
+        for segment in [Segment::Fs, Segment::Gs] {
+            let selector = machine.segment(segment)?;
+            let entry = (u32::from(selector >> 3)).checked_sub(FIRST_TLS_ENTRY).map(|e| e as usize);
+            if selector & LOCAL == 0 && entry.is_some_and(|e| entries.get(e).is_some_and(Option::is_some)) {
+                machine.set_segment(segment, selector)?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts a thread's entries into the global table, when it gets the CPU.

@@ -3,10 +3,14 @@
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
 
 use super::errno::Errno;
-use crate::memory::GuestMemory;
+use crate::memory::{GuestMemory, Prot};
 
 /// The longest string that the kernel takes from a program, in bytes: `PATH_MAX`.
 const MAX_STRING: usize = 4096;
+
+/// What can be written or executed can be read, as on the real machines.
+const READABLE: fn(Prot) -> bool = |prot| prot != Prot::NONE;
+const WRITABLE: fn(Prot) -> bool = |prot| prot.write;
 
 /// How integers lie in this guest's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +59,13 @@ impl<'a> User<'a> {
 
     /// Fills `buf` from `addr`.
     pub fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), Errno> {
+        self.all_of(addr, buf.len() as u64, READABLE)?;
         self.memory.read(Addr(addr), buf).map_err(|_| Errno::Fault)
     }
 
-    /// Puts bytes at `addr`.
+    /// Puts bytes at `addr`, where the program itself could.
     pub fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.all_of(addr, bytes.len() as u64, WRITABLE)?;
         self.memory.write(addr, bytes).map_err(|_| Errno::Fault)
     }
 
@@ -110,12 +116,26 @@ impl<'a> User<'a> {
         Err(Errno::NameTooLong)
     }
 
-    /// How many of the `len` bytes at `addr` the program could access, from the first on. A range that
+    /// How many of the `len` bytes at `addr` the program could load, from the first on. A range that
     /// begins in a hole is `EFAULT`.
-    pub fn accessible(&self, addr: u64, len: u64) -> Result<u64, Errno> {
+    pub fn readable(&self, addr: u64, len: u64) -> Result<u64, Errno> {
+        self.reach(addr, len, READABLE)
+    }
+
+    /// How many of the `len` bytes at `addr` the program could store to, from the first on. A range that
+    /// begins where it could not is `EFAULT`.
+    pub fn writable(&self, addr: u64, len: u64) -> Result<u64, Errno> {
+        self.reach(addr, len, WRITABLE)
+    }
+
+    fn all_of(&self, addr: u64, len: u64, allows: fn(Prot) -> bool) -> Result<(), Errno> {
+        if self.reach(addr, len, allows)? < len { Err(Errno::Fault) } else { Ok(()) }
+    }
+
+    fn reach(&self, addr: u64, len: u64, allows: fn(Prot) -> bool) -> Result<u64, Errno> {
         let (mut at, end) = (addr, addr.saturating_add(len));
         while at < end {
-            match self.memory.region_at(at).filter(|r| r.prot().read) {
+            match self.memory.region_at(at).filter(|r| allows(r.prot())) {
                 Some(region) => at = region.end(),
                 None if at == addr => return Err(Errno::Fault),
                 None => break,
@@ -127,9 +147,7 @@ impl<'a> User<'a> {
     /// The `len` bytes at `addr`.
     pub fn bytes(&self, addr: u64, len: usize) -> Result<Vec<u8>, Errno> {
         // Looks before it allocates: the length is the guest's.
-        if self.accessible(addr, len as u64)? < len as u64 {
-            return Err(Errno::Fault);
-        }
+        self.all_of(addr, len as u64, READABLE)?;
         let mut bytes = vec![0; len];
         self.read(addr, &mut bytes)?;
         Ok(bytes)
@@ -230,6 +248,11 @@ mod tests {
             "no allocation of an absurd length"
         );
         user.put_u32(0x1ffc, 0).unwrap();
+        user.memory.map("constants", 0x2000, 0x1000, Prot::READ).unwrap();
+        assert_eq!((user.readable(0x1000, 0x3000), user.writable(0x1000, 0x3000)), (Ok(0x2000), Ok(0x1000)));
+        assert_eq!(user.put_u32(0x1ffe, 0), Err(Errno::Fault), "it ends in constants");
+        user.memory.protect(0x2000, 0x1000, Prot::NONE).unwrap();
+        assert_eq!((user.u32(0x2000), user.readable(0x2000, 1)), (Err(Errno::Fault), Err(Errno::Fault)));
         assert_eq!(user.string(0x1ff8).unwrap(), b"abcd");
     }
 }

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode};
 
-use super::arch::{Arch, Interrupt, Syscall, x86_trap_code};
+use super::arch::{Arch, Encoding, Interrupt, Syscall, x86_trap_code};
 use super::hooks;
 
 pub(super) static ARCH: Arch = Arch {
@@ -55,7 +55,7 @@ pub(super) static ARCH: Arch = Arch {
         ],
         result: X86::RAX as i32,
     },
-    width: None,
+    encoding: Encoding::X86 { bits: 64 },
     rests: false,
     // `syscall` reaches the host by its own hook and raises no interrupt.
     start: |engine| {

@@ -28,8 +28,7 @@ pub(super) struct Arch {
     /// What holds the address of the thread's own storage, where that is a register.
     pub thread: Option<i32>,
     pub syscall: Syscall,
-    /// Bytes in an instruction, or `None` when they vary.
-    pub width: Option<u64>,
+    pub encoding: Encoding,
     /// Whether it has hints to take a rest (yield, wait, low priority) at which the engine stops.
     pub rests: bool,
     /// Brings the CPU of a new engine into the state in which a Linux process starts.
@@ -40,6 +39,15 @@ pub(super) struct Arch {
     pub exception_skid: u64,
     /// The code of the trap whose instruction ends at the end of these bytes.
     pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
+}
+
+/// How long instructions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// All of them so many bytes.
+    Fixed { bytes: u64 },
+    /// As the x86 decoder of this mode says.
+    X86 { bits: u32 },
 }
 
 /// The most bytes that a trap and its code take.

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterARM as Arm;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Interrupt, Syscall};
+use super::arch::{Arch, Encoding, Interrupt, Syscall};
 use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
@@ -49,7 +49,7 @@ pub(super) static ARCH: Arch = Arch {
         ],
         result: Arm::R0 as i32,
     },
-    width: Some(4),
+    encoding: Encoding::Fixed { bytes: 4 },
     rests: true,
     start,
     interrupt: |number| if number == EXCP_SWI { Interrupt::Trap } else { Interrupt::Exception },

@@ -8,13 +8,15 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
+use iced_x86::{Decoder, DecoderOptions};
 use unicorn_engine::{TranslationBlock, Unicorn, uc_error};
+
+use super::arch::Encoding;
 
 /// The counter, and what is known of the blocks.
 #[derive(Debug)]
 pub(super) struct Count {
-    /// Bytes in an instruction, or `None` when they vary.
-    width: Option<u64>,
+    encoding: Encoding,
     /// Instructions executed so far; shared with the guest's time stamp counter.
     clock: Rc<Cell<u64>>,
     /// The addresses of the block that was entered last.
@@ -36,9 +38,12 @@ struct Known {
 const KNOWN: usize = 1 << 13;
 
 impl Count {
-    pub fn new(width: Option<u64>) -> Self {
-        let known = if width.is_none() { vec![Known::default(); KNOWN] } else { Vec::new() };
-        Count { width, clock: Rc::default(), block: 0..0, known }
+    pub fn new(encoding: Encoding) -> Self {
+        let known = match encoding {
+            Encoding::Fixed { .. } => Vec::new(),
+            Encoding::X86 { .. } => vec![Known::default(); KNOWN],
+        };
+        Count { encoding, clock: Rc::default(), block: 0..0, known }
     }
 
     /// The number of instructions executed, as a clock that can be shared.
@@ -75,9 +80,9 @@ pub(super) trait Counting {
 pub(super) fn enter<S: Counting>(engine: &mut Unicorn<'_, S>, addr: u64, bytes: u32) {
     let count = engine.get_data_mut().count();
     count.block = addr..addr + u64::from(bytes);
-    let instructions = match count.width {
-        Some(width) => u64::from(bytes) / width,
-        None => match count.known[Count::place(addr)] {
+    let instructions = match count.encoding {
+        Encoding::Fixed { bytes: each } => u64::from(bytes) / each,
+        Encoding::X86 { .. } => match count.known[Count::place(addr)] {
             known if known.addr == addr && known.bytes == bytes => u64::from(known.instructions),
             _ => learn(engine, addr, bytes),
         },
@@ -102,35 +107,32 @@ pub(super) fn stopped_at<S: Counting>(engine: &mut Unicorn<'_, S>, pc: u64) {
         return;
     }
     let end = count.block.end;
-    let rest = match count.width {
-        Some(width) => (end - pc) / width,
-        None => between(engine, pc, end),
+    let rest = match count.encoding {
+        Encoding::Fixed { bytes } => (end - pc) / bytes,
+        Encoding::X86 { bits } => between(engine, bits, pc, end),
     };
     let count = engine.get_data_mut().count();
     count.clock.set(count.clock.get().saturating_sub(rest));
     count.leave();
 }
 
-/// The number of instructions from `pc` to the end of a block that it lies in.
+/// The number of x86 instructions from `pc` to the end of the block that it lies in.
 ///
-/// The block that begins at `pc` ends where the whole block does, as a rule: at the same jump. Only
-/// when the whole block had grown too long does it end further on; then what lies between is
-/// counted off from the other side.
-fn between<S>(engine: &Unicorn<'_, S>, pc: u64, end: u64) -> u64 {
-    let (mut from_pc, mut counted) = (pc, 0u64);
-    let (mut from_end, mut beyond) = (end, 0u64);
-    while from_pc != from_end {
-        let behind =
-            if from_pc < from_end { (&mut from_pc, &mut counted) } else { (&mut from_end, &mut beyond) };
-        match translate(engine, *behind.0) {
-            Ok(block) if block.size > 0 => {
-                *behind.0 += u64::from(block.size);
-                *behind.1 += u64::from(block.icount);
-            }
-            _ => break,
+/// The engine could be asked only by having it translate from `pc` on, which need not end where the block
+/// does, nor before memory does.
+fn between<S>(engine: &Unicorn<'_, S>, bits: u32, pc: u64, end: u64) -> u64 {
+    // It has been translated, and so is there.
+    let code = engine.mem_read_as_vec(pc, (end - pc) as usize).unwrap_or_default();
+    let mut decoder = Decoder::with_ip(bits, &code, pc, DecoderOptions::NONE);
+    let mut count = 0;
+    while decoder.can_decode() {
+        count += 1;
+        // What is no instruction is the last of its block, whatever its bytes look like.
+        if decoder.decode().is_invalid() {
+            break;
         }
     }
-    counted.saturating_sub(beyond)
+    count
 }
 
 /// The engine's translation of the block at an address.

@@ -46,7 +46,7 @@ impl State {
     pub fn new(arch: &'static Arch) -> Self {
         State {
             arch,
-            count: Count::new(arch.width),
+            count: Count::new(arch.encoding),
             limit: u64::MAX,
             passing: None,
             stop: None,

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
-use super::arch::{Arch, Interrupt, Syscall, x86_trap_code};
+use super::arch::{Arch, Encoding, Interrupt, Syscall, x86_trap_code};
 use super::{Machine, hooks};
 
 pub(super) static ARCH: Arch = Arch {
@@ -48,7 +48,7 @@ pub(super) static ARCH: Arch = Arch {
         ],
         result: X86::EAX as i32,
     },
-    width: None,
+    encoding: Encoding::X86 { bits: 32 },
     rests: false,
     start: hooks::on_time_stamp::<false>,
     interrupt: |number| if number == 0x80 { Interrupt::Trap } else { Interrupt::Exception },

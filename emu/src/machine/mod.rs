@@ -180,10 +180,7 @@ impl Machine {
         &self.memory
     }
 
-    /// The guest's memory, to map and to write: the next run sees every change.
-    ///
-    /// Except one: code that the CPU has executed before and that is now written by the host must be
-    /// flushed ([`Machine::flush_code`]). Mapping, unmapping and protecting flush by themselves.
+    /// The guest's memory, to map and to write: the next run sees every change, of code too.
     pub fn memory_mut(&mut self) -> &mut GuestMemory {
         &mut self.memory
     }
@@ -315,11 +312,15 @@ impl Machine {
 
     /// Shows the engine the memory as it is now.
     fn attach(&mut self) -> Result<(), uc_error> {
+        let rewritten = self.memory.take_rewritten();
         if self.layout != Some(self.memory.layout()) {
             self.layout = None;
             self.engine.get_data_mut().count.forget();
             attach::attach(&mut self.engine, &self.memory)?;
             self.layout = Some(self.memory.layout());
+        }
+        for (addr, len) in rewritten {
+            self.flush_code(addr, len);
         }
         Ok(())
     }

@@ -161,6 +161,11 @@ impl Guest {
         self.call("exit_group", &[Arg::Is(status)])
     }
 
+    /// How many operations it has so far: the index of the next.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
     /// The address of an operation, by its index.
     pub fn addr(&self, op: usize) -> u64 {
         self.assembled().addrs[op]
@@ -329,7 +334,7 @@ fn words(words: &[u32], bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
 }
 
 /// An ELF file with one segment, in which everything is allowed.
-fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
+pub fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
     let wide = target.ptr_size() == 8;
     let big = target.big_endian();
     let machine = match target {

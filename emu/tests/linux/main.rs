@@ -2,7 +2,10 @@
 
 mod files;
 mod guest;
+mod kernel_writes;
 mod limits;
+mod tls;
+mod turns;
 
 use guest::Arg::{At, Is};
 use guest::{DATA, Guest, ORIGIN, TARGETS};
@@ -116,9 +119,29 @@ fn time_is_virtual_and_waiting_costs_nothing() {
     });
 }
 
+#[test]
+fn a_sleep_for_ever_does_not_turn_the_clock_back() {
+    each(|target| {
+        let mut g = Guest::new(target);
+        let word = g.word();
+        // In 32 bits there are no seconds for ever.
+        let ever = if word == 8 { i64::MAX as u64 } else { 1 << 30 };
+        g.words(DATA + 64, &[Is(ever), Is(999_999_999), Is(1), Is(0)]);
+        g.call("clock_gettime", &[Is(1), Is(DATA)]);
+        g.call("nanosleep", &[Is(DATA + 64), Is(0)]).keep(DATA + 128);
+        g.call("clock_gettime", &[Is(1), Is(DATA + 2 * word)]);
+        g.call("nanosleep", &[Is(DATA + 64 + 2 * word), Is(0)]);
+        g.call("clock_gettime", &[Is(1), Is(DATA + 4 * word)]).exit(0);
+        let done = g.run(Options { max_instructions: 100_000, ..Options::default() });
+        assert_eq!((done.status(), done.word(DATA + 128)), (0, 0), "{target}");
+        let time = |n: u64| (done.word(DATA + 2 * n * word), done.word(DATA + (2 * n + 1) * word));
+        assert!(time(0) < time(1) && time(1) <= time(2), "{target}: {:?}", [time(0), time(1), time(2)]);
+    });
+}
+
 /// Where a signal handler finds things: the registers with `siginfo` and `ucontext`, the offset of the
 /// address in the first and of the program counter in the second.
-fn handler_view(target: AnyTarget) -> (Reg, Reg, i32, i32) {
+pub fn handler_view(target: AnyTarget) -> (Reg, Reg, i32, i32) {
     match target {
         AnyTarget::Amd64 => (Reg::V4, Reg::V2, 16, 168),
         AnyTarget::I386 => (Reg::V2, Reg::V1, 12, 76),

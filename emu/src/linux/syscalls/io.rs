@@ -98,7 +98,7 @@ fn count(p: &Process, len: u64) -> Result<u64, Errno> {
 fn read_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
     let len = count(p, len)?;
     // No more than there is room for, so that a wild length allocates nothing.
-    let room = p.user().accessible(addr, len)?;
+    let room = p.user().writable(addr, len)?;
     let mut buf = vec![0; room as usize];
     let n = take(p, open, &mut buf, at)?;
     p.user().write(addr, &buf[..n])?;
@@ -144,7 +144,7 @@ fn waited_for(open: &Shared) -> bool {
 fn write_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {
     let len = count(p, len)?;
     // What is there is written; a range that ends in a hole is written up to it.
-    let len = p.user().accessible(addr, len)?;
+    let len = p.user().readable(addr, len)?;
     let bytes = p.user().bytes(addr, len as usize)?;
     put(p, open, &bytes, at)
 }

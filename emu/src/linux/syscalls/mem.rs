@@ -101,7 +101,8 @@ fn fill(p: &mut Process, node: &Node, offset: u64, addr: u64, len: u64) -> Resul
         if n == 0 {
             break;
         }
-        p.user().write(addr + done, &part[..n])?;
+        // Memory that the program itself may not be allowed to write.
+        p.machine.memory_mut().write(addr + done, &part[..n]).map_err(|_| Errno::Fault)?;
         done += n as u64;
     }
     Ok(())

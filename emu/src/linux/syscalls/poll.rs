@@ -154,7 +154,7 @@ fn wait(p: &mut Process, call: &Call, timeout: Option<u64>) -> Result<u64, Stop>
     };
     if ready.is_empty() {
         let now = p.clock.monotonic();
-        let deadline = if call.again { call.deadline } else { timeout.map(|t| now.saturating_add(t)) };
+        let deadline = if call.again { call.deadline } else { timeout.map(|t| p.clock.after(t)) };
         return match deadline {
             Some(moment) if moment <= now => Ok(0),
             deadline => Err(Stop::Block(Wait::File, deadline)),

@@ -31,7 +31,7 @@ fn ready(p: &mut Process, fd: u64) -> u32 {
 /// Waits, or gives up: a call that has waited keeps its deadline.
 fn wait(p: &Process, call: &Call, timeout: Option<u64>) -> Result<u64, Stop> {
     let now = p.clock.monotonic();
-    let deadline = if call.again { call.deadline } else { timeout.map(|t| now.saturating_add(t)) };
+    let deadline = if call.again { call.deadline } else { timeout.map(|t| p.clock.after(t)) };
     match deadline {
         Some(moment) if moment <= now => Ok(0),
         deadline => Err(Stop::Block(Wait::File, deadline)),

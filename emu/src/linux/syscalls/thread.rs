@@ -47,6 +47,7 @@ pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let started = if flags & CLONE_SETTLS != 0 { set_storage(p, tls, &mut segments) } else { Ok(()) };
     let context = p.machine.save();
     p.machine.restore(&mine).expect("a context of this machine");
+    load_segments(p)?;
     started?;
     let context = context.map_err(|_| Errno::NoMem)?;
 
@@ -66,7 +67,19 @@ pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 
 /// Sets where the running thread's own storage is; on 386, by a `struct user_desc`.
 fn set_storage(p: &mut Process, tls: u64, segments: &mut ThreadSegments) -> Result<(), Errno> {
-    if p.segments.is_some() { segment(p, tls, segments) } else { set_thread_pointer(p, tls) }
+    if p.segments.is_none() {
+        return set_thread_pointer(p, tls);
+    }
+    segment(p, tls, segments)?;
+    let tables = p.segments.as_ref().ok_or(Errno::NoSys)?;
+    tables.select(&mut p.machine, segments).map_err(|_| Errno::Inval)
+}
+
+/// Puts the running thread's segments back where others have been put.
+fn load_segments(p: &mut Process) -> Result<(), Errno> {
+    let segments = p.thread().segments;
+    let Some(tables) = &p.segments else { return Ok(()) };
+    tables.load(&mut p.machine, &segments).map_err(|_| Errno::Inval)
 }
 
 fn set_thread_pointer(p: &mut Process, tls: u64) -> Result<(), Errno> {
@@ -140,13 +153,12 @@ fn do_futex(p: &mut Process, call: &Call, timespec: u64) -> Result<u64, Stop> {
                 0 => None,
                 at => {
                     let time = time::timespec(p, at, timespec)?;
-                    let now = p.clock.monotonic();
                     let left = match operation & FUTEX_OPERATION {
                         FUTEX_WAIT => time,
                         _ if operation & FUTEX_CLOCK_REALTIME != 0 => time.saturating_sub(p.clock.wall()),
-                        _ => time.saturating_sub(now),
+                        _ => time.saturating_sub(p.clock.monotonic()),
                     };
-                    Some(now.saturating_add(left))
+                    Some(p.clock.after(left))
                 }
             };
             let tid = p.thread().tid;
@@ -211,7 +223,7 @@ pub fn set_thread_area(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     segment(p, call.args[0], &mut segments)?;
     p.thread().segments = segments;
     let tables = p.segments.as_ref().ok_or(Errno::NoSys)?;
-    tables.load(&mut p.machine, &segments).map_err(|_| Errno::Inval)?;
+    tables.select(&mut p.machine, &segments).map_err(|_| Errno::Inval)?;
     Ok(0)
 }
 

@@ -81,7 +81,7 @@ pub fn time(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 
 /// Sleeps for so many nanoseconds.
 fn sleep(p: &Process, nanoseconds: u64) -> Stop {
-    Stop::Block(Wait::Time, Some(p.clock.monotonic().saturating_add(nanoseconds)))
+    Stop::Block(Wait::Time, Some(p.clock.after(nanoseconds)))
 }
 
 /// `nanosleep(timespec, rest)`.

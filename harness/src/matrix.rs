@@ -9,7 +9,7 @@ use std::time::Instant;
 use heapmatrix_emu::image::{BuildError, Image};
 use heapmatrix_emu::run::{Finished, RunError, run_on_cpu};
 use heapmatrix_emu::world::World;
-use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use heapmatrix_writer::{Addr, AnyTarget, Options, write_heap_dump};
 use rayon::prelude::*;
 
 use crate::oracle::model::{self, Mismatch};
@@ -82,13 +82,17 @@ pub fn build(world: &World, target: AnyTarget) -> Result<Finished, CellError> {
     Ok(run_on_cpu(Image::build(world, target)?)?)
 }
 
-/// Dumps a machine's memory.
+/// Dumps a machine's memory, with the world's other roots.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn dump(finished: &Finished, options: &Options<'_>) -> Result<Vec<u8>, heapmatrix_writer::Error> {
     let mut bytes = Vec::new();
-    write_heap_dump(finished.target, &finished.memory, &finished.symbols, options, &mut bytes)?;
+    let roots = &finished.locations.other_roots;
+    let other_roots: Vec<(&str, Addr)> =
+        roots.iter().map(|(description, to)| (&**description, *to)).collect();
+    let options = Options { other_roots: &other_roots, ..*options };
+    write_heap_dump(finished.target, &finished.memory, &finished.symbols, &options, &mut bytes)?;
     Ok(bytes)
 }
 

@@ -3,6 +3,7 @@
 
 use heapmatrix_writer::AnyTarget;
 
+use super::dirt::Dirt;
 use super::error::BuildError;
 use super::facts::FactError;
 use super::section::{In, Sections, encode};
@@ -21,6 +22,9 @@ pub(crate) const IN_USE: u64 = 0;
 const STACK: u64 = 1;
 pub(crate) const FREE: u64 = 2;
 const DEAD: u64 = 4;
+
+/// The most objects of a span (`len(freemark)`, heapdump.go).
+const MAX_OBJECTS: u64 = PAGE_SIZE / 8;
 
 /// What the program does to the heap, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +90,8 @@ pub(crate) struct Heap {
     pub arena_start: u64,
     /// `arena_used`.
     pub arena_used: u64,
+    /// `arena_end`.
+    arena_end: u64,
     /// The array that `h_spans` points to: an `mspan` for each page of the arena.
     pub spans_lookup: u64,
     /// The `mcache`, whose `alloc` array has the current span of each class.
@@ -113,12 +119,17 @@ impl Heap {
         sections: &mut Sections,
     ) -> Result<Heap, BuildError> {
         let target = sections.target;
-        let arena_start = match target {
+        let usual = match target {
             AnyTarget::I386 => 0x1840_0000,
             AnyTarget::Arm => 0x1030_0000,
             _ => 0xc8_2000_0000,
         };
-        let mut planner = Planner::new(target.ptr_size(), world.objects.len());
+        let longer = if target.ptr_size() == 4 { 1 << 28 } else { 1 << 42 };
+        let arena_start = match u64::from(world.arena.below) {
+            0 => usual,
+            pages => longer - (pages << PAGE_SHIFT),
+        };
+        let mut planner = Planner::new(target.ptr_size(), world);
         for &bytes in stacks {
             planner.add(Use::Other(STACK), bytes.div_ceil(PAGE_SIZE));
         }
@@ -148,6 +159,8 @@ impl Heap {
         Ok(Heap {
             arena_start,
             arena_used: start,
+            // Go reserves more than it uses.
+            arena_end: if sections.dirt.is_some() { start + (1 << 20) } else { start },
             spans_lookup: sections.reserve_words(In::Persistent, need >> PAGE_SHIFT),
             mcache: sections.reserve_structure(In::Persistent, "runtime.mcache")?,
             placements,
@@ -201,7 +214,7 @@ impl Heap {
                 ("bitmap_mapped", self.bitmap_len()),
                 ("arena_start", self.arena_start),
                 ("arena_used", self.arena_used),
-                ("arena_end", self.arena_used),
+                ("arena_end", self.arena_end),
                 ("arena_reserved", 1),
             ],
         )
@@ -249,7 +262,7 @@ impl Heap {
     }
 
     /// Maps bitmap and arena, and links the slots of each span in ascending order (`mCentral_Grow`).
-    pub fn map(&self, memory: &mut GuestMemory) -> Result<(), BuildError> {
+    pub fn map(&self, dirt: Dirt, memory: &mut GuestMemory) -> Result<(), BuildError> {
         if self.arena_used == self.arena_start {
             return Ok(());
         }
@@ -258,6 +271,12 @@ impl Heap {
         memory.map("heap bitmap", self.arena_start - len, len, Prot::READ_WRITE)?;
         memory.map("arena", self.arena_start, self.arena_used - self.arena_start, Prot::READ_WRITE)?;
         for span in &self.spans {
+            if let (Use::Other(_), true) = (span.usage, dirt.is_some()) {
+                // The objects that were here have left their bits.
+                let covered = (span.pages << PAGE_SHIFT) / (4 * ptr_size);
+                let first = self.arena_start - (span.start - self.arena_start) / (4 * ptr_size) - covered;
+                memory.write(first, &dirt.bytes(first, covered))?;
+            }
             let Use::Small(class) = span.usage else { continue };
             let SizeClass { size, .. } = size_classes()[class];
             let bytes = span.pages << PAGE_SHIFT;
@@ -283,6 +302,8 @@ impl Heap {
 /// Goes through the program's allocations to see how many spans it needs, and which object will lie in which.
 struct Planner {
     ptr_size: u64,
+    /// The pages of a span of a class that would have one.
+    span_pages: u64,
     uses: Vec<(Use, u64)>,
     placements: Vec<Placement>,
     /// Of each class, the spans in the order in which the cache takes them.
@@ -294,9 +315,11 @@ struct Planner {
 }
 
 impl Planner {
-    fn new(ptr_size: u64, objects: usize) -> Planner {
+    fn new(ptr_size: u64, world: &World) -> Planner {
+        let objects = world.objects.len();
         Planner {
             ptr_size,
+            span_pages: world.arena.span_pages.max(1).into(),
             uses: Vec::new(),
             placements: Vec::with_capacity(objects),
             of_class: vec![Vec::new(); NUM_SIZE_CLASSES],
@@ -316,7 +339,10 @@ impl Planner {
     }
 
     fn add_small(&mut self, class: usize) -> usize {
-        let span = self.add(Use::Small(class), size_classes()[class].pages);
+        let SizeClass { size, pages } = size_classes()[class];
+        let more = (1..=self.span_pages).rev().find(|pages| (pages << PAGE_SHIFT) / size <= MAX_OBJECTS);
+        let pages = if pages == 1 { more.unwrap_or(1) } else { pages };
+        let span = self.add(Use::Small(class), pages);
         self.of_class[class].push(span);
         span
     }

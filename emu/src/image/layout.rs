@@ -26,6 +26,8 @@ pub(crate) struct Cells {
     pub spill: u64,
     /// The next of the blocks for `queuefinalizer`.
     pub finblock_pool: u64,
+    /// A place inside a block of the tiny allocator that is to have a finalizer.
+    pub tiny: u64,
 }
 
 /// The addresses of a world's things.
@@ -75,6 +77,7 @@ impl Layout {
             queued: sections.reserve_words(In::Cells, 1),
             spill: sections.reserve_words(In::Cells, 1),
             finblock_pool: sections.reserve_words(In::Cells, 1),
+            tiny: sections.reserve_words(In::Cells, 1),
         };
         let types = types::place_types(world, vars.type_names, sections)?;
         let itabs = types::place_itabs(world, &types, sections)?;
@@ -129,6 +132,10 @@ impl Layout {
         let queued = world.queued.len().max(world.ran_finalizers) as u64;
         let blocks = queued.div_ceil(finblock_capacity);
         let finblocks = sections.reserve(In::Persistent, blocks * FIN_BLOCK_SIZE, 8);
+        for block in (0..blocks).map(|i| finblocks + i * FIN_BLOCK_SIZE) {
+            sections.scribble(block, FIN_BLOCK_SIZE);
+            sections.begin("runtime.finblock", block)?;
+        }
         sections.put_word(cells.finblock_pool, finblocks);
         Ok(Layout {
             vars,

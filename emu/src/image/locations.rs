@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::section::Sections;
 use crate::guest::ir::Assembled;
 use crate::guest::program::Program;
-use crate::world::{Pc, Status, Stop, Value, World};
+use crate::world::{OtherRoot, Pc, Status, Stop, Value, World};
 
 /// The addresses of a world's things on one machine.
 ///
@@ -53,6 +53,10 @@ pub struct Locations {
     /// The indexes of the queued finalizers in the order of `allfin`: the blocks of the queue have room
     /// for a number of entries that depends on the machine, and come newest first.
     pub queued: Vec<usize>,
+    /// The world's other roots: descriptions, and what they point to once the objects' addresses are known.
+    pub other_roots: Vec<(String, Addr)>,
+    /// What they are in the world.
+    roots: Vec<OtherRoot>,
     /// The cells in which the program keeps the objects' addresses.
     handles: Addr,
 }
@@ -176,6 +180,8 @@ impl Locations {
             threads: addrs(&layout.threads),
             buckets: addrs(&layout.buckets),
             queued: queue_order(world, layout.finblock_capacity as usize),
+            other_roots: Vec::new(),
+            roots: world.other_roots.clone(),
             handles: Addr(layout.cells.handles),
         };
         for i in 0..world.goroutines.len() {
@@ -201,6 +207,8 @@ impl Locations {
                 false => digits.rev().fold(0, value),
             });
         }
+        let root = |root: &OtherRoot| (root.description.clone(), Addr(self.value(&root.target)));
+        self.other_roots = self.roots.iter().map(root).collect();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! an image whose program has not run shows no objects and no goroutines.
 
 mod contents;
+pub(crate) mod dirt;
 mod error;
 pub use heapmatrix_facts as facts;
 pub(crate) mod heap;
@@ -24,6 +25,7 @@ use heapmatrix_writer::{Addr, AnyTarget, Symbols};
 pub use error::BuildError;
 pub use locations::{DeferAt, FrameAt, GoroutineAt, Locations, ObjectAt, Segment};
 
+use self::dirt::Dirt;
 use self::layout::Layout;
 use self::section::{In, Sections};
 use crate::guest::asm::assemble;
@@ -60,7 +62,8 @@ impl Image {
     /// or something does not fit.
     pub fn build(world: &World, target: AnyTarget) -> Result<Image, BuildError> {
         world.check()?;
-        let mut sections = Sections::new(target)?;
+        let dirt = Dirt::new(world.dirt);
+        let mut sections = Sections::new(target, dirt)?;
         let layout = Layout::new(world, &mut sections)?;
         let program = Program::new(world, &layout, &mut sections)?;
 
@@ -71,12 +74,15 @@ impl Image {
         for (&funcval, &entry) in layout.funcvals.iter().zip(&program.entries) {
             sections.put_word(funcval, program.address(&assembled, entry));
         }
-        let symtab = symtab::place(world, &program.code.functions, &assembled, &mut sections)?;
-        moduledata::fill(world, &layout.vars, &symtab, &mut sections)?;
+        let symtabs = symtab::place(world, &program.code.functions, &assembled, &mut sections)?;
+        moduledata::fill(world, &layout.vars, &symtabs, &mut sections)?;
 
         let mut memory = GuestMemory::new();
         sections.map(&mut memory)?;
-        layout.heap.map(&mut memory)?;
+        layout.heap.map(dirt, &mut memory)?;
+        for stack in &layout.stacks {
+            stack.scribble(dirt, &mut memory)?;
+        }
         Ok(Image {
             target,
             memory,

@@ -1,4 +1,4 @@
-//! `firstmoduledata`, as the linker fills it and `schedinit` completes it (symtab.go).
+//! `firstmoduledata` and what is linked to it, as the linker fills it and `schedinit` completes it (symtab.go).
 
 use super::facts::FactError;
 use super::section::{In, Sections};
@@ -6,11 +6,11 @@ use super::symtab::Symtab;
 use super::vars::Vars;
 use crate::world::{Slot, World};
 
-/// Fills `firstmoduledata`.
+/// Fills `firstmoduledata`, and adds the further modules. Of these a dump uses the tables only.
 pub(crate) fn fill(
     world: &World,
     vars: &Vars,
-    symtab: &Symtab,
+    symtabs: &[Symtab],
     sections: &mut Sections,
 ) -> Result<(), FactError> {
     let data_mask: Vec<bool> = world.data.iter().map(Slot::is_pointer).collect();
@@ -24,11 +24,6 @@ pub(crate) fn fill(
         [(fields[0], array), (fields[1], len), (fields[2], len)]
     };
     let bounds = [
-        ("findfunctab", symtab.findfunctab),
-        ("minpc", symtab.minpc),
-        ("maxpc", symtab.maxpc),
-        ("text", symtab.minpc),
-        ("etext", symtab.maxpc),
         ("noptrdata", sections.base(In::NoptrData)),
         ("enoptrdata", sections.end(In::NoptrData)),
         ("data", sections.base(In::Data)),
@@ -43,11 +38,29 @@ pub(crate) fn fill(
         ("gcbssmask.n", bss_words),
         ("gcbssmask.bytedata", bss_mask),
     ];
-    let tables = [
-        slice(symtab.pclntable, ["pclntable.array", "pclntable.len", "pclntable.cap"]),
-        slice(symtab.ftab, ["ftab.array", "ftab.len", "ftab.cap"]),
-        slice(symtab.filetab, ["filetab.array", "filetab.len", "filetab.cap"]),
-    ];
     sections.fill("runtime.moduledata", vars.firstmoduledata, &bounds)?;
-    sections.fill("runtime.moduledata", vars.firstmoduledata, &tables.concat())
+    let next = sections.layouts.offset("runtime.moduledata", "next")?;
+    let mut module = vars.firstmoduledata;
+    for (i, symtab) in symtabs.iter().enumerate() {
+        if i > 0 {
+            let further = sections.reserve_structure(In::NoptrData, "runtime.moduledata")?;
+            sections.put_word(module + next, further);
+            module = further;
+        }
+        let text = [
+            ("findfunctab", symtab.findfunctab),
+            ("minpc", symtab.minpc),
+            ("maxpc", symtab.maxpc),
+            ("text", symtab.minpc),
+            ("etext", symtab.maxpc),
+        ];
+        let tables = [
+            slice(symtab.pclntable, ["pclntable.array", "pclntable.len", "pclntable.cap"]),
+            slice(symtab.ftab, ["ftab.array", "ftab.len", "ftab.cap"]),
+            slice(symtab.filetab, ["filetab.array", "filetab.len", "filetab.cap"]),
+        ];
+        sections.fill("runtime.moduledata", module, &text)?;
+        sections.fill("runtime.moduledata", module, &tables.concat())?;
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use heapmatrix_writer::AnyTarget;
 
+use super::dirt::Dirt;
 use super::error::BuildError;
 use super::facts::{FactError, Layouts};
 use crate::memory::{GuestMemory, PAGE, Prot};
@@ -14,6 +15,8 @@ pub(crate) struct Sections {
     pub target: AnyTarget,
     /// The layouts of its structures.
     pub layouts: Layouts,
+    /// What is in their memory where nothing has been written.
+    pub dirt: Dirt,
     sections: Vec<Section>,
 }
 
@@ -57,7 +60,7 @@ impl Sections {
     ///
     /// Text and arena lie where Go 1.5's linker and runtime put them. Between them each section has
     /// room to grow, so that the address of one does not depend on the size of another.
-    pub fn new(target: AnyTarget) -> Result<Sections, FactError> {
+    pub fn new(target: AnyTarget, dirt: Dirt) -> Result<Sections, FactError> {
         let layouts = Layouts::of(target.goarch())?;
         let text = match target {
             AnyTarget::Amd64 => 0x0040_1000,
@@ -84,7 +87,7 @@ impl Sections {
             section("cells", mapped + 0x3000_0000, 0x1000_0000, Prot::READ_WRITE),
             section("system stack", mapped + 0x4000_0000, 0x0010_0000, Prot::READ_WRITE),
         ];
-        Ok(Sections { target, layouts, sections })
+        Ok(Sections { target, layouts, dirt, sections })
     }
 
     /// The first address of a section.
@@ -100,17 +103,41 @@ impl Sections {
 
     /// Reserves zeroed memory. What does not fit into the section is an error of [`Sections::map`].
     pub fn reserve(&mut self, section: In, len: u64, align: u64) -> u64 {
+        let is_runtimes = matches!(section, In::Rodata | In::NoptrData | In::NoptrBss | In::Persistent);
         let section = &mut self.sections[section as usize];
+        let before = section.base + section.used;
         section.used = section.used.next_multiple_of(align);
         let addr = section.base + section.used;
         section.used += len;
+        if is_runtimes && addr > before {
+            self.scribble(before, addr - before);
+        }
         addr
+    }
+
+    /// Fills reserved memory with rubbish, if there is to be any.
+    pub fn scribble(&mut self, addr: u64, len: u64) {
+        if self.dirt.is_some() {
+            let rubbish = self.dirt.bytes(addr, len);
+            self.put_bytes(addr, &rubbish);
+        }
     }
 
     /// Reserves a structure.
     pub fn reserve_structure(&mut self, section: In, structure: &str) -> Result<u64, FactError> {
         let size = self.layouts.size(structure)?;
-        Ok(self.reserve(section, size, 8))
+        let addr = self.reserve(section, size, 8);
+        self.begin(structure, addr)?;
+        Ok(addr)
+    }
+
+    /// Makes a structure of reserved memory: rubbish, where nothing is meant.
+    pub fn begin(&mut self, structure: &str, addr: u64) -> Result<(), FactError> {
+        if self.dirt.is_some() {
+            let bytes = self.dirt.structure(self.layouts, structure, addr)?;
+            self.put_bytes(addr, &bytes);
+        }
+        Ok(())
     }
 
     /// Reserves so many words.
@@ -162,6 +189,11 @@ impl Sections {
         for (i, &word) in words.iter().enumerate() {
             self.put_word(addr + i as u64 * self.target.ptr_size(), word);
         }
+        if self.dirt.is_some() {
+            // An array has room for more than is in it.
+            let spare = self.reserve_words(section, 3);
+            self.scribble(spare, 3 * self.target.ptr_size());
+        }
         addr
     }
 
@@ -179,8 +211,20 @@ impl Sections {
 
     /// A bitmap in read-only data, its first bit the lowest of its first byte.
     pub fn bitmap(&mut self, bits: impl IntoIterator<Item = bool>) -> u64 {
-        let bytes = pack_bits(bits);
+        let bytes = self.packed(bits, self.end(In::Rodata));
         self.bytes(In::Rodata, &bytes)
+    }
+
+    /// Bits in bytes; behind the last bit is rubbish.
+    pub fn packed(&self, bits: impl IntoIterator<Item = bool>, place: u64) -> Vec<u8> {
+        let mut count = 0_u32;
+        let mut bytes = pack_bits(bits.into_iter().inspect(|_| count += 1));
+        if let (Some(last), true) = (bytes.last_mut(), self.dirt.is_some()) {
+            let unused = if count % 8 == 0 { 0 } else { 0xff << (count % 8) };
+            *last |= unused;
+            bytes.extend(self.dirt.bytes(place.wrapping_add(1), 2));
+        }
+        bytes
     }
 
     /// Writes fields of a structure at an address.

@@ -2,8 +2,10 @@
 
 use heapmatrix_writer::AnyTarget;
 
+use super::dirt::Dirt;
 use super::facts::FactError;
 use super::section::{In, Sections};
+use crate::memory::{GuestMemory, MemoryError};
 use crate::world::{Function, Goroutine, Status, World};
 
 /// Room below the innermost frame for what it calls last, in bytes.
@@ -50,6 +52,16 @@ pub(crate) struct Stack {
     pub barriers: Vec<usize>,
     /// The length of `stkbar`.
     pub stkbar_len: u64,
+}
+
+impl Stack {
+    /// Leaves rubbish below the innermost frame, where frames have been before.
+    pub fn scribble(&self, dirt: Dirt, memory: &mut GuestMemory) -> Result<(), MemoryError> {
+        match self.frames.iter().map(|frame| frame.sp).min() {
+            Some(sp) if dirt.is_some() => memory.write(self.lo, &dirt.bytes(self.lo, sp - self.lo)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// By how many bytes a function's prologue moves SP.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::facts::FactError;
 use super::section::{In, Sections};
 use crate::guest::ir::Assembled;
-use crate::guest::program::code::{FunctionCode, Whose};
+use crate::guest::program::code::{FunctionCode, GAP, Whose};
 use crate::world::{ArgsSize, Bitmaps, LocalsMap, World};
 
 /// `pcbucketsize` and the bytes that one of a bucket's 16 `subbuckets` stands for.
@@ -45,19 +45,35 @@ struct Func<'a> {
     funcdata: [u64; 2],
 }
 
-/// Lays out the tables.
+/// Lays out the tables of each module. Between two modules there is a gap, which belongs to none.
 pub(crate) fn place(
     world: &World,
     functions: &[FunctionCode],
+    assembled: &Assembled,
+    sections: &mut Sections,
+) -> Result<Vec<Symtab>, FactError> {
+    let mut symtabs = Vec::new();
+    let mut rest = functions;
+    while !rest.is_empty() {
+        let gap = rest.iter().position(|f| f.whose == GAP).unwrap_or(rest.len());
+        let end = rest.get(gap).map_or(assembled.addrs.last(), |f| assembled.addrs.get(f.start));
+        symtabs.push(module(world, &rest[..gap], end.copied().unwrap_or(0), assembled, sections)?);
+        rest = rest.get(gap + 1..).unwrap_or(&[]);
+    }
+    Ok(symtabs)
+}
+
+fn module(
+    world: &World,
+    functions: &[FunctionCode],
+    end: u64,
     assembled: &Assembled,
     sections: &mut Sections,
 ) -> Result<Symtab, FactError> {
     let ptr_size = sections.target.ptr_size();
     let funcs: Vec<Func> =
         functions.iter().map(|code| func(world, code, sections)).collect::<Result<_, _>>()?;
-    let entry = |i: usize| {
-        functions.get(i).map_or(*assembled.addrs.last().unwrap_or(&0), |f| assembled.addrs[f.start])
-    };
+    let entry = |i: usize| functions.get(i).map_or(end, |f| assembled.addrs[f.start]);
     let bounds: Vec<u64> = (0..=funcs.len()).map(entry).collect();
 
     let nfunc = funcs.len() as u64;
@@ -140,8 +156,12 @@ fn place_bitmaps(maps: &Bitmaps, sections: &mut Sections) -> Result<u64, FactErr
     let at = sections.reserve(In::Rodata, data + maps.maps.len() as u64 * stride, 4);
     let (n, nbit) = (maps.maps.len() as u64, maps.bits.into());
     sections.fill("runtime.stackmap", at, &[("n", n), ("nbit", nbit)])?;
+    sections.scribble(at + data, maps.maps.len() as u64 * stride);
     for (i, bits) in maps.maps.iter().enumerate() {
-        sections.put_bytes(at + data + i as u64 * stride, &super::section::pack_bits(bits.iter().copied()));
+        let bits = bits.iter().copied().chain(std::iter::repeat(false)).take(maps.bits as usize);
+        let at = at + data + i as u64 * stride;
+        let packed = sections.packed(bits, at);
+        sections.put_bytes(at, &packed[..maps.bits.div_ceil(8) as usize]);
     }
     Ok(at)
 }
@@ -166,6 +186,7 @@ impl Tables<'_> {
         let pcdata = size;
         let funcdata = (pcdata + 4 * npcdata).next_multiple_of(ptr_size);
         let at = self.sections.reserve(In::Rodata, funcdata + nfuncdata * ptr_size, ptr_size);
+        self.sections.scribble(at, funcdata + nfuncdata * ptr_size);
 
         let name = func.name.map_or(0, |name| self.c_string(name));
         let values = |list: &[(usize, i32)]| -> Vec<(u64, i32)> {

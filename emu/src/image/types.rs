@@ -20,6 +20,7 @@ pub(crate) fn place_types(
     let size = sections.layouts.size("runtime.ptrtype")?;
     let types: Vec<u64> = world.types.iter().map(|_| sections.reserve(In::Rodata, size, 8)).collect();
     for (t, &addr) in world.types.iter().zip(&types) {
+        sections.begin("runtime.ptrtype", addr)?;
         let string = string_header(&t.string, sections)?;
         let uncommon = place_uncommon(t, &mut names, sections)?;
         let kind = t.kind

@@ -76,6 +76,16 @@ impl World {
         for (i, f) in self.functions.iter().enumerate() {
             self.check_function(i, f)?;
         }
+        require(self.modules.is_sorted_by(|a, b| a < b), &|| "modules".into(), || {
+            "further modules begin with functions in ascending order".into()
+        })?;
+        self.index(self.modules.last().copied(), self.functions.len(), "function", &|| "modules".into())?;
+        require(self.arena.below <= 256 && self.arena.span_pages <= 4, &|| "arena".into(), || {
+            "more than 256 pages below a longer address, or spans of more than 4 pages".into()
+        })?;
+        for (i, root) in self.other_roots.iter().enumerate() {
+            self.check_value(&root.target, &|| format!("other root {i}"))?;
+        }
         for (what, slots) in [("data", &self.data), ("bss", &self.bss)] {
             for (i, slot) in slots.iter().enumerate() {
                 self.check_value(slot.value(), &|| format!("{what} word {i}"))?;
@@ -173,6 +183,10 @@ impl World {
                 slots.iter().try_for_each(|slot| self.check_value(slot.value(), at))?;
             }
         }
+        let is_tiny = matches!(o.contents, Contents::Bytes { len, .. } if len < 16 && o.finalizer_at < len);
+        require(o.finalizer_at == 0 || is_tiny && o.finalizer.is_some(), at, || {
+            format!("a finalizer {} bytes into an object that is no tiny block", o.finalizer_at)
+        })?;
         self.index(o.sample, self.buckets.len(), "bucket", at)?;
         if let Some(finalizer) = &o.finalizer {
             self.check_finalizer(finalizer, at)?;

@@ -166,6 +166,10 @@ pub struct Object {
     /// A registered finalizer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finalizer: Option<super::Finalizer>,
+    /// How many bytes into the object that finalizer belongs: `SetFinalizer` takes a pointer into a block of the tiny
+    /// allocator. Only [`Contents::Bytes`] of less than 16 bytes can have another than 0.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub finalizer_at: u32,
     /// Index of the bucket, if the memory profiler sampled this allocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
@@ -174,8 +178,20 @@ pub struct Object {
 impl Object {
     /// An object that lives, with nothing special about it.
     pub const fn new(contents: Contents) -> Object {
-        Object { contents, freed_after: None, finalizer: None, sample: None }
+        Object { contents, freed_after: None, finalizer: None, finalizer_at: 0, sample: None }
     }
+}
+
+/// Where the arena begins, and how long its spans are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Arena {
+    /// So many pages of the arena lie below an address from which on addresses take a byte more in a dump (2^28 or
+    /// 2^42), at most 256. 0: the arena is where Go 1.5 has it.
+    pub below: u32,
+    /// Pages of the spans whose size class has one: no more than have 1,024 objects, and at most 4. Go 1.5 has none
+    /// of more than one page; the format and its writer allow them. 0 is 1.
+    pub span_pages: u8,
 }
 
 /// A `*funcval`: what a Go `func` value is.

@@ -24,8 +24,8 @@ pub(crate) use check::{ITAB_BUCKETS, MEANINGFUL};
 pub use code::{ArgsSize, Bitmaps, Function, LocalsMap, Pc};
 pub use generate::{Size, worlds};
 pub use goroutine::{Activation, Bottom, Defer, Goroutine, Panic, Status, Stop};
-pub use heap::{Contents, Extent, Funcval, Object, Slot, Span, Value};
-pub use runtime::{Bucket, Finalizer, MemStats, Queued, Thread};
+pub use heap::{Arena, Contents, Extent, Funcval, Object, Slot, Span, Value};
+pub use runtime::{Bucket, Finalizer, MemStats, OtherRoot, Queued, Thread};
 pub use types::{Itab, Type, Uncommon};
 
 /// A Go process, on no machine in particular.
@@ -46,6 +46,15 @@ pub struct World {
     /// of all that, so that a name which is as long as an address says contains it.
     pub dumper_state: bool,
 
+    /// A seed of the rubbish that memory holds wherever Go does not clear it: padding, unused fields, the ends of
+    /// bitmaps, spare room, old frames. A dump shows nothing of it. 0: there is none, and the arena ends where its
+    /// used part does.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dirt: u64,
+    /// Where the heap is, and in what pieces.
+    #[serde(skip_serializing_if = "is_default")]
+    pub arena: Arena,
+
     /// Types.
     pub types: Vec<Type>,
     /// Itabs, in the order in which they are added to `runtime.hash`: each becomes the first of
@@ -53,6 +62,10 @@ pub struct World {
     pub itabs: Vec<Itab>,
     /// Functions. Those that the runtime needs and this list does not name are added to the image.
     pub functions: Vec<Function>,
+    /// Indexes of functions with which a further module begins, in ascending order: a shared library's
+    /// `moduledata`, with tables of its own. The image's own functions are the first module's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub modules: Vec<usize>,
     /// Bit vectors that lie somewhere in read-only data (`reflect` describes frames by them).
     pub bitvectors: Vec<Vec<bool>>,
     /// The words of the data segment.
@@ -81,4 +94,12 @@ pub struct World {
     pub memstats: MemStats,
     /// Memory profile buckets, in the order of `mbuckets`.
     pub buckets: Vec<Bucket>,
+    /// Roots that whoever dumps the process holds, in the order in which they are dumped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub other_roots: Vec<OtherRoot>,
+}
+
+/// What worlds written before a field was there do without.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -18,6 +18,16 @@ pub struct Finalizer {
     pub ot: Option<usize>,
 }
 
+/// A root that the runtime does not know of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OtherRoot {
+    /// What holds it.
+    pub description: String,
+    /// What it points to.
+    pub target: Value,
+}
+
 /// An entry of the finalizer queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

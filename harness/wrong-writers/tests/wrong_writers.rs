@@ -20,7 +20,7 @@ use heapmatrix::oracle::{laws, model, reencode};
 use heapmatrix_emu::run::Finished;
 use heapmatrix_emu::world::World;
 use heapmatrix_emu::world::catalog::catalog;
-use heapmatrix_wrong_writers::{AnyTarget, Dialect, Error, Mistake, Options, making, write_heap_dump};
+use heapmatrix_wrong_writers::{Addr, AnyTarget, Dialect, Error, Mistake, Options, making, write_heap_dump};
 use hostile::Hostile;
 use recorder::Recorder;
 
@@ -79,12 +79,19 @@ struct Cell {
     finished: Finished,
     /// By dialect, what the transliteration writes.
     literal: Vec<Literal>,
+    /// With the world's other roots, which the reference knows nothing of.
+    right: Vec<u8>,
     graph: Graph,
 }
 
+/// The world's other roots.
+fn roots(finished: &Finished) -> Vec<(&str, Addr)> {
+    finished.locations.other_roots.iter().map(|(description, to)| (&**description, *to)).collect()
+}
+
 /// What a writer makes of a process.
-fn dump(finished: &Finished, dialect: Dialect) -> Result<Recorder, Error> {
-    let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::new(dialect) };
+fn dump(finished: &Finished, dialect: Dialect, other_roots: &[(&str, Addr)]) -> Result<Recorder, Error> {
+    let options = Options { capacity: Options::REFERENCE_CAPACITY, other_roots, ..Options::new(dialect) };
     let mut out = Recorder::default();
     write_heap_dump(finished.target, &finished.memory, &finished.symbols, &options, &mut out)?;
     Ok(out)
@@ -96,17 +103,16 @@ impl Cell {
         let literal = DIALECTS.map(|(_, fixes)| {
             writeheapdump(target, &finished.memory, &finished.symbols, fixes, None).unwrap()
         });
-        let right = dump(&finished, Dialect::Go15).unwrap();
-        let graph = isomorphism::graph(world, &finished.locations, &right.bytes).unwrap();
-        Cell { finished, literal: literal.into(), graph }
+        let right = dump(&finished, Dialect::Go15, &roots(&finished)).unwrap().bytes;
+        let graph = isomorphism::graph(world, &finished.locations, &right).unwrap();
+        Cell { finished, literal: literal.into(), right, graph }
     }
 
     /// Asks every oracle but isomorphism, which takes all machines. Gives the graph for it, if the dump
     /// can be read.
     fn ask(&self, world: &World, caught: &mut dyn FnMut(Oracle)) -> Option<Graph> {
-        let mut graph = None;
         for ((dialect, _), literal) in DIALECTS.into_iter().zip(&self.literal) {
-            match dump(&self.finished, dialect) {
+            match dump(&self.finished, dialect, &[]) {
                 Err(_) => caught(Oracle::Writer),
                 Ok(out) if out.bytes == literal.bytes => {
                     let pieces = literal.writes.iter().map(|write| write.written);
@@ -114,20 +120,16 @@ impl Cell {
                     if !out.came_in(pieces, split) {
                         caught(Oracle::Writes);
                     }
-                    if dialect == Dialect::Go15 {
-                        graph = Some(self.graph.clone());
-                    }
                 }
-                Ok(out) => {
-                    caught(Oracle::Transliteration);
-                    // The exact dialect repeats defects, which the other oracles would find.
-                    if dialect == Dialect::Go15 {
-                        graph = self.judge(world, &out.bytes, caught);
-                    }
-                }
+                Ok(_) => caught(Oracle::Transliteration),
             }
         }
-        graph
+        // The exact dialect repeats defects, which the other oracles would find.
+        match dump(&self.finished, Dialect::Go15, &roots(&self.finished)) {
+            Err(_) => None,
+            Ok(out) if out.bytes == self.right => Some(self.graph.clone()),
+            Ok(out) => self.judge(world, &out.bytes, caught),
+        }
     }
 
     fn judge(&self, world: &World, bytes: &[u8], caught: &mut dyn FnMut(Oracle)) -> Option<Graph> {

@@ -15,6 +15,9 @@ pub(crate) enum Whose {
     Image(&'static str),
 }
 
+/// What stands between two modules: no table has it.
+pub(crate) const GAP: Whose = Whose::Image("heapmatrix.gap");
+
 /// A function's code, with the values that its tables give to ranges of PCs: each list has the op from
 /// which on a value holds, in order, beginning with the entry.
 #[derive(Clone, Debug)]

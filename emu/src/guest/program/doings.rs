@@ -7,6 +7,7 @@ use super::heap_bits::heap_bits;
 use super::steps::{Number, Operand, Step};
 use super::stubs::Stubs;
 use crate::guest::ir::Label;
+use crate::image::dirt::Dirt;
 use crate::image::facts::{FactError, Layouts};
 use crate::image::heap::Event;
 use crate::image::layout::{Layout, Placed};
@@ -31,7 +32,8 @@ pub(crate) fn steps(
     entries: &[Label],
     sites: &Sites,
 ) -> Result<Vec<Step>, FactError> {
-    let mut doings = Doings { target, layouts, world, layout, stubs, entries, sites, steps: Vec::new() };
+    let (dirt, steps) = (Dirt::new(world.dirt), Vec::new());
+    let mut doings = Doings { target, layouts, world, layout, stubs, entries, sites, dirt, steps };
     doings.heap()?;
     for (at, slots) in [(layout.vars.data, &world.data), (layout.vars.bss, &world.bss)] {
         doings.slots(layout.cells.zero, at, slots);
@@ -58,6 +60,7 @@ struct Doings<'a> {
     stubs: &'a Stubs,
     entries: &'a [Label],
     sites: &'a Sites,
+    dirt: Dirt,
     steps: Vec<Step>,
 }
 
@@ -106,7 +109,7 @@ impl Doings<'_> {
         structure: &str,
         fields: &[(&str, Operand)],
     ) -> Result<(), FactError> {
-        let mut bytes = vec![0; self.layouts.size(structure)? as usize];
+        let mut bytes = self.dirt.structure(self.layouts, structure, cell ^ offset.rotate_left(32))?;
         let mut later = Vec::new();
         for &(path, value) in fields {
             let number = self.layouts.number(structure, path)?;
@@ -241,6 +244,14 @@ impl Doings<'_> {
                 let kind = self.known(KIND_FINALIZER);
                 let fields = [("special.kind", kind), ("fn", fun), ("fint", fint), ("ot", ot)];
                 self.structure(zero, special, "runtime.specialfinalizer", &fields)?;
+                let handle = match u64::from(object.finalizer_at) {
+                    0 => handle,
+                    at => {
+                        let value = Operand { cell: handle, add: Number::Known(at) };
+                        self.set(zero, self.layout.cells.tiny, value);
+                        self.layout.cells.tiny
+                    }
+                };
                 self.steps.push(Step::AddSpecial { special, handle });
             }
             if let (Some(special), Some(bucket)) = (profile, object.sample) {
@@ -283,7 +294,7 @@ impl Doings<'_> {
     fn memstats(&mut self) -> Result<(), FactError> {
         let stats = &self.world.memstats;
         let structure = "runtime.mstats";
-        let mut bytes = vec![0; self.layouts.size(structure)? as usize];
+        let mut bytes = self.dirt.structure(self.layouts, structure, self.layout.vars.memstats)?;
         let mut put = |offset: u64, width, value| {
             let (digits, len) = encode(self.target, width, value);
             bytes[offset as usize..][..len].copy_from_slice(&digits[..len]);
@@ -292,7 +303,8 @@ impl Doings<'_> {
             put(self.layouts.number(structure, name)?.offset, 8, value);
         }
         let pauses = self.layouts.offset(structure, "pause_ns")?;
-        for (i, &pause) in stats.pause_ns.iter().enumerate() {
+        for i in 0..256 {
+            let pause = stats.pause_ns.get(i).copied().unwrap_or(0);
             put(pauses + 8 * i as u64, 8, pause);
         }
         put(self.layouts.number(structure, "numgc")?.offset, 4, stats.numgc.into());

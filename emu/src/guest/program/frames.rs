@@ -5,7 +5,7 @@
 //! return PC, a line and a stack map index of its own. Activations are numbered through; a caller passes the
 //! number of its callee in V5.
 
-use super::code::{Code, Whose};
+use super::code::{Code, GAP, Whose};
 use super::stubs::{Stubs, UNREACHABLE};
 use crate::guest::ir::Label;
 use crate::guest::ir::Op::*;
@@ -74,6 +74,11 @@ pub(crate) fn functions(
     }
     let mut writer = Writer { code, world, layout, stubs, entries, sites: &mut sites };
     for (function, blocks) in blocks.iter().enumerate() {
+        if world.modules.contains(&function) {
+            let entry = writer.code.label();
+            writer.code.function(GAP, entry, 1);
+            writer.code.emit(&[Trap(UNREACHABLE)]);
+        }
         writer.function(function, blocks)?;
     }
     Ok(sites)

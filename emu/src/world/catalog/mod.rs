@@ -1,9 +1,10 @@
 //! Worlds written by hand, each of which shows one case of the reference.
 //!
 //! Together they reach every branch of Go 1.5's dump writer and of what it calls that a process can
-//! reach. They are small, so that the dump of one can be read.
+//! reach. Most are small, so that the dump of one can be read. In all there is rubbish where Go leaves some.
 
 mod heap;
+mod real;
 mod runtime;
 mod stacks;
 mod types;
@@ -26,7 +27,13 @@ pub struct Case {
 
 /// All worlds of the catalogue.
 pub fn catalog() -> Vec<Case> {
-    [types::cases(), heap::cases(), stacks::cases(), runtime::cases()].concat()
+    // New worlds come last: saved inputs of the fuzz targets name them by number.
+    let mut cases =
+        [types::cases(), heap::cases(), stacks::cases(), runtime::cases(), real::cases()].concat();
+    for (case, dirt) in cases.iter_mut().zip(1..) {
+        case.world.dirt = dirt;
+    }
+    cases
 }
 
 fn case(name: &'static str, shows: &'static str, world: World) -> Case {

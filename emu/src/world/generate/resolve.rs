@@ -3,8 +3,8 @@
 use super::sketch::{FunctionSketch, ObjectSketch, Sketch, TypeSketch};
 use super::stacks;
 use crate::world::{
-    ArgsSize, Bitmaps, Bucket, Contents, Extent, Finalizer, Function, Funcval, Itab, LocalsMap, MEANINGFUL,
-    MemStats, Object, Pc, Queued, Slot, Span, Thread, Type, Uncommon, Value, World,
+    Arena, ArgsSize, Bitmaps, Bucket, Contents, Extent, Finalizer, Function, Funcval, Itab, LocalsMap,
+    MEANINGFUL, MemStats, Object, OtherRoot, Pc, Queued, Slot, Span, Thread, Type, Uncommon, Value, World,
 };
 
 /// The world that a sketch stands for.
@@ -14,6 +14,7 @@ pub(super) fn resolve(sketch: &Sketch) -> World {
     let resolver = Resolver::new(sketch, &functions, chains);
     let [ncpu, experiment, flags, rotation, ran, stats, pauses, numgc] = sketch.params;
     let framepointer = flags & 7 == 7;
+    let choices = flags >> 8;
     World {
         ncpu: 1 + (ncpu % 300) as i32,
         goexperiment: match (framepointer, experiment % 4) {
@@ -24,6 +25,13 @@ pub(super) fn resolve(sketch: &Sketch) -> World {
         framepointer,
         fing_running: flags >> 3 & 3 == 3,
         dumper_state: flags >> 5 & 7 == 7,
+        dirt: stats,
+        arena: match choices & 7 {
+            7 => Arena { below: (choices >> 3) as u32 % 40 + 1, span_pages: (choices >> 9) as u8 % 4 + 1 },
+            _ => Arena::default(),
+        },
+        modules: modules(choices >> 12, functions.len()),
+        other_roots: resolver.other_roots(choices >> 20),
         types: types(sketch),
         itabs: match sketch.types.len() {
             0 => Vec::new(),
@@ -34,8 +42,8 @@ pub(super) fn resolve(sketch: &Sketch) -> World {
                 .collect(),
         },
         bitvectors: sketch.bitvectors.clone(),
-        data: sketch.data.iter().map(|&word| resolver.slot(word)).collect(),
-        bss: sketch.bss.iter().map(|&word| resolver.slot(word)).collect(),
+        data: resolver.segment(&sketch.data),
+        bss: resolver.segment(&sketch.bss),
         objects: resolver.objects(),
         spans: sketch.spans.iter().map(|&(kind, number)| span(kind, number)).collect(),
         allspans_rotation: (rotation % 64) as usize,
@@ -128,6 +136,20 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The words of a segment: as many as were sketched, or, in a few worlds, as a real program has.
+    fn segment(&self, words: &[u64]) -> Vec<Slot> {
+        let rounds = if self.sketch.params[2] >> 24 & 31 == 31 { 100 } else { 1 };
+        let word = |round: u64| words.iter().map(move |word| self.slot(word.wrapping_add(round << 4)));
+        (0..rounds).flat_map(word).collect()
+    }
+
+    fn other_roots(&self, choices: u64) -> Vec<OtherRoot> {
+        let roots = self.sketch.data.iter().take(choices as usize & 3).enumerate();
+        let root =
+            |(i, &word)| OtherRoot { description: format!("root {i}: größe"), target: self.value(word) };
+        roots.map(root).collect()
+    }
+
     pub fn funcval(&self, number: u32) -> Funcval {
         let function = number as usize / 4 % self.functions.len();
         match number % 4 {
@@ -200,6 +222,9 @@ impl<'a> Resolver<'a> {
             _ if sketch.is_freed() => object.freed_after = Some(number as usize % 20),
             fate if fate & 15 == 15 => {
                 object.finalizer = Some(self.finalizer([number, number >> 8, number >> 16]));
+                if let Contents::Bytes { len: len @ ..16, .. } = object.contents {
+                    object.finalizer_at = (number >> 20) % len;
+                }
             }
             _ => {}
         }
@@ -259,9 +284,19 @@ impl ObjectSketch {
 fn types(sketch: &Sketch) -> Vec<Type> {
     let count = sketch.types.len();
     let typ = |t: &TypeSketch| Type {
-        size: Extent { words: u32::from(t.size.0) % 8, bytes: u32::from(t.size.1) },
+        // A few are of gigabytes.
+        size: Extent {
+            words: u32::from(t.size.0) % 8 + if t.flags >> 4 & 3 == 3 { 0x2000_0000 } else { 0 },
+            bytes: u32::from(t.size.1),
+        },
         string: t.string.clone(),
-        uncommon: (t.flags & 3 != 0).then(|| Uncommon { pkg_path: t.pkg_path.clone(), name: t.name.clone() }),
+        uncommon: (t.flags & 3 != 0).then(|| Uncommon {
+            pkg_path: t.pkg_path.clone(),
+            name: t
+                .name
+                .as_ref()
+                .map(|name| if t.flags >> 6 == 3 { format!("{name}世𝄞") } else { name.clone() }),
+        }),
         hash: t.hash,
         kind: t.kind,
         direct_iface: t.flags & 4 != 0,
@@ -269,6 +304,18 @@ fn types(sketch: &Sketch) -> Vec<Type> {
         ptrto: (!t.ptrto.is_multiple_of(4)).then(|| t.ptrto as usize / 4 % count),
     };
     sketch.types.iter().map(typ).collect()
+}
+
+/// Where further modules begin: none, or one or two of them.
+fn modules(choices: u64, functions: usize) -> Vec<usize> {
+    let mut modules = match choices & 3 {
+        2 => vec![0],
+        3 => vec![(choices >> 2) as usize % functions, (choices >> 5) as usize % functions],
+        _ => Vec::new(),
+    };
+    modules.sort_unstable();
+    modules.dedup();
+    modules
 }
 
 /// The sketched functions behind `main.main`, which takes no arguments and fits everywhere.

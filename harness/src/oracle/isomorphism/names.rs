@@ -45,7 +45,7 @@ pub(super) struct Names {
 }
 
 /// More than any function's code: the last function ends at some place before that.
-const LONGEST_CODE: u64 = 1 << 16;
+const LONGEST_CODE: u64 = 1 << 20;
 
 impl Names {
     pub(super) fn new(world: &World, at: &Locations) -> Names {

@@ -43,7 +43,8 @@ impl Model<'_> {
         for &i in order {
             if let Some(finalizer) = self.world.objects[i].finalizer {
                 let record = next!(self, Finalizer, || format!("finalizer of object {i}"));
-                self.finalizer(self.at.objects[i].addr.0, finalizer, record)?;
+                let object = self.at.objects[i].addr.0 + u64::from(self.world.objects[i].finalizer_at);
+                self.finalizer(object, finalizer, record)?;
             }
         }
         for &i in &self.at.queued {

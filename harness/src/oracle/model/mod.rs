@@ -93,6 +93,7 @@ fn walk<'a>(
     model.goroutines()?;
     model.threads()?;
     model.segments()?;
+    model.other_roots()?;
     model.finalizers(&heap)?;
     model.memstats()?;
     model.memprof()?;
@@ -302,6 +303,15 @@ impl<'a> Model<'a> {
         let tail = (0..tail_words).filter(move |&word| word < TYPECACHE || word + 3 == tail_words);
         let tail = tail.map(move |word| first + word * ptr_size);
         self.fields(self.pointer_slots(&self.world.bss).chain(tail), bss.fields)
+    }
+
+    fn other_roots(&mut self) -> Checked {
+        for (i, root) in self.world.other_roots.iter().enumerate() {
+            let record = next!(self, OtherRoot, || format!("other root {i}"));
+            self.text("description", &root.description, record.description)?;
+            self.same("target", self.at.value(&root.target), record.target)?;
+        }
+        Ok(())
     }
 
     fn eof(&mut self) -> Checked {

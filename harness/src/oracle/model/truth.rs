@@ -52,7 +52,7 @@ impl Truth {
 
 /// Whether the fields of a name hold addresses. JSON's numbers are exact to 2^53 only.
 fn is_address(name: &str) -> bool {
-    const NAMES: [&str; 22] = [
+    const NAMES: [&str; 23] = [
         "address",
         "argument_data",
         "argument_type",
@@ -73,6 +73,7 @@ fn is_address(name: &str) -> bool {
         "panic",
         "pc",
         "sp",
+        "target",
         "thread",
         "type_address",
     ];

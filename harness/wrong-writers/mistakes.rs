@@ -309,4 +309,211 @@ mistakes! {
     AllocsAreFrees {
         "dump/memprof.rs": "b.allocs" => "b.frees",
     }
+
+    // What small and clean processes do not show.
+
+    /// The bits of a mask are numbered anew after each 2,048.
+    MaskOffsetsRestart {
+        "dump/fields.rs": "let word = «first + 8 * i + u64::from(bits.trailing_zeros())»"
+            => "8 * i + u64::from(bits.trailing_zeros())",
+    }
+    /// The first 2,048 bits of a mask are read again and again.
+    MaskChunkRepeated {
+        "dump/fields.rs": "offset::<T>(bv.bytedata, «first / 8»)" => "0",
+    }
+    /// Bits after a mask's end are counted.
+    MaskPaddingCounted {
+        "dump/fields.rs": "«u8::MAX >> (8 - (words - 8 * i).min(8))»" => "u8::MAX",
+    }
+    /// The last bit of each mask is left out.
+    MaskLastBitForgotten {
+        "dump/fields.rs": "let n = «bv.n.max(0) as u64»;" => "bv.n.max(1) as u64 - 1",
+    }
+    /// Offsets of fields outside of objects have 16 bits.
+    FieldOffsetsOf16Bits {
+        "dump/fields.rs": "let at = «uintptr::<T>(offset.wrapping_add(word * T::PTR_SIZE))»"
+            => "offset.wrapping_add(word * T::PTR_SIZE) & 0xffff",
+    }
+    /// Offsets of fields of objects have 16 bits.
+    ObjectOffsetsOf16Bits {
+        "format/room.rs": "let field = «offset + u64::from(words.trailing_zeros()) * step»;"
+            => "(offset + u64::from(words.trailing_zeros()) * step) & 0xffff",
+        "format/room.rs": "let width = «Width::of(offset, offset + 63 * step).filter(|width| width.len < 8)»;" => "None::<Width>",
+    }
+    /// The heap ends where its reservation does.
+    ArenaEnd {
+        "go15/heap.rs": "Mheap::arena_used()" => "Mheap::arena_end()",
+    }
+    /// The last span of the list is forgotten.
+    LastSpanForgotten {
+        "go15/heap.rs": "for i in 0..«self.nspan»" => "self.nspan.saturating_sub(1)",
+    }
+    /// Specials belong to slots, and not to places in them.
+    SpecialRoundedDown {
+        "go15/heap.rs": "u64::from(distance)" => "u64::from(distance) / self.elemsize * self.elemsize",
+    }
+    /// The width of all addresses of a span is that of the first one.
+    WidthOfFirstAddress {
+        "go15/objects.rs": "end: «self.span.end()»," => "base.0",
+    }
+    /// The marks of the heap bitmap are taken one bit too low.
+    MarksShifted {
+        "go15/bitmap.rs": "low_halves(bits >> «4»)" => "3",
+    }
+
+    /// Only the first module's functions are found.
+    FirstModuleOnly {
+        "go15/symtab.rs": "«m.minpc <= pc» && pc <= m.maxpc"
+            => "m.minpc <= pc && std::ptr::eq(m, &self.modules[0])",
+    }
+    /// A module is taken to have all text from its beginning on.
+    ModuleEndIgnored {
+        "go15/symtab.rs": "m.minpc <= pc && «pc <= m.maxpc»" => "true",
+    }
+    /// Tables of PCs are those of the first module.
+    TablesOfFirstModule {
+        "go15/symtab.rs": "Bytes::new(&self.process, «self.modules[f.module].pclntable», off)" => "self.modules[0].pclntable",
+    }
+    /// Names are those of the first module.
+    NamesOfFirstModule {
+        "go15/symtab.rs": "let table = «self.modules[f.module].pclntable»;" => "self.modules[0].pclntable",
+    }
+    /// Files are those of the first module.
+    FilesOfFirstModule {
+        "go15/symtab.rs": "self.modules[f.module].filetab" => "self.modules[0].filetab",
+    }
+    /// Files are counted from 0.
+    FileBefore {
+        "go15/symtab.rs": "offset::<T>(filetab.array, «fileno» * <Uint32" => "fileno.saturating_sub(1)",
+    }
+    /// The third byte of a varint is lost.
+    ThirdVarintByteLost {
+        "go15/pclntab.rs": "«u32::from(b & 0x7f)».checked_shl(shift)" => "if shift == 14 { 0 } else { u32::from(b & 0x7f) }",
+    }
+    /// Each frame's stack map is the first of its function.
+    FirstStackMapOnly {
+        "go15/frames.rs": "pcdata => «pcdata»," => "pcdata.min(0)",
+    }
+    /// Lines have 16 bits.
+    LinesOf16Bits {
+        "go15/symtab.rs": "line: «line as u64»" => "line as u16 as u64",
+    }
+    /// The size of a bucket's objects is its hash.
+    BucketSizeIsHash {
+        "go15/profile.rs": "GoBucket::size()" => "GoBucket::hash()",
+    }
+    /// The frees of a bucket are those of the collection before.
+    FreesBefore {
+        "go15/profile.rs": "MemRecord::frees()" => "MemRecord::prev_frees()",
+    }
+
+    /// Sizes of types have 32 bits.
+    TypeSizeOf32Bits where (target.ptr_size() == 8) {
+        "go15/types.rs": "self.process.get(t, GoType::size())?" => "self.process.get(t, GoType::size())? & 0xffff_ffff",
+    }
+    /// The type flag comes from the byte before `kind`.
+    KindInByteBefore {
+        "go15/types.rs": "let kind = self.process.get(t, «GoType::kind()»)?;" => "GoType::fieldalign()",
+    }
+    /// The name of a type is its package's.
+    TypeNameIsPackage {
+        "go15/types.rs": "let name = self.process.get(x, «UncommonType::name()»)?;" => "UncommonType::pkgpath()",
+    }
+    /// The last bucket of the itabs' hash table is left out.
+    LastItabBucketForgotten {
+        "go15/types.rs": "for bucket in 0..«HASH_SIZE»" => "HASH_SIZE - 1",
+    }
+    /// Itabs are said to be of their interface's type.
+    ItabTypeIsInterface {
+        "go15/types.rs": "GoItab::_type()" => "GoItab::inter()",
+    }
+    /// Lengths of strings are counted in UTF-16.
+    LengthsInUtf16 {
+        "dump/mod.rs": "self.dumpmemrange(memory, array, len, STRING)" => "{
+            let mut text = vec![0; len as usize];
+            let _ = memory.read(array, &mut text);
+            self.sink.dumpint(String::from_utf8_lossy(&text).encode_utf16().count() as u64)?;
+            self.sink.dwrite_from(memory, array, len, STRING)
+        }",
+    }
+
+    /// The first goroutine is left out.
+    FirstGoroutineForgotten {
+        "go15/goroutine.rs": "for i in «0»..len" => "1",
+    }
+    /// `waitsince` is the field before it.
+    WaitSinceIsGoid {
+        "go15/goroutine.rs": "G::waitsince()" => "G::goid()",
+    }
+    /// What a goroutine starts with is taken to be where it was created.
+    StartpcIsGopc {
+        "go15/goroutine.rs": "G::startpc()" => "G::gopc()",
+    }
+    /// `sched.ctxt` is the field before it.
+    ContextIsG {
+        "go15/goroutine.rs": "Gobuf::ctxt()" => "Gobuf::g()",
+    }
+    /// A goroutine's thread is its parameter.
+    ThreadIsParameter {
+        "go15/goroutine.rs": "process.get(gp, «G::m()»)" => "G::param()",
+    }
+    /// Deferred calls return to where their stack pointer points.
+    DeferPcIsSp {
+        "go15/goroutine.rs": "GoDefer::pc()" => "GoDefer::sp()",
+    }
+    /// A panic's argument is its type.
+    PanicDataIsType {
+        "go15/goroutine.rs": "Eface::data()" => "Eface::_type()",
+    }
+    /// Stack barriers that were hit are taken to wait still.
+    HitBarriersWait {
+        "go15/traceback.rs": "let next = «process.get(gp, pos)?»;" => "0",
+    }
+    /// Numbers that the system gives to threads have 32 bits.
+    ThreadOsIdOf32Bits {
+        "go15/goroutine.rs": "self.process.get(mp, GoM::procid())?" => "self.process.get(mp, GoM::procid())? & 0xffff_ffff",
+    }
+    /// The number of processors has 8 bits.
+    CpusOf8Bits {
+        "go15/mod.rs": "self.process.variable::<Int32>(self.symbols.ncpu, \"ncpu\")? as u64"
+            => "self.process.variable::<Int32>(self.symbols.ncpu, \"ncpu\")? as u8 as u64",
+    }
+
+    /// The data segment begins with the data that have no pointers.
+    DataFromNoptrdata {
+        "go15/roots.rs": "Moduledata::data()" => "Moduledata::noptrdata()",
+    }
+    /// The bss segment goes on to the end of all bss.
+    BssToEnd {
+        "go15/roots.rs": "Moduledata::ebss()" => "Moduledata::enoptrbss()",
+    }
+    /// Other roots are forgotten.
+    OtherRootsForgotten {
+        "dump/roots.rs": "in «*other_roots» {" => "&other_roots[..0]",
+    }
+    /// Of a finalizer's types the first is the number of its results.
+    FinalizerTypeIsResults {
+        "go15/roots.rs": "process.get(special, SpecialFinalizer::fint())?"
+            => "Addr(process.get(special, SpecialFinalizer::nret())?)",
+    }
+    /// The object of a queued finalizer is its function.
+    QueuedObjectIsFunction {
+        "go15/roots.rs": "GoFinalizer::arg()" => "GoFinalizer::r#fn()",
+    }
+    /// Blocks of queued finalizers are taken to be full.
+    FinalizerBlocksFull {
+        "go15/roots.rs": "let n: i32 = «self.process.get(fb, cnt)?»;" => "finalizers_per_block::<T>() as i32",
+    }
+    /// The pauses are the times at which they ended.
+    PausesAreEnds {
+        "go15/profile.rs": "Mstats::pause_ns()" => "Mstats::pause_end()",
+    }
+    /// The number of collections has 64 bits.
+    NumgcOf64Bits {
+        "go15/profile.rs": "self.process.get(self.symbols.memstats, Mstats::numgc())?.into()" => "{
+            let numgc = Mstats::numgc::<T>();
+            let wide = crate::process::field::Field::<T, crate::process::field::Uint64>::new(numgc.place, numgc.offset);
+            self.process.get(self.symbols.memstats, wide)?
+        }",
+    }
 }

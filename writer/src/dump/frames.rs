@@ -3,7 +3,7 @@
 use super::Records;
 use crate::error::{Error, Place, TracebackError};
 use crate::format::tags::Tag;
-use crate::memory::Addr;
+use crate::memory::{Addr, Unreadable};
 use crate::process::uintptr;
 use crate::record::{BitVector, Frame, Locals, Stkframe, Text};
 use crate::runtime::{FrameFaults, Runtime};
@@ -15,6 +15,10 @@ const ARGS: Place = Place::new("stackmap", "args");
 
 /// The smallest page of any target: memory is readable, or not, by pages.
 const PAGE: usize = 4096;
+
+/// Frames of more bytes than this are looked for in memory before their words are listed. Otherwise a length that is
+/// wrong could list all memory, where a dialect loses contents that are not there.
+const LARGE: u64 = 1 << 16;
 
 /// `childInfo`: information passed up from the callee frame about the layout of the outargs region.
 #[derive(Clone, Copy, Default)]
@@ -51,8 +55,13 @@ impl<'d, 'w, R: Runtime> FrameDumper<'d, 'w, R> {
     /// Port of `dumpframe`.
     pub(super) fn dumpframe(&mut self, frame: &Frame) -> Result<(), Error> {
         let s = &frame.s;
-        // Dump main body of stack frame.
         let len = s.fp - s.sp;
+        if len > LARGE && !self.is_there(Addr(s.sp), len) {
+            let source = Unreadable { addr: Addr(s.sp), len };
+            return Err(Error::Unreadable { place: CONTENTS, source });
+        }
+
+        // Dump main body of stack frame.
         self.out.tag(Tag::StackFrame)?;
         self.out.sink.dumpint(s.sp)?; // lowest address in frame
         self.out.sink.dumpint(self.child.depth)?; // # of frames deep on the stack

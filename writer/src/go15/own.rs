@@ -121,7 +121,38 @@ pub(super) fn initial_buf(memory: &dyn Memory, buf: Addr) -> Option<[u8; BUF_SIZ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Arm;
+    use crate::Dialect;
+    use crate::options::Options;
+    use crate::target::{Amd64, Arm};
+    use crate::testing::Image;
+
+    /// Each variable counts where any byte of it lies, and nowhere else.
+    #[test]
+    fn own_variables_lie_where_they_are() {
+        const TYPECACHE: Addr = Addr(0x10_0000);
+        const BUF: Addr = Addr(0x11_0000);
+        const NBUF: Addr = Addr(0x12_0000);
+        let mut image = Image::<Amd64>::new();
+        (image.symbols.typecache, image.symbols.buf, image.symbols.nbuf) = (TYPECACHE, BUF, NBUF);
+        image.finish();
+        let own = |dialect, start: u64| {
+            let options = Options::new(dialect);
+            let go = Go15::<Amd64>::new(&image.memory, &image.symbols, &options).unwrap();
+            let moment = Moment { typecache: &TypeCache::new(), buf: &[7; BUF_SIZE], nbuf: 9 };
+            let patches = go.own_variables(&moment, Addr(start), 1);
+            patches.into_iter().map(|patch| (patch.at, patch.bytes.len() as u64)).collect::<Vec<_>>()
+        };
+        for (at, size) in [(TYPECACHE, 256 * 4 * 8), (BUF, 4096), (NBUF, 8)] {
+            for there in [at.0, at.0 + size - 1] {
+                assert_eq!(own(Dialect::Go15Exact, there), [(at, size)]);
+                assert!(own(Dialect::Go15, there).is_empty());
+            }
+            assert!(
+                own(Dialect::Go15Exact, at.0 - 1).is_empty()
+                    && own(Dialect::Go15Exact, at.0 + size).is_empty()
+            );
+        }
+    }
 
     #[test]
     fn the_last_denominator_counts_where_it_lies() {

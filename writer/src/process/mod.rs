@@ -124,8 +124,8 @@ impl<T: Target> Structure<'_, T> {
     /// Reads a field of it.
     #[inline]
     pub(crate) fn get<F: Load<T>>(&self, field: Field<T, F>) -> Result<F::Value, Error> {
-        let at = field.offset as usize;
-        match self.lent.and_then(|lent| lent.get(at..at + F::SIZE as usize)) {
+        let lent = self.lent.and_then(|lent| lent.get(field.offset as usize..)?.get(..F::SIZE as usize));
+        match lent {
             Some(bytes) => Ok(F::load(bytes)),
             None => self.process.get(self.base, field),
         }

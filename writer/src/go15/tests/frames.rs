@@ -371,6 +371,23 @@ fn a_length_of_allgs_that_cannot_be() {
     assert!(error.starts_with("reading "), "{error}");
 }
 
+/// Nothing is above an outermost frame, so that its length is believed. What is too long for one write of the reference
+/// is lost without being read.
+#[test]
+fn a_frame_that_ends_after_memory() {
+    for delta in [1 << 20, i32::MAX - 3] {
+        let mut image = Image::<I386>::new();
+        let pcsp = vec![(delta, FUNCTION_SIZE)];
+        let f = image.function(Function { pcsp, ..named("outermost") });
+        image.symbols.mstart = f;
+        image.goroutine(4, f.0 + 4, SP, 0);
+        for dialect in Dialect::ALL {
+            let error = image.dump(dialect).unwrap_err().to_string();
+            assert!(error.starts_with("reading stack frame.contents: cannot read "), "{error}");
+        }
+    }
+}
+
 /// Sizes are believed as far as there is memory: up to the end of the goroutine's stack.
 #[test]
 fn arguments_of_more_bytes_than_there_are() {

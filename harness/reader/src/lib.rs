@@ -32,7 +32,7 @@
 //! - [`Record::write_to`] gives back the bytes that were read.
 //! - [`Index`] finds the object at an address, and with it the edges of the heap's graph.
 //! - [`laws`] checks what every sound dump obeys beyond its syntax.
-//! - [`salvage()`] repairs dumps that are cut off or struck by a defect of Go 1.5.
+//! - [`salvage()`] repairs dumps that are cut off, have bytes missing or overwritten, or are struck by a defect of Go 1.5.
 //!
 //! The input may be hostile: nothing panics, nothing is allocated beyond what the input's size justifies, and
 //! everything takes time in proportion to the input.

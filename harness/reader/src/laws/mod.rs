@@ -241,8 +241,9 @@ pub fn check(input: &[u8], mut report: impl FnMut(Violation)) {
 ///
 /// Returns the releases that may have written the dump, as far as it could be read; `None` without a first record.
 ///
-/// Takes memory for an [`Index`](crate::Index) and for the dump's itabs, types, goroutines, threads and buckets: of
-/// hostile input less than ten times its size, of real dumps a small part.
+/// Takes memory for the dump's itabs, types, goroutines, threads and buckets, and for runs of objects: a small part of a
+/// real dump's size. Where objects overlap, or are in no order, it takes that of an [`Index`](crate::Index). Of hostile
+/// input it is less than ten times the size.
 pub fn examine(input: &[u8], take: impl FnMut(Finding)) -> Option<Releases> {
     examine_with(input, take, |_| ())
 }

@@ -576,6 +576,7 @@ impl Memory for GuestMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
         let len = buf.len() as u64;
         self.require(addr.0, len).map_err(|_| Unreadable { addr, len })?;
+        self.work(len);
         let mut at = addr.0;
         let mut rest = buf;
         for region in &self.regions[self.first_ending_behind(addr.0)..] {

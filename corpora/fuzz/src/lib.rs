@@ -6,5 +6,7 @@
 mod expect;
 pub mod memory;
 pub mod reading;
+#[cfg(feature = "exec")]
+pub mod running;
 #[cfg(feature = "writer")]
 pub mod writing;

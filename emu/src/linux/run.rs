@@ -27,6 +27,9 @@ pub enum Outcome {
 /// What a system call costs the host at least, in instructions of the guest that take about as long.
 const CALL_EFFORT: u64 = 500;
 
+/// How many different calls a program is told about that are not emulated.
+const MAX_NOTES: usize = 100;
+
 impl Process {
     /// Runs the process until it ends, or until one of its threads reaches the address `until`.
     ///
@@ -222,7 +225,8 @@ impl Process {
             Some("") => format!("system call {name} ({}) is not emulated: it answers ENOSYS", call.number),
             Some(message) => message.to_owned(),
         };
-        if self.missed.insert(message.clone()) {
+        // A program that tries all numbers is not told about all of them.
+        if self.missed.len() < MAX_NOTES && self.missed.insert(message.clone()) {
             self.host.note(&message);
         }
         errno

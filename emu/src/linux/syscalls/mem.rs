@@ -160,10 +160,10 @@ pub fn mincore(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     if !p.space.covers(p.machine.memory(), addr, len) {
         return Err(Errno::NoMem.into());
     }
-    for page in 0..len / PAGE {
-        p.user().write(vec.wrapping_add(page), &[1])?;
-    }
-    Ok(0)
+    // No more than there is place for, since reservations are long.
+    let there = p.user().accessible(vec, len / PAGE)?;
+    p.machine.memory_mut().fill(vec, there, 1).map_err(|_| Errno::Fault)?;
+    if there < len / PAGE { Err(Errno::Fault.into()) } else { Ok(0) }
 }
 
 /// `brk(end)`.

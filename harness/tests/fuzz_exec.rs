@@ -1,0 +1,52 @@
+//! Replays the corpus of the fuzz target `exec`, without a fuzzer, and runs some hundred damaged programs more.
+//! `corpora/fuzz/examples/storm.rs` runs as many as one likes, with little address space.
+
+use std::fs;
+use std::path::Path;
+
+use heapmatrix_fuzz::{memory, running};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+#[test]
+fn corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora/fuzz/corpus/exec");
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 10, "{} inputs in {}", files.len(), folder.display());
+    files.sort();
+    for file in files {
+        println!("{}", file.display());
+        running::exec(&fs::read(&file).unwrap());
+    }
+}
+
+/// Each kind of damage on one machine.
+fn damaged(machine: usize) {
+    for (name, kind) in running::Kind::ALL {
+        for case in 0..100 {
+            println!("{name} {case}");
+            running::exec(&running::generate(kind, running::TARGETS[machine], case));
+        }
+    }
+}
+
+#[test]
+fn damaged_programs_amd64() {
+    damaged(0);
+}
+
+#[test]
+fn damaged_programs_386() {
+    damaged(1);
+}
+
+#[test]
+fn damaged_programs_arm() {
+    damaged(2);
+}
+
+#[test]
+fn damaged_programs_ppc64() {
+    damaged(3);
+}

@@ -36,6 +36,20 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if let [mode, folder, count] = &args[..]
+        && mode == "--write"
+    {
+        let count = count.parse().expect("a number");
+        for target in TARGETS {
+            for (name, kind) in Kind::ALL {
+                for case in 0..count {
+                    let file = format!("{folder}/{}-{name}-{case}", target.goarch());
+                    std::fs::write(&file, generate(kind, target, case)).expect(&file);
+                }
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
     let number =
         |at: usize, default| args.get(at).map_or(default, |arg: &String| arg.parse().expect("a number"));
     let (cases, seed) = (number(0, 20_000), number(1, 0));

@@ -3,7 +3,7 @@
 use super::super::errno::Errno;
 use super::super::signal::{Cause, SIGINFO_SIZE};
 use super::super::user::{Order, Record};
-use super::{Arch, Delivery, Returned, general, get, load, set, set_general, store};
+use super::{Arch, Delivery, Returned, general, get, load, set, set_flags, set_general, store};
 use crate::machine::{Machine, Register};
 
 pub(super) struct Arm;
@@ -23,6 +23,9 @@ const MASK: u64 = UCONTEXT + 20 + 84;
 /// `uc_regspace`, where the frame's coprocessor blocks lie: 512 bytes, of which the first word, zero,
 /// says that there are none.
 const REGSPACE: u64 = UCONTEXT + 232;
+/// The bits of CPSR that are the program's: conditions, saturation, GE, IT and Thumb. The rest is the CPU's mode.
+const FLAGS: u64 = 0xfe0f_fc20;
+
 /// The frame ends with room for the return code.
 const FRAME_SIZE: u64 = REGSPACE + 512 + 16;
 
@@ -69,7 +72,7 @@ impl Arch for Arm {
         for (register, &value) in saved[..SAVED].iter().enumerate() {
             set_general(machine, register, value);
         }
-        set(machine, Register::Flags, saved[SAVED + 1]);
+        set_flags(machine, saved[SAVED + 1], FLAGS);
         machine.set_pc(saved[SAVED]);
         Ok(Returned { mask })
     }

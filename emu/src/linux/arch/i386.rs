@@ -3,7 +3,10 @@
 use super::super::errno::Errno;
 use super::super::signal::SIGINFO_SIZE;
 use super::super::user::{Order, Record};
-use super::{Arch, Delivery, Returned, general, get, load, set, set_general, store, x86_fault, x86_trap};
+use super::{
+    Arch, Delivery, Returned, X86_FLAGS, general, get, load, set_flags, set_general, store, x86_fault,
+    x86_trap,
+};
 use crate::machine::{Machine, Register};
 
 pub(super) struct I386;
@@ -76,7 +79,7 @@ impl Arch for I386 {
         for (&register, &value) in SAVED.iter().zip(&saved) {
             set_general(machine, register, value);
         }
-        set(machine, Register::Flags, rest[2]);
+        set_flags(machine, rest[2], X86_FLAGS);
         machine.set_pc(rest[0]);
         Ok(Returned { mask })
     }

@@ -101,6 +101,16 @@ fn set(machine: &mut Machine, register: Register, value: u64) {
     machine.set(register, value).expect("a register of this architecture");
 }
 
+/// Sets the flags from a frame: those in `own`, which are the program's. The others, such as the CPU's mode, stay as
+/// they are, whatever a program has written there.
+fn set_flags(machine: &mut Machine, flags: u64, own: u64) {
+    let kept = get(machine, Register::Flags) & !own;
+    set(machine, Register::Flags, kept | flags & own);
+}
+
+/// CF, PF, AF, ZF, SF, TF, DF, OF, RF and AC: what Linux takes from a frame on x86 (`FIX_EFLAGS`).
+const X86_FLAGS: u64 = 0x5_0dd5;
+
 /// A general register, by the architecture's number.
 fn general(machine: &Machine, number: usize) -> u64 {
     get(machine, Register::General(number as u8))

@@ -161,7 +161,7 @@ pub fn mincore(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         return Err(Errno::NoMem.into());
     }
     // No more than there is place for, since reservations are long.
-    let there = p.user().accessible(vec, len / PAGE)?;
+    let there = p.user().writable(vec, len / PAGE)?;
     p.machine.memory_mut().fill(vec, there, 1).map_err(|_| Errno::Fault)?;
     if there < len / PAGE { Err(Errno::Fault.into()) } else { Ok(0) }
 }

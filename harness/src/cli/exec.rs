@@ -3,8 +3,9 @@
 mod host;
 mod keep;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use heapmatrix_emu::linux::{ExitStatus, Mount, Options, Process, Stats};
@@ -15,6 +16,9 @@ use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
 use super::{Outcome, Verdict, note, output, print, print_json};
 use crate::exec::{self, Comparison, DUMP_POINT, Outside};
+
+/// How long a program may say nothing before whoever waits for it is told that it goes on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `--trace` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,11 +70,17 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
     /// Where to dump: when a thread first comes to this symbol
+    ///
+    /// A heap can be dumped only while the runtime has stopped the world and all spans are swept: in
+    /// runtime.dumpparams, which debug.WriteHeapDump calls, and in runtime.gcSweep, which every collection
+    /// calls, runtime.GC's too. In ordinary functions goroutines run, and where the pointers in their
+    /// frames lie is known only at calls. In runtime.gcSweep the memory statistics are not of the moment:
+    /// only debug.WriteHeapDump and runtime.ReadMemStats bring them up to date.
     #[arg(long, value_name = "SYMBOL", default_value = DUMP_POINT)]
     at: String,
-    /// The dialect to dump in: go1.5, or go1.5-exact as the program itself does
-    #[arg(long, value_name = "D", default_value_t = Dialect::Go15, value_parser = clap::value_parser!(Dialect))]
-    dialect: Dialect,
+    /// The dialect to dump in: go1.5, or go1.5-exact as the program itself does [default: go1.5, with --compare go1.5-exact]
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(Dialect))]
+    dialect: Option<Dialect>,
     /// Compare every heap dump that the program writes itself with one from outside
     #[arg(long)]
     compare: bool,
@@ -130,6 +140,7 @@ struct File {
 #[derive(Debug, Serialize)]
 struct Dumped {
     dialect: String,
+    statistics: exec::Statistics,
     bytes: u64,
     lost: u64,
 }
@@ -193,8 +204,15 @@ impl Args {
             keep: self.capture.as_ref().map(|_| exec::begins_dump as fn(&[u8]) -> bool),
             max_memory: self.max_memory.saturating_mul(1 << 20),
             max_instructions: self.max_instructions,
+            // Whoever looks at a terminal waits; a log only grows.
+            patience: io::stderr().is_terminal().then_some(PATIENCE),
             ..Options::default()
         })
+    }
+
+    /// The dialect to dump in. Only one of them can be equal to what the program writes itself.
+    fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or(if self.compare { Dialect::Go15Exact } else { Dialect::Go15 })
     }
 
     /// Where this machine may have files that the program looks for.
@@ -227,14 +245,17 @@ impl Args {
         }
         exec::check_runtime(process)?;
         exec::run_to(process, &self.at)?;
-        let outside = exec::dump(process, self.dialect)?;
+        let outside = exec::dump(process, self.dialect()).map_err(|e| e.at(&self.at))?;
+        if let Some(stats) = outside.statistics.doubt() {
+            eprintln!("heapmatrix: the dump's {stats}");
+        }
         if let Some(file) = &self.dump {
             output::write(file, &outside.bytes)?;
         }
         let mut comparisons = Vec::new();
         if self.compare {
             comparisons.push(exec::compare(process, &outside)?);
-            comparisons.extend(exec::compare_rest(process, self.dialect)?);
+            comparisons.extend(exec::compare_rest(process, self.dialect())?);
         }
         Ok((Some(outside), comparisons))
     }
@@ -281,7 +302,8 @@ impl Args {
                 .map(|file| File { path: file.name(), bytes: file.len() })
                 .collect(),
             dump: outside.map(|outside| Dumped {
-                dialect: self.dialect.to_string(),
+                dialect: self.dialect().to_string(),
+                statistics: outside.statistics,
                 bytes: outside.summary.bytes,
                 lost: outside.summary.lost,
             }),

@@ -1,6 +1,7 @@
 //! Dumping a real Go program from outside, and comparing with what it dumps itself.
 
 pub mod difference;
+mod statistics;
 
 use heapmatrix_emu::linux::{ExitStatus, Kept, Outcome, Process, RunError};
 use heapmatrix_writer::{
@@ -8,6 +9,7 @@ use heapmatrix_writer::{
 };
 
 use difference::Difference;
+pub use statistics::Statistics;
 
 /// Where a Go 1.5 process's heap is ready to be dumped and nothing has been written: statistics are
 /// up to date, spans are swept.
@@ -51,12 +53,34 @@ pub enum ExecError {
     /// The dump can't be written.
     #[error("cannot dump the program: {0}")]
     Write(#[from] WriteError),
+    /// The dump can't be written, and the program stands elsewhere than at [`DUMP_POINT`].
+    #[error(
+        "cannot dump the program at {symbol}: {error}; a heap can be dumped only while the world is stopped and all spans are swept, as in {DUMP_POINT} (leave --at out) or runtime.gcSweep"
+    )]
+    Place {
+        /// Where it stands.
+        symbol: String,
+        /// What the writer found.
+        error: WriteError,
+    },
     /// The program does not dump into a file that it has made.
     #[error("cannot compare: the program's own dump does not go into a file, but to descriptor {0}")]
     NoFile(u64),
     /// No dump among the program's files.
     #[error("the program ended ({0}) and has written no heap dump into a file")]
     NoDump(ExitStatus),
+}
+
+impl ExecError {
+    /// The error of a dump, for a program that stands at a symbol: whether that may be the reason.
+    pub fn at(self, symbol: &str) -> Self {
+        match self {
+            ExecError::Write(error) if symbol != DUMP_POINT => {
+                ExecError::Place { symbol: symbol.to_owned(), error }
+            }
+            other => other,
+        }
+    }
 }
 
 /// A dump of a program, taken from outside.
@@ -66,6 +90,8 @@ pub struct Outside {
     pub bytes: Vec<u8>,
     /// What it contains.
     pub summary: Summary,
+    /// Of when its memory statistics are.
+    pub statistics: Statistics,
 }
 
 /// A program's own dump beside the one from outside.
@@ -115,7 +141,7 @@ pub fn dump(process: &Process, dialect: Dialect) -> Result<Outside, ExecError> {
     let memory = process.memory();
     let summary =
         heapmatrix_writer::write_heap_dump(process.target(), memory, &symbols, &options, &mut bytes)?;
-    Ok(Outside { bytes, summary })
+    Ok(Outside { bytes, summary, statistics: Statistics::of(process) })
 }
 
 /// Lets a program that stands at [`DUMP_POINT`] write its own dump, and compares it with one from

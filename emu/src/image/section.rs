@@ -220,7 +220,7 @@ impl Sections {
         let mut count = 0_u32;
         let mut bytes = pack_bits(bits.into_iter().inspect(|_| count += 1));
         if let (Some(last), true) = (bytes.last_mut(), self.dirt.is_some()) {
-            let unused = if count % 8 == 0 { 0 } else { 0xff << (count % 8) };
+            let unused = if count.is_multiple_of(8) { 0 } else { 0xff << (count % 8) };
             *last |= unused;
             bytes.extend(self.dirt.bytes(place.wrapping_add(1), 2));
         }

@@ -241,13 +241,16 @@ impl Args {
             return Ok((None, Vec::new()));
         }
         if self.compare && self.at != DUMP_POINT {
-            return Err(format!("--compare needs the dump at {DUMP_POINT}: leave --at out").into());
+            return Err(format!(
+                "--compare cannot be combined with --at: programs dump themselves at {DUMP_POINT}"
+            )
+            .into());
         }
         exec::check_runtime(process)?;
         exec::run_to(process, &self.at)?;
         let outside = exec::dump(process, self.dialect()).map_err(|e| e.at(&self.at))?;
         if let Some(stats) = outside.statistics.doubt() {
-            eprintln!("heapmatrix: the dump's {stats}");
+            super::note(format_args!("heapmatrix: the dump's {stats}"));
         }
         if let Some(file) = &self.dump {
             output::write(file, &outside.bytes)?;

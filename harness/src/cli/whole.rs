@@ -12,7 +12,7 @@ use super::progress;
 /// Less than this is held in memory.
 const SMALL: u64 = 1 << 20;
 /// How much is read, or written, until pages are given back.
-const STEP: u64 = 16 << 20;
+const STEP: u64 = 4 << 20;
 
 /// A whole dump.
 pub struct Whole {

@@ -251,6 +251,23 @@ fn types_without_itabs_are_kept() {
     assert_mended(&of_16, &of_16, &[]);
 }
 
+/// A cut elsewhere is no reason to doubt them either.
+#[test]
+fn types_before_their_itabs_are_kept_where_a_dump_is_cut() {
+    let types: Vec<u8> = (0..5).flat_map(|i| named(T + 0x40 * i, "main.T")).collect();
+    let itabs: Vec<u8> = (0..5).flat_map(|i| itab(0x900 + 16 * i, T + 0x40 * i)).collect();
+    let sound = file(&[&types, &itabs, &tail()]);
+    assert_mended(&sound, &sound, &[]);
+    for cut in file(&[&types, &itabs]).len()..sound.len() {
+        let salvage = salvage(&sound[..cut]).unwrap();
+        assert_eq!((salvage.lost_names().count(), salvage.skipped().count()), (0, 0), "cut at {cut}");
+        let mut out = Vec::new();
+        salvage.write_to(&mut out).unwrap();
+        assert!(sound.starts_with(&out[..out.len() - 1]), "cut at {cut}");
+        assert!(out.len() > file(&[&types, &itabs]).len(), "cut at {cut}");
+    }
+}
+
 #[test]
 fn bytes_behind_the_end_are_dropped() {
     let sound = file(&[&itab(0x900, T), &tail()]);

@@ -55,7 +55,7 @@ pub enum ExecError {
     Write(#[from] WriteError),
     /// The dump can't be written, and the program stands elsewhere than at [`DUMP_POINT`].
     #[error(
-        "cannot dump the program at {symbol}: {error}; a heap can be dumped only while the world is stopped and all spans are swept, as in {DUMP_POINT} (leave --at out) or runtime.gcSweep"
+        "cannot dump the program at {symbol}: {error}; a heap can be dumped only while the world is stopped and all spans are swept, as in {DUMP_POINT} (the default of --at) or runtime.gcSweep"
     )]
     Place {
         /// Where it stands.

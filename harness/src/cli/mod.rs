@@ -3,7 +3,7 @@
 //! Rules for all of them: results on standard output, `--json` for machines, progress on standard
 //! error and only when that is a terminal, one-line errors that say what to do, and three exit
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input. Nothing is printed but
-//! through [`Out`](out::Out) and [`note`], which escape what could deceive.
+//! through `Out` and `note`, which escape what could deceive.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod corpus;

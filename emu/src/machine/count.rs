@@ -3,27 +3,38 @@
 //! The engine tells when a block of instructions begins, which is cheap; telling every instruction
 //! is ten times slower than not counting at all. So whole blocks are counted as they begin, and when
 //! the CPU stops inside of one, the instructions that it did not reach are taken off again.
+//!
+//! The hook on blocks is what a run costs most: it gets at its own few words alone, without the engine's
+//! handle.
 
 use std::cell::Cell;
-use std::ops::Range;
+use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
 use iced_x86::{Decoder, DecoderOptions};
-use unicorn_engine::{TranslationBlock, Unicorn, uc_error};
+use unicorn_engine::{HookType, Unicorn, uc_emu_stop, uc_engine, uc_error, uc_hook_add, uc_mem_read};
 
 use super::arch::Encoding;
 
-/// The counter, and what is known of the blocks.
+/// The counter, and what is known of the blocks. Shared with the engine's hooks.
 #[derive(Debug)]
 pub(super) struct Count {
     encoding: Encoding,
-    /// Instructions executed so far; shared with the guest's time stamp counter.
-    clock: Rc<Cell<u64>>,
-    /// The addresses of the block that was entered last.
-    block: Range<u64>,
+    /// Instructions executed so far. Also the guest's time stamp counter.
+    clock: Cell<u64>,
+    /// The number of instructions at which to stop.
+    limit: Cell<u64>,
+    /// Whether the guest was stopped there.
+    reached: Cell<bool>,
+    /// Whether blocks don't count, as the CPU only repeats an instruction to see what it does.
+    paused: Cell<bool>,
+    /// What the clock is compared with when a block begins: the limit, or zero while they don't count.
+    bar: Cell<u64>,
+    /// The address of the block that was entered last, and its length.
+    block: Cell<(u64, u32)>,
     /// How many instructions a block has, where that does not follow from its length: a cache, each
     /// block in the place that its address selects.
-    known: Vec<Known>,
+    known: Box<[Cell<Known>]>,
 }
 
 /// A block's address, length and number of instructions.
@@ -37,93 +48,177 @@ struct Known {
 /// Places in the cache of blocks, a power of two.
 const KNOWN: usize = 1 << 13;
 
+/// The longest block in bytes: the engine ends one before it would have crossed two pages.
+const LONGEST: usize = 2 * 4096;
+
 impl Count {
-    pub fn new(encoding: Encoding) -> Self {
-        let known = match encoding {
-            Encoding::Fixed { .. } => Vec::new(),
-            Encoding::X86 { .. } => vec![Known::default(); KNOWN],
+    pub fn new(encoding: Encoding) -> Rc<Self> {
+        let places = match encoding {
+            Encoding::Fixed { .. } => 0,
+            Encoding::X86 { .. } => KNOWN,
         };
-        Count { encoding, clock: Rc::default(), block: 0..0, known }
+        Rc::new(Count {
+            encoding,
+            clock: Cell::new(0),
+            limit: Cell::new(u64::MAX),
+            reached: Cell::new(false),
+            paused: Cell::new(false),
+            bar: Cell::new(u64::MAX),
+            block: Cell::new((0, 0)),
+            known: vec![Cell::default(); places].into(),
+        })
     }
 
-    /// The number of instructions executed, as a clock that can be shared.
-    pub fn clock(&self) -> &Rc<Cell<u64>> {
+    /// The number of instructions executed.
+    pub fn clock(&self) -> &Cell<u64> {
         &self.clock
     }
 
+    /// Begins a run that ends when so many more instructions have been executed.
+    pub fn begin(&self, instructions: u64) {
+        self.limit.set(self.clock.get().saturating_add(instructions));
+        self.bar.set(self.limit.get());
+        self.reached.set(false);
+        self.leave();
+    }
+
+    /// Whether the guest was stopped at the limit since the last time this was asked.
+    pub fn take_reached(&self) -> bool {
+        self.reached.take()
+    }
+
+    /// From now on blocks don't count, or do so again.
+    pub fn pause(&self, paused: bool) {
+        self.paused.set(paused);
+        self.bar.set(if paused { 0 } else { self.limit.get() });
+    }
+
     /// Forgets what is known of blocks, because code has changed.
-    pub fn forget(&mut self) {
-        self.known.fill(Known::default());
+    pub fn forget(&self) {
+        for place in &self.known {
+            place.take();
+        }
     }
 
     /// Forgets which block is being executed, because the next one may begin anywhere.
-    pub fn leave(&mut self) {
-        self.block = 0..0;
+    pub fn leave(&self) {
+        self.block.set((0, 0));
     }
 
     /// Whether the block that was entered last has been executed to its end, which is at `pc`.
     pub fn completed(&self, pc: u64) -> bool {
-        !self.block.is_empty() && self.block.end == pc
+        let (addr, bytes) = self.block.get();
+        bytes > 0 && addr + u64::from(bytes) == pc
+    }
+
+    /// Takes off the instructions of the present block from `pc` on, when the CPU has stopped there
+    /// before executing them.
+    pub fn stopped_at(&self, engine: *mut uc_engine, pc: u64) {
+        let (addr, bytes) = self.block.get();
+        let end = addr + u64::from(bytes);
+        if !(addr..end).contains(&pc) {
+            return;
+        }
+        let rest = match self.encoding {
+            Encoding::Fixed { bytes } => (end - pc) / bytes,
+            Encoding::X86 { bits } => instructions(engine, bits, pc, (end - pc) as usize).into(),
+        };
+        self.clock.set(self.clock.get().saturating_sub(rest));
+        self.leave();
     }
 
     fn place(addr: u64) -> usize {
         (addr ^ (addr >> 13)) as usize & (KNOWN - 1)
     }
-}
 
-/// Gives a hook access to the counter in its engine.
-pub(super) trait Counting {
-    fn count(&mut self) -> &mut Count;
-}
-
-/// Counts a block as it begins.
-pub(super) fn enter<S: Counting>(engine: &mut Unicorn<'_, S>, addr: u64, bytes: u32) {
-    let count = engine.get_data_mut().count();
-    count.block = addr..addr + u64::from(bytes);
-    let instructions = match count.encoding {
-        Encoding::Fixed { bytes: each } => u64::from(bytes) / each,
-        Encoding::X86 { .. } => match count.known[Count::place(addr)] {
-            known if known.addr == addr && known.bytes == bytes => u64::from(known.instructions),
-            _ => learn(engine, addr, bytes),
-        },
-    };
-    let clock = &engine.get_data_mut().count().clock;
-    clock.set(clock.get() + instructions);
-}
-
-/// Asks the engine how many instructions the block that it is about to execute has.
-fn learn<S: Counting>(engine: &mut Unicorn<'_, S>, addr: u64, bytes: u32) -> u64 {
-    let instructions = translate(engine, addr).map_or(0, |block| block.icount.into());
-    let count = engine.get_data_mut().count();
-    count.known[Count::place(addr)] = Known { addr, bytes, instructions };
-    instructions.into()
-}
-
-/// Takes off the instructions of the present block from `pc` on, when the CPU has stopped there
-/// before executing them.
-pub(super) fn stopped_at<S: Counting>(engine: &mut Unicorn<'_, S>, pc: u64) {
-    let count = engine.get_data_mut().count();
-    if !count.block.contains(&pc) {
-        return;
+    /// How many instructions an x86 block has that is about to be executed.
+    #[inline]
+    fn known(&self, engine: *mut uc_engine, bits: u32, addr: u64, bytes: u32) -> u32 {
+        let place = &self.known[Count::place(addr)];
+        match place.get() {
+            known if known.addr == addr && known.bytes == bytes => known.instructions,
+            _ => self.learn(engine, bits, addr, bytes),
+        }
     }
-    let end = count.block.end;
-    let rest = match count.encoding {
-        Encoding::Fixed { bytes } => (end - pc) / bytes,
-        Encoding::X86 { bits } => between(engine, bits, pc, end),
-    };
-    let count = engine.get_data_mut().count();
-    count.clock.set(count.clock.get().saturating_sub(rest));
-    count.leave();
+
+    #[cold]
+    fn learn(&self, engine: *mut uc_engine, bits: u32, addr: u64, bytes: u32) -> u32 {
+        let instructions = instructions(engine, bits, addr, bytes as usize);
+        self.known[Count::place(addr)].set(Known { addr, bytes, instructions });
+        instructions
+    }
+
+    /// A block begins where the limit has been reached, or where blocks do not count.
+    #[cold]
+    fn at_bar(&self, engine: *mut uc_engine) {
+        if self.paused.get() {
+            return;
+        }
+        self.leave();
+        self.reached.set(true);
+        // SAFETY: the engine is the hook's own. Fails only on a handle that is no engine.
+        let _ = unsafe { uc_emu_stop(engine) };
+    }
 }
 
-/// The number of x86 instructions from `pc` to the end of the block that it lies in.
+/// Has the engine count blocks, and stop before the one that begins at the limit.
+pub(super) fn on_block<S>(engine: &mut Unicorn<'static, S>, count: &Rc<Count>) -> Result<(), uc_error> {
+    let callback: Block = match count.encoding {
+        Encoding::Fixed { .. } => enter::<0>,
+        Encoding::X86 { bits: 32 } => enter::<32>,
+        Encoding::X86 { .. } => enter::<64>,
+    };
+    let mut id = 0;
+    // SAFETY: the callback has the type that the engine wants of one for blocks. The counter is owned by the
+    // engine's data, which outlives the engine's use of hooks, and is only ever borrowed shared.
+    unsafe {
+        uc_hook_add(
+            engine.get_handle(),
+            &mut id,
+            HookType::BLOCK.0 as c_int,
+            callback as *mut c_void,
+            Rc::as_ptr(count).cast_mut().cast(),
+            1,
+            0,
+        )
+    }
+    .and(Ok(()))
+}
+
+type Block = unsafe extern "C" fn(*mut uc_engine, u64, u32, *mut c_void);
+
+/// Counts a block as it begins: of x86 with so many bits, or of instructions of four bytes if zero.
 ///
-/// The engine could be asked only by having it translate from `pc` on, which need not end where the block
-/// does, nor before memory does.
-fn between<S>(engine: &Unicorn<'_, S>, bits: u32, pc: u64, end: u64) -> u64 {
-    // It has been translated, and so is there.
-    let code = engine.mem_read_as_vec(pc, (end - pc) as usize).unwrap_or_default();
-    let mut decoder = Decoder::with_ip(bits, &code, pc, DecoderOptions::NONE);
+/// # Safety
+/// `count` must point to a [`Count`], and `engine` to an engine that is in a hook.
+unsafe extern "C" fn enter<const BITS: u32>(
+    engine: *mut uc_engine,
+    addr: u64,
+    bytes: u32,
+    count: *mut c_void,
+) {
+    // SAFETY: the caller vouches for the pointer.
+    let count = unsafe { &*count.cast::<Count>() };
+    let done = count.clock.get();
+    if done >= count.bar.get() {
+        return count.at_bar(engine);
+    }
+    count.block.set((addr, bytes));
+    let instructions = if BITS == 0 { bytes / 4 } else { count.known(engine, BITS, addr, bytes) };
+    count.clock.set(done + u64::from(instructions));
+}
+
+/// The number of x86 instructions in the `len` bytes of a block from `pc` to its end.
+///
+/// The engine could be asked for a whole block, but of a part only by having it translate from `pc` on, which
+/// need not end where the block does, nor before memory does.
+fn instructions(engine: *mut uc_engine, bits: u32, pc: u64, len: usize) -> u32 {
+    let mut code = [0; LONGEST];
+    let code = &mut code[..len.min(LONGEST)];
+    // What has been translated is there, so this does not fail.
+    // SAFETY: the buffer is as long as is said.
+    let _ = unsafe { uc_mem_read(engine, pc, code.as_mut_ptr().cast(), code.len() as u64) };
+    let mut decoder = Decoder::with_ip(bits, code, pc, DecoderOptions::NONE);
     let mut count = 0;
     while decoder.can_decode() {
         count += 1;
@@ -133,11 +228,4 @@ fn between<S>(engine: &Unicorn<'_, S>, bits: u32, pc: u64, end: u64) -> u64 {
         }
     }
     count
-}
-
-/// The engine's translation of the block at an address.
-fn translate<S>(engine: &Unicorn<'_, S>, addr: u64) -> Result<TranslationBlock, uc_error> {
-    let mut block = TranslationBlock { pc: 0, icount: 0, size: 0 };
-    engine.ctl_request_cache(addr, Some(&mut block))?;
-    Ok(block)
 }

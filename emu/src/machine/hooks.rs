@@ -11,21 +11,17 @@ use unicorn_engine::{
 
 use super::arch::{Arch, Interrupt};
 use super::attach::Attached;
-use super::count::{self, Count, Counting};
+use super::count::Count;
 use super::fault::Access;
 
 /// What the hooks know and find out.
 pub(super) struct State {
     pub arch: &'static Arch,
-    pub count: Count,
-    /// The number of instructions at which to stop.
-    pub limit: u64,
+    pub count: Rc<Count>,
     /// The breakpoint at which this run begins, which does not stop it.
     pub passing: Option<u64>,
     /// Why a hook has stopped the guest.
     pub stop: Option<Stop>,
-    /// While an access at fault is looked for: the CPU repeats an instruction, which does not count.
-    pub probing: bool,
     /// The access at fault: what was wanted, at which address, of how many bytes.
     pub access: Option<(Access, u64, u64)>,
     /// What the engine has mapped, by address.
@@ -47,19 +43,11 @@ impl State {
         State {
             arch,
             count: Count::new(arch.encoding),
-            limit: u64::MAX,
             passing: None,
             stop: None,
-            probing: false,
             access: None,
             attached: Vec::new(),
         }
-    }
-}
-
-impl Counting for State {
-    fn count(&mut self) -> &mut Count {
-        &mut self.count
     }
 }
 
@@ -70,23 +58,6 @@ fn stop(engine: &mut Unicorn<'_, State>, why: Stop) {
     engine.get_data_mut().stop = Some(why);
     // Fails only on a handle that is no engine.
     let _ = engine.emu_stop();
-}
-
-/// Counts blocks, and stops before the one that begins at the limit.
-pub(super) fn on_block(engine: &mut Engine) -> Result<(), uc_error> {
-    engine.add_block_hook(1, 0, |engine, addr, bytes| {
-        let state = engine.get_data();
-        if state.probing {
-            return;
-        }
-        if state.count.clock().get() >= state.limit {
-            engine.get_data_mut().count.leave();
-            stop(engine, Stop::Limit);
-        } else {
-            count::enter(engine, addr, bytes);
-        }
-    })?;
-    Ok(())
 }
 
 /// Stops at traps and exceptions.
@@ -151,7 +122,7 @@ pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
 /// Makes the time stamp counter of amd64 (`LONG`) and 386 count instructions: the engine's reads the
 /// host's clock, and no run would be like another.
 pub(super) fn on_time_stamp<const LONG: bool>(engine: &mut Engine) -> Result<(), uc_error> {
-    let clock = Rc::as_ptr(engine.get_data().count.clock());
+    let clock = std::ptr::from_ref(engine.get_data().count.clock());
     let hooks: [(X86Insn, TimeStamp); 2] =
         [(X86Insn::RDTSC, time_stamp::<LONG, false>), (X86Insn::RDTSCP, time_stamp::<LONG, true>)];
     for (instruction, callback) in hooks {

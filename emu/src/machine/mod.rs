@@ -25,6 +25,7 @@ mod registers;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heapmatrix_writer::AnyTarget;
@@ -235,10 +236,9 @@ impl Machine {
         self.attach().map_err(|error| self.fault(pc, FaultKind::Engine(error)))?;
         let passing = self.breakpoints.contains_key(&pc).then_some(pc);
         let state = self.engine.get_data_mut();
-        state.limit = state.count.clock().get().saturating_add(limits.instructions);
+        state.count.begin(limits.instructions);
         state.passing = passing;
         state.stop = None;
-        state.count.leave();
 
         let mut pc = pc;
         let outcome = loop {
@@ -252,7 +252,7 @@ impl Machine {
             (Ok(()), Some(Stop::Trap)) => Ok(Exit::Trap { pc }),
             (Ok(()), Some(Stop::Limit)) => Ok(Exit::Limit { pc }),
             (Ok(()), Some(Stop::Breakpoint)) => {
-                count::stopped_at(&mut self.engine, pc);
+                self.stopped_at(pc);
                 Ok(Exit::Breakpoint { pc })
             }
             (Ok(()), Some(Stop::Illegal)) => Err(self.exception(pc, FaultKind::Illegal)),
@@ -327,7 +327,17 @@ impl Machine {
 
     fn start(&mut self, pc: u64) -> Result<(), uc_error> {
         // Neither an address to stop at (there are no exits but the hooks'), nor a time, nor a count.
-        self.engine.emu_start(pc, 0, 0, 0)
+        let outcome = self.engine.emu_start(pc, 0, 0, 0);
+        let state = self.engine.get_data_mut();
+        if state.count.take_reached() {
+            state.stop = Some(Stop::Limit);
+        }
+        outcome
+    }
+
+    /// The CPU has stopped before the instruction at `pc`, which it has not executed.
+    fn stopped_at(&self, pc: u64) {
+        self.engine.get_data().count.stopped_at(self.engine.get_handle(), pc);
     }
 
     /// Whether the CPU has only taken a rest, after a hint to do so. The engine says that it has halted,
@@ -346,13 +356,13 @@ impl Machine {
     fn exception(&mut self, pc: u64, kind: FaultKind) -> Fault {
         let pc = pc.wrapping_sub(self.arch.exception_skid);
         self.set_pc(pc);
-        count::stopped_at(&mut self.engine, pc);
+        self.stopped_at(pc);
         self.fault(pc, kind)
     }
 
     /// A fault that came as the engine's error.
     fn diagnose(&mut self, pc: u64, error: uc_error) -> Fault {
-        count::stopped_at(&mut self.engine, pc);
+        self.stopped_at(pc);
         let misaligned = |access| FaultKind::Misaligned { access, addr: pc };
         let kind = match error {
             uc_error::READ_UNMAPPED | uc_error::READ_PROT => self.bad_access(pc, Access::Read),
@@ -384,11 +394,11 @@ impl Machine {
         let before = self.engine.context_init()?;
         let hook = hooks::on_bad_access(&mut self.engine)?;
         let state = self.engine.get_data_mut();
-        state.probing = true;
+        state.count.pause(true);
         state.passing = Some(pc);
         let outcome = self.start(pc);
         let state = self.engine.get_data_mut();
-        state.probing = false;
+        state.count.pause(false);
         state.stop = None;
         let found = state.access.take();
         self.engine.remove_hook(hook)?;
@@ -419,7 +429,8 @@ fn new_engine(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> 
     // No address ends a run, not even zero: a guest that goes there has gone astray.
     engine.ctl_exits_enable()?;
     engine.ctl_set_exits(&[])?;
-    hooks::on_block(&mut engine)?;
+    let count = Rc::clone(&engine.get_data().count);
+    count::on_block(&mut engine, &count)?;
     hooks::on_interrupt(&mut engine)?;
     Ok(engine)
 }

@@ -186,7 +186,7 @@ impl Grep<'_, '_, '_> {
         };
         if !self.args.count && !self.args.jsonl {
             let (record, kind, address, within) = ("record", "kind", "address", "within");
-            let heads = format_args!("{record:>12}  {kind:<10} {address:<14} {within:>10}  bytes");
+            let heads = format!("{record:>12}  {kind:<10} {address:<14} {within:>10}  bytes");
             self.out.painted_line(HEAD, heads)?;
         }
         if self.args.limit == Some(0) {

@@ -11,7 +11,7 @@ use heapmatrix::oracle::model;
 use heapmatrix_emu::image::Image;
 use heapmatrix_emu::machine::Machine;
 use heapmatrix_emu::run::run_on_cpu;
-use heapmatrix_writer::Options;
+use heapmatrix_writer::Defects;
 
 fn emulate(c: &mut Criterion) {
     let world = matrix::world(1);
@@ -29,7 +29,7 @@ fn emulate(c: &mut Criterion) {
             b.iter_batched(image, |image| run_on_cpu(image).expect("it runs"), BatchSize::LargeInput);
         });
         let finished = matrix::build(&world, target).expect("it runs");
-        let dump = || matrix::dump(&finished, &Options::default()).expect("it is sound");
+        let dump = || matrix::dump(&finished, Defects::NONE).expect("it is sound");
         group.bench_function("4 dump", |b| b.iter(dump));
         let dump = dump();
         group.bench_function("5 check", |b| {

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use heapmatrix_emu::world::World;
-use heapmatrix_writer::{AnyTarget, Defects, Options};
+use heapmatrix_writer::{AnyTarget, Defects};
 
 use crate::matrix::{self, CellError};
 use crate::oracle::model::{self, Truth};
@@ -168,8 +168,8 @@ impl Golden {
 
 fn add(files: &mut Files, name: &str, world: &World, target: AnyTarget) -> Result<(), CellError> {
     let finished = matrix::build(world, target)?;
-    let dump = matrix::dump(&finished, &Options::default())?;
-    let struck = matrix::dump(&finished, &Options { defects: STRUCK, ..Options::default() })?;
+    let dump = matrix::dump(&finished, Defects::NONE)?;
+    let struck = matrix::dump(&finished, STRUCK)?;
     let truth = model::truth(world, &finished.locations, &dump)?;
     files.insert(format!("{name}.json"), document(name, target, &truth).into_bytes());
     if struck != dump {

@@ -9,7 +9,8 @@ use std::time::Instant;
 use heapmatrix_emu::image::{BuildError, Image};
 use heapmatrix_emu::run::{Finished, RunError, run_on_cpu};
 use heapmatrix_emu::world::World;
-use heapmatrix_writer::{Addr, AnyTarget, Options, write_heap_dump};
+use heapmatrix_writer::go15::Program;
+use heapmatrix_writer::{Addr, AnyTarget, Defects, Options, write_heap_dump};
 use rayon::prelude::*;
 
 use crate::oracle::model::{self, Mismatch};
@@ -82,17 +83,18 @@ pub fn build(world: &World, target: AnyTarget) -> Result<Finished, CellError> {
     Ok(run_on_cpu(Image::build(world, target)?)?)
 }
 
-/// Dumps a machine's memory, with the world's other roots.
+/// Dumps a machine's memory, with the world's other roots, and with those of Go 1.5's defects.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn dump(finished: &Finished, options: &Options<'_>) -> Result<Vec<u8>, heapmatrix_writer::Error> {
+pub fn dump(finished: &Finished, defects: Defects) -> Result<Vec<u8>, heapmatrix_writer::Error> {
     let mut bytes = Vec::new();
     let roots = &finished.locations.other_roots;
     let other_roots: Vec<(&str, Addr)> =
         roots.iter().map(|(description, to)| (&**description, *to)).collect();
-    let options = Options { other_roots: &other_roots, ..*options };
-    write_heap_dump(finished.target, &finished.memory, &finished.symbols, &options, &mut bytes)?;
+    let program = Program { symbols: &finished.symbols, defects, sys_alloc: None };
+    let options = Options { other_roots: &other_roots, ..Options::default() };
+    write_heap_dump(finished.target, &finished.memory, &program, &options, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -105,7 +107,7 @@ struct Passed {
 
 fn cell(world: &World, target: AnyTarget) -> Result<Passed, CellError> {
     let finished = build(world, target)?;
-    let dump = dump(&finished, &Options::default())?;
+    let dump = dump(&finished, Defects::NONE)?;
     let tally = model::check(world, &finished.locations, &dump)?;
     Ok(Passed { tally, instructions: finished.instructions, dump })
 }

@@ -19,7 +19,8 @@ use heapmatrix_emu::run::Finished;
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_fuzz::memory;
 use heapmatrix_reader::Dump;
-use heapmatrix_writer::{AnyTarget, Dialect, Error, Memory, Options, write_heap_dump};
+use heapmatrix_writer::go15::Program;
+use heapmatrix_writer::{AnyTarget, Defects, Dialect, Error, Memory, Options, write_heap_dump};
 use hostile::Hostile;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -60,7 +61,7 @@ fn processes(target: AnyTarget) -> Vec<Process> {
             let case = cases.iter().find(|case| case.name == name).unwrap();
             let before = Image::build(&case.world, target).unwrap().memory;
             let finished = matrix::build(&case.world, target).unwrap();
-            let right = matrix::dump(&finished, &Options::default()).unwrap();
+            let right = matrix::dump(&finished, Defects::NONE).unwrap();
             Process { name, finished, before, right }
         })
         .collect()
@@ -147,9 +148,10 @@ fn outputs(target: AnyTarget) {
 fn losses(target: AnyTarget) {
     for Process { name, finished, .. } in &processes(target) {
         let Finished { memory, symbols, .. } = finished;
-        let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::new(Dialect::Go15Exact) };
+        let program = Program::new(symbols, Dialect::Go15Exact);
+        let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
         let dump =
-            |out: &mut dyn std::io::Write| write_heap_dump(target, memory, symbols, &options, out).unwrap();
+            |out: &mut dyn std::io::Write| write_heap_dump(target, memory, &program, &options, out).unwrap();
         let whole = dump(&mut std::io::sink());
         for split in (0..whole.bytes as usize).step_by(whole.bytes as usize / 50 + 1) {
             let mut out = Hostile::new(split);

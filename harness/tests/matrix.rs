@@ -6,14 +6,14 @@ use heapmatrix::oracle::model;
 use heapmatrix_emu::image::Image;
 use heapmatrix_emu::world::Status;
 use heapmatrix_emu::world::catalog::catalog;
-use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use heapmatrix_writer::{AnyTarget, Defects, Options, write_heap_dump};
 
 /// Every world of the catalogue comes back from its dump.
 fn catalogue(target: AnyTarget) {
     let mut failures = Vec::new();
     for case in catalog() {
         let result = matrix::build(&case.world, target).and_then(|finished| {
-            let dump = matrix::dump(&finished, &Options::default())?;
+            let dump = matrix::dump(&finished, Defects::NONE)?;
             Ok(model::check(&case.world, &finished.locations, &dump)?)
         });
         if let Err(error) = result {

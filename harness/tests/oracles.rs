@@ -18,7 +18,8 @@ use heapmatrix_emu::image::Image;
 use heapmatrix_emu::run::{Finished, run_interpreted};
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_emu::world::{Size, World, worlds};
-use heapmatrix_writer::{AnyTarget, Dialect, Options, write_heap_dump};
+use heapmatrix_writer::go15::Program;
+use heapmatrix_writer::{AnyTarget, Defects, Dialect, Options, write_heap_dump};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use recorder::Recorder;
 
@@ -38,7 +39,7 @@ fn judge(world: &World, target: AnyTarget) -> Verdict {
     let interpreted =
         run_interpreted(Image::build(world, target).map_err(by("image"))?).map_err(by("interpreter"))?;
     memories::check(&finished.memory, &interpreted.memory).map_err(by("two memories"))?;
-    let dump = matrix::dump(&finished, &Options::default()).map_err(by("writer"))?;
+    let dump = matrix::dump(&finished, Defects::NONE).map_err(by("writer"))?;
     reencode::reencode(&dump).map_err(by("re-encoding"))?;
     laws::check(world, &dump).map_err(by("laws"))?;
     model::check(world, &finished.locations, &dump).map_err(by("model"))?;
@@ -49,9 +50,10 @@ fn judge(world: &World, target: AnyTarget) -> Verdict {
 /// The same bytes, in the same sequence of writes.
 fn transliteration(finished: &Finished, dialect: Dialect, fixes: Fixes) -> Verdict {
     let Finished { target, memory, symbols, .. } = finished;
-    let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::new(dialect) };
+    let program = Program::new(symbols, dialect);
+    let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
     let mut out = Recorder::default();
-    write_heap_dump(*target, memory, symbols, &options, &mut out).map_err(by("writer"))?;
+    write_heap_dump(*target, memory, &program, &options, &mut out).map_err(by("writer"))?;
     let literal = writeheapdump(*target, memory, symbols, fixes, None).map_err(by("transliteration"))?;
     if out.bytes != literal.bytes {
         let at = out.bytes.iter().zip(&literal.bytes).take_while(|(a, b)| a == b).count();
@@ -70,7 +72,7 @@ fn isomorphic(world: &World) -> Verdict {
         .into_iter()
         .map(|target| {
             let finished = matrix::build(world, target).map_err(by("machine"))?;
-            let dump = matrix::dump(&finished, &Options::default()).map_err(by("writer"))?;
+            let dump = matrix::dump(&finished, Defects::NONE).map_err(by("writer"))?;
             isomorphism::graph(world, &finished.locations, &dump).map_err(by("isomorphism"))
         })
         .collect::<Result<_, String>>()?;

@@ -5,7 +5,7 @@ use heapmatrix::matrix;
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_emu::world::{Size, Uncommon, World};
 use heapmatrix_reader::{Dump, Record, Text, Version, salvage};
-use heapmatrix_writer::{AnyTarget, Defects, Dialect, Options};
+use heapmatrix_writer::{AnyTarget, Defects, Dialect};
 
 /// Worlds by hand and by chance.
 fn worlds() -> impl Iterator<Item = (String, World)> {
@@ -43,7 +43,7 @@ fn loses_names_alone(target: AnyTarget) {
     for (name, mut world) in worlds() {
         name_types(&mut world);
         let finished = matrix::build(&world, target).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let dump = |defects| matrix::dump(&finished, &Options { defects, ..Options::default() }).unwrap();
+        let dump = |defects| matrix::dump(&finished, defects).unwrap();
         let exact = dump(Dialect::Go15Exact.defects());
         let (expected, types) =
             without_names(&dump(Defects { type_names_by_address: false, ..Defects::ALL }));

@@ -7,6 +7,7 @@ mod recorder;
 use heapmatrix::matrix;
 use heapmatrix::oracle::literal::{Fixes, writeheapdump};
 use heapmatrix_emu::world::catalog::catalog;
+use heapmatrix_writer::go15::Program;
 use heapmatrix_writer::{Addr, AnyTarget, Dialect, Options, write_heap_dump};
 use recorder::Recorder;
 
@@ -15,13 +16,10 @@ fn catalogue(target: AnyTarget, dialect: Dialect, fixes: Fixes) {
         let finished = matrix::build(&case.world, target).unwrap();
         // Where the system puts `tmpbuf`: which piece it was, and how long, can be told from its address.
         let sys_alloc = |len: u64| Addr(0x7000_0000 + 8 * len);
-        let options = Options {
-            capacity: Options::REFERENCE_CAPACITY,
-            sys_alloc: Some(&sys_alloc),
-            ..Options::new(dialect)
-        };
+        let program = Program { sys_alloc: Some(&sys_alloc), ..Program::new(&finished.symbols, dialect) };
+        let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
         let mut out = Recorder::default();
-        write_heap_dump(target, &finished.memory, &finished.symbols, &options, &mut out)
+        write_heap_dump(target, &finished.memory, &program, &options, &mut out)
             .unwrap_or_else(|error| panic!("{} on {target}: {error}", case.name));
         let literal = writeheapdump(target, &finished.memory, &finished.symbols, fixes, Some(&sys_alloc))
             .unwrap_or_else(|stop| panic!("{} on {target}: {stop:?}", case.name));

@@ -5,7 +5,7 @@
 //! process on the other end of a debugger. Nothing in it depends on the host's pointer size or
 //! endianness; those of the target come from a [`Target`] type.
 //!
-//! The writer needs a memory, the addresses of the runtime's variables, and somewhere to write to:
+//! The writer needs a memory, the addresses of the runtime's variables, and an output:
 //!
 //! ```
 //! use heapmatrix_writer::{Addr, AnyTarget, Error, Memory, Options, Symbols, Unreadable, write_heap_dump};
@@ -39,7 +39,7 @@
 //! # Ok::<(), heapmatrix_writer::MissingSymbol>(())
 //! ```
 //!
-//! Where the reference's output is not what its format means, a [`Dialect`] decides which of the two is
+//! Where Go 1.5's output is not what its format means, a [`Dialect`] of [`go15::Program`] decides which of the two is
 //! written.
 //!
 //! # How to read the source
@@ -55,6 +55,7 @@ pub mod bench;
 mod dump;
 pub mod error;
 pub mod format;
+mod generation;
 pub mod go15;
 pub mod memory;
 pub mod options;
@@ -70,10 +71,11 @@ use std::io;
 
 pub use error::{Error, Place, TracebackError};
 pub use format::tags::Tag;
+pub use generation::Generation;
 pub use go15::defects::{Defects, Dialect, UnknownDialect};
 pub use go15::symbols::{MissingSymbol, Symbols};
 pub use memory::{Addr, Memory, Unreadable};
-pub use options::{Options, Summary, SysAlloc};
+pub use options::{Options, Summary};
 pub use pipelined::write_heap_dump_pipelined;
 pub use target::{AnyTarget, Target};
 
@@ -87,11 +89,11 @@ pub use target::{AnyTarget, Target};
 pub fn write_heap_dump<M: Memory + ?Sized>(
     target: AnyTarget,
     memory: &M,
-    symbols: &Symbols,
+    program: &impl Generation,
     options: &Options<'_>,
     out: impl io::Write,
 ) -> Result<Summary, Error> {
-    with_target!(target, T => write_heap_dump_of::<T>(&memory, symbols, options, out))
+    with_target!(target, T => write_heap_dump_of::<T>(&memory, program, options, out))
 }
 
 /// Writes the heap dump of a process of target `T`. See [`write_heap_dump`].
@@ -100,9 +102,9 @@ pub fn write_heap_dump<M: Memory + ?Sized>(
 /// As [`write_heap_dump`].
 pub fn write_heap_dump_of<T: Target>(
     memory: &dyn Memory,
-    symbols: &Symbols,
+    program: &impl Generation,
     options: &Options<'_>,
     mut out: impl io::Write,
 ) -> Result<Summary, Error> {
-    go15::write::<T>(memory, symbols, options, &mut out)
+    program.write::<T>(memory, options, &mut out)
 }

@@ -5,7 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use crate::format::sink::write_all;
-use crate::{AnyTarget, Error, Memory, Options, Summary, Symbols, write_heap_dump};
+use crate::generation::Generation;
+use crate::{AnyTarget, Error, Memory, Options, Summary, write_heap_dump};
 
 /// How many bytes are handed over at once, at most.
 const PIECE: usize = 256 << 10;
@@ -17,8 +18,7 @@ const PIECES: usize = 4;
 /// compressor. A dump takes as long as the slower of the two, and not as both. Beyond what
 /// [`write_heap_dump`] needs, that takes 1 MiB of memory.
 ///
-/// Where a dialect loses what the output does not take ([`Defects::write_errors_ignored`]), what is lost
-/// depends on when the output is asked, and the two take turns as ever.
+/// With [`Defects::write_errors_ignored`], what is lost depends on when the output is asked, and the two take turns.
 ///
 /// # Errors
 /// Those of [`write_heap_dump`]. One of the output comes first, for it is about what was dumped earlier.
@@ -27,12 +27,12 @@ const PIECES: usize = 4;
 pub fn write_heap_dump_pipelined<M: Memory + ?Sized>(
     target: AnyTarget,
     memory: &M,
-    symbols: &Symbols,
+    program: &impl Generation,
     options: &Options<'_>,
     out: impl Write + Send,
 ) -> Result<Summary, Error> {
-    if options.defects.write_errors_ignored {
-        return write_heap_dump(target, memory, symbols, options, out);
+    if program.depends_on_output() {
+        return write_heap_dump(target, memory, program, options, out);
     }
     thread::scope(|scope| {
         let (full, pieces) = sync_channel(PIECES);
@@ -42,7 +42,7 @@ pub fn write_heap_dump_pipelined<M: Memory + ?Sized>(
         }
         let writing = scope.spawn(move || drain(out, &pieces, &emptied));
         let mut pipe = Pipe { full, empty };
-        let dumped = write_heap_dump(target, memory, symbols, options, &mut pipe);
+        let dumped = write_heap_dump(target, memory, program, options, &mut pipe);
         drop(pipe);
         match writing.join() {
             Ok(Ok(())) => dumped,
@@ -91,6 +91,7 @@ impl Write for Pipe {
 mod tests {
     use super::*;
     use crate::Dialect;
+    use crate::go15::Program;
     use crate::target::{Ppc64, Target};
     use crate::testing::Image;
 
@@ -106,14 +107,15 @@ mod tests {
 
     fn both(
         image: &Image<Ppc64>,
+        dialect: Dialect,
         options: &Options<'_>,
         out: impl Fn() -> Reluctant,
     ) -> [(Result<u64, String>, Vec<u8>); 2] {
-        let (memory, symbols) = (&image.memory, &image.symbols);
+        let (memory, program) = (&image.memory, Program::new(&image.symbols, dialect));
         let [mut plain, mut pipelined] = [out(), out()];
         let results = [
-            write_heap_dump(Ppc64::ANY, memory, symbols, options, &mut plain),
-            write_heap_dump_pipelined(Ppc64::ANY, memory, symbols, options, &mut pipelined),
+            write_heap_dump(Ppc64::ANY, memory, &program, options, &mut plain),
+            write_heap_dump_pipelined(Ppc64::ANY, memory, &program, options, &mut pipelined),
         ];
         let [first, second] = results.map(|r| r.map(|s| s.bytes).map_err(|e| e.to_string()));
         [(first, plain.taken), (second, pipelined.taken)]
@@ -152,8 +154,12 @@ mod tests {
         for capacity in [4096, Options::DEFAULT_CAPACITY] {
             let options = Options { capacity, ..Options::default() };
             for most in [usize::MAX / 2, 0, 4095, 100_000, 300_007] {
-                let [plain, pipelined] =
-                    both(&image, &options, || Reluctant { taken: vec![], most, piece: 10_000, calls: 0 });
+                let [plain, pipelined] = both(&image, Dialect::Go15, &options, || Reluctant {
+                    taken: vec![],
+                    most,
+                    piece: 10_000,
+                    calls: 0,
+                });
                 assert_eq!(plain.0, pipelined.0);
                 assert!(plain.1 == pipelined.1, "{} and {} bytes", plain.1.len(), pipelined.1.len());
             }
@@ -165,7 +171,7 @@ mod tests {
         let mut image = image();
         image.symbols.memstats = crate::Addr(0x10);
         let out = || Reluctant { taken: vec![], most: usize::MAX / 2, piece: usize::MAX, calls: 0 };
-        let [plain, pipelined] = both(&image, &Options::default(), out);
+        let [plain, pipelined] = both(&image, Dialect::Go15, &Options::default(), out);
         assert!(plain.0.is_err() && plain.1.len() > 400_000, "{:?}", plain.0);
         assert!(plain == pipelined);
     }
@@ -174,7 +180,7 @@ mod tests {
     fn losses_are_those_of_the_dialect() {
         let image = image();
         let out = || Reluctant { taken: vec![], most: 200_000, piece: 1000, calls: 0 };
-        let [plain, pipelined] = both(&image, &Options::new(Dialect::Go15Exact), out);
+        let [plain, pipelined] = both(&image, Dialect::Go15Exact, &Options::default(), out);
         assert!(plain == pipelined);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::go15::Program;
 use crate::go15::defects::Dialect;
 use crate::go15::structs::*;
 use crate::memory::{Addr, Memory, Unreadable};
 use crate::process::field::{Field, GoType, Ptr, Slice, Uintptr};
 use crate::target::Target;
-use crate::{Error, Options, Summary, Symbols};
+use crate::{Defects, Error, Generation, Options, Summary, Symbols};
 
 /// Makes a module of tests, one for each target, of a function that is generic over the target.
 macro_rules! each_target {
@@ -375,20 +376,35 @@ impl<T: Target> Image<T> {
 
     /// Writes the lists and dumps.
     pub(crate) fn dump(&mut self, dialect: Dialect) -> Result<Vec<u8>, Error> {
-        self.dump_with(&Options::new(dialect)).0
+        self.dump_with(dialect.defects()).0
     }
 
     /// Writes the lists, dumps, and gives what was written even before an error.
-    pub(crate) fn dump_with(&mut self, options: &Options<'_>) -> (Result<Vec<u8>, Error>, Vec<u8>) {
+    pub(crate) fn dump_with(&mut self, defects: Defects) -> (Result<Vec<u8>, Error>, Vec<u8>) {
         self.finish();
-        self.dump_as_is(options)
+        self.dump_as_is(defects)
+    }
+
+    /// Writes the lists, and dumps in the default dialect.
+    pub(crate) fn dump_under(&mut self, options: &Options<'_>) -> (Result<Vec<u8>, Error>, Vec<u8>) {
+        self.finish();
+        self.write(&self.symbols, options)
     }
 
     /// Dumps what is there.
-    pub(crate) fn dump_as_is(&self, options: &Options<'_>) -> (Result<Vec<u8>, Error>, Vec<u8>) {
+    pub(crate) fn dump_as_is(&self, defects: Defects) -> (Result<Vec<u8>, Error>, Vec<u8>) {
+        self.write(&Program { symbols: &self.symbols, defects, sys_alloc: None }, &Options::default())
+    }
+
+    /// Dumps what is there, in any way.
+    pub(crate) fn write(
+        &self,
+        program: &impl Generation,
+        options: &Options<'_>,
+    ) -> (Result<Vec<u8>, Error>, Vec<u8>) {
         let mut out = Vec::new();
         let result: Result<Summary, Error> =
-            crate::write_heap_dump_of::<T>(&self.memory, &self.symbols, options, &mut out);
+            crate::write_heap_dump_of::<T>(&self.memory, program, options, &mut out);
         if let Ok(summary) = result {
             assert_eq!(summary.bytes, out.len() as u64);
         }

@@ -9,6 +9,7 @@ use heapmatrix_emu::run::{Finished, run_interpreted};
 use heapmatrix_emu::world::World;
 use heapmatrix_emu::world::catalog::catalog;
 use heapmatrix_reader::{Dump, Error as ReadError};
+use heapmatrix_writer::go15::Program;
 use heapmatrix_writer::{
     Addr, AnyTarget, Defects, Dialect, Error, Memory, Options, Summary, Unreadable, write_heap_dump,
 };
@@ -95,8 +96,9 @@ impl Process {
     fn dump(&self, memory: &dyn Memory, dialect: Dialect, out: &mut dyn Write) -> Result<Summary, Error> {
         // With the reference's small buffer, as most worlds' dumps are not much larger.
         let defects = Defects { write_errors_ignored: false, ..dialect.defects() };
-        let options = Options { defects, capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
-        write_heap_dump(self.finished.target, memory, &self.finished.symbols, &options, out)
+        let program = Program { symbols: &self.finished.symbols, defects, sys_alloc: None };
+        let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
+        write_heap_dump(self.finished.target, memory, &program, &options, out)
     }
 }
 

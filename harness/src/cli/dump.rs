@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heapmatrix_writer::{AnyTarget, Dialect, Options};
+use heapmatrix_writer::{AnyTarget, Dialect};
 
 use super::{Outcome, Verdict, emulated_target, output};
 use crate::matrix;
@@ -36,7 +36,7 @@ impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
         let finished = matrix::build(&matrix::world(self.seed), self.arch)?;
-        let bytes = matrix::dump(&finished, &Options::new(self.dialect))?;
+        let bytes = matrix::dump(&finished, self.dialect.defects())?;
         output::write(&self.output, &bytes)?;
         Ok(Verdict::Sound)
     }

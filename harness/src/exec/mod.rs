@@ -4,8 +4,9 @@ pub mod difference;
 mod statistics;
 
 use heapmatrix_emu::linux::{ExitStatus, Kept, Outcome, Process, RunError};
+use heapmatrix_writer::go15::Program;
 use heapmatrix_writer::{
-    Addr, Dialect, Error as WriteError, Memory, MissingSymbol, Options, Summary, Symbols,
+    Addr, Dialect, Error as WriteError, Memory, MissingSymbol, Options, Summary, Symbols, write_heap_dump,
 };
 
 use difference::Difference;
@@ -136,11 +137,10 @@ pub fn dump(process: &Process, dialect: Dialect) -> Result<Outside, ExecError> {
     let symbols = Symbols::from_lookup(|name| process.symbols().addr(name))?;
     // Each time the program's own dump needs a larger `tmpbuf`, it gives the old one back first.
     let sys_alloc = |len| Addr(process.free_address(len).unwrap_or(0));
-    let options = Options { sys_alloc: Some(&sys_alloc), ..Options::new(dialect) };
+    let program = Program { sys_alloc: Some(&sys_alloc), ..Program::new(&symbols, dialect) };
     let mut bytes = Vec::new();
     let memory = process.memory();
-    let summary =
-        heapmatrix_writer::write_heap_dump(process.target(), memory, &symbols, &options, &mut bytes)?;
+    let summary = write_heap_dump(process.target(), memory, &program, &Options::default(), &mut bytes)?;
     Ok(Outside { bytes, summary, statistics: Statistics::of(process) })
 }
 

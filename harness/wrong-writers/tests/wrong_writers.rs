@@ -20,6 +20,7 @@ use heapmatrix::oracle::{laws, model, reencode};
 use heapmatrix_emu::run::Finished;
 use heapmatrix_emu::world::World;
 use heapmatrix_emu::world::catalog::catalog;
+use heapmatrix_wrong_writers::go15::Program;
 use heapmatrix_wrong_writers::{Addr, AnyTarget, Dialect, Error, Mistake, Options, making, write_heap_dump};
 use hostile::Hostile;
 use recorder::Recorder;
@@ -91,9 +92,10 @@ fn roots(finished: &Finished) -> Vec<(&str, Addr)> {
 
 /// What a writer makes of a process.
 fn dump(finished: &Finished, dialect: Dialect, other_roots: &[(&str, Addr)]) -> Result<Recorder, Error> {
-    let options = Options { capacity: Options::REFERENCE_CAPACITY, other_roots, ..Options::new(dialect) };
+    let program = Program::new(&finished.symbols, dialect);
+    let options = Options { capacity: Options::REFERENCE_CAPACITY, other_roots };
     let mut out = Recorder::default();
-    write_heap_dump(finished.target, &finished.memory, &finished.symbols, &options, &mut out)?;
+    write_heap_dump(finished.target, &finished.memory, &program, &options, &mut out)?;
     Ok(out)
 }
 

@@ -142,7 +142,7 @@ pub struct Defects {
     ///
     /// On, and where [`Symbols`](crate::Symbols) tells their addresses: `typecache`, `buf` and `nbuf` as
     /// they are at the moment, `tmpbuf`'s header if
-    /// [`Options::sys_alloc`](crate::Options::sys_alloc) says where it was allocated, and
+    /// [`Program::sys_alloc`](super::Program::sys_alloc) says where it was allocated, and
     /// `m.divmod` if a thread is "dumping heap".
     ///
     /// Off: memory as it is in the target.

@@ -4,6 +4,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | [`Program`] | what the writer is told of a process, and what can be chosen |
 //! | [`symbols`], `structs`, `arch` | where variables are, how structures are laid out, what Go 1.5 says of a machine |
 //! | `heap`, `objects`, `bitmap` | spans, the slots of a span, which words are pointers |
 //! | `types` | types and itabs |
@@ -23,6 +24,7 @@ mod objects;
 mod own;
 mod pclntab;
 mod profile;
+mod program;
 mod roots;
 pub(crate) mod structs;
 pub mod symbols;
@@ -32,22 +34,19 @@ mod traceback;
 mod types;
 
 use std::cell::RefCell;
-use std::io;
 
 pub use arch::thechar;
+pub use program::{Program, SysAlloc};
 
-use crate::dump;
 use crate::error::Error;
-use crate::format::sink::{Losses, Sink};
 use crate::format::version::{Arch, Version};
 use crate::memory::{Addr, Memory};
-use crate::options::{Options, Summary};
 use crate::process::Process;
 use crate::process::field::{Field, Int32};
 use crate::process::patch::Patch;
 use crate::record::{Params, Text};
 use crate::runtime::{FrameFaults, Moment, Runtime};
-use crate::target::{AnyTarget, Target};
+use crate::target::Target;
 use defects::Defects;
 use heap::Heap;
 use own::Divmod;
@@ -57,32 +56,6 @@ use tmpbuf::Tmpbuf;
 
 /// The version of the format that Go 1.5 writes.
 pub const VERSION: Version = Version { header: b"go1.5 heap dump\n" };
-
-/// Writes the heap dump of a process of target `T`; see [`write_heap_dump`](crate::write_heap_dump).
-pub(crate) fn write<T: Target>(
-    memory: &dyn Memory,
-    symbols: &Symbols,
-    options: &Options<'_>,
-    out: &mut dyn io::Write,
-) -> Result<Summary, Error> {
-    let defects = options.defects;
-    let losses = Losses {
-        int32_lengths: defects.int32_lengths,
-        unsigned_count: T::ANY == AnyTarget::Amd64,
-        write_errors_ignored: defects.write_errors_ignored,
-        empty_writes: defects.empty_writes,
-    };
-    let mut sink = Sink::new(out, capacity(options, symbols), losses);
-    if let Some(buf) = own::initial_buf(memory, symbols.buf).filter(|_| own::sees_buf(defects, symbols)) {
-        sink.preload(&buf);
-    }
-    dump::write(&Go15::<T>::new(memory, symbols, options)?, options.other_roots, sink)
-}
-
-/// The buffer's capacity: the reference's own where that can be seen in the dump.
-fn capacity(options: &Options<'_>, symbols: &Symbols) -> usize {
-    if own::sees_buf(options.defects, symbols) { Options::REFERENCE_CAPACITY } else { options.capacity }
-}
 
 /// A process of Go 1.5.
 pub(crate) struct Go15<'m, T> {
@@ -98,16 +71,17 @@ pub(crate) struct Go15<'m, T> {
 
 impl<'m, T: Target> Go15<'m, T> {
     /// Takes up a process.
-    fn new(memory: &'m dyn Memory, symbols: &'m Symbols, options: &Options<'m>) -> Result<Self, Error> {
+    fn new(memory: &'m dyn Memory, program: &Program<'m>) -> Result<Self, Error> {
+        let Program { symbols, defects, sys_alloc } = *program;
         let process = Process::new(memory);
         Ok(Go15 {
             process,
             symbols,
             symtab: Symtab::read(process, symbols.firstmoduledata)?,
             heap: Heap::read(&process, symbols)?,
-            defects: options.defects,
-            tmpbuf: RefCell::new(Tmpbuf::new(&process, symbols, options.sys_alloc)?),
-            divmod: RefCell::new(Divmod::new(&process, symbols, options.defects)),
+            defects,
+            tmpbuf: RefCell::new(Tmpbuf::new(&process, symbols, sys_alloc)?),
+            divmod: RefCell::new(Divmod::new(&process, symbols, defects)),
         })
     }
 }

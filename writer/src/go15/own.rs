@@ -122,7 +122,7 @@ pub(super) fn initial_buf(memory: &dyn Memory, buf: Addr) -> Option<[u8; BUF_SIZ
 mod tests {
     use super::*;
     use crate::Dialect;
-    use crate::options::Options;
+    use crate::go15::Program;
     use crate::target::{Amd64, Arm};
     use crate::testing::Image;
 
@@ -136,8 +136,8 @@ mod tests {
         (image.symbols.typecache, image.symbols.buf, image.symbols.nbuf) = (TYPECACHE, BUF, NBUF);
         image.finish();
         let own = |dialect, start: u64| {
-            let options = Options::new(dialect);
-            let go = Go15::<Amd64>::new(&image.memory, &image.symbols, &options).unwrap();
+            let program = Program::new(&image.symbols, dialect);
+            let go = Go15::<Amd64>::new(&image.memory, &program).unwrap();
             let moment = Moment { typecache: &TypeCache::new(), buf: &[7; BUF_SIZE], nbuf: 9 };
             let patches = go.own_variables(&moment, Addr(start), 1);
             patches.into_iter().map(|patch| (patch.at, patch.bytes.len() as u64)).collect::<Vec<_>>()

@@ -4,10 +4,10 @@
 //! writer needs no such buffer. But the allocation shows in `memstats.other_sys`, and the
 //! slice's header in the bss segment.
 
+use super::SysAlloc;
 use super::symbols::Symbols;
 use crate::error::Error;
 use crate::memory::Addr;
-use crate::options::SysAlloc;
 use crate::process::Process;
 use crate::process::field::{Field, Slice};
 use crate::target::Target;

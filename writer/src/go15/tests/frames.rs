@@ -4,7 +4,6 @@
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::*;
 use crate::memory::Addr;
-use crate::options::Options;
 use crate::process::field::{Field, GoType, Uintptr};
 use crate::target::{Amd64, I386, Ppc64, Target};
 use crate::testing::*;
@@ -75,7 +74,7 @@ impl<T: Target> TwoFrames<T> {
     }
 
     fn dump(&mut self, defects: Defects) -> Vec<u8> {
-        self.image.dump_with(&Options { defects, ..Options::default() }).0.unwrap()
+        self.image.dump_with(defects).0.unwrap()
     }
 
     /// The dump, given the offsets of the frames' fields.
@@ -363,11 +362,11 @@ fn a_length_of_allgs_that_cannot_be() {
     let mut image = Image::<Ppc64>::new();
     image.finish();
     image.set(image.symbols.allglen, Field::<Ppc64, Uintptr>::variable("allglen"), u64::MAX / 4);
-    let error = image.dump_as_is(&Options::default()).0.unwrap_err().to_string();
+    let error = image.dump_as_is(Defects::NONE).0.unwrap_err().to_string();
     assert!(error.starts_with("runtime.allglen at 0x"), "{error}");
     assert!(error.ends_with("that is beyond the end of the address space"), "{error}");
     image.set(image.symbols.allglen, Field::<Ppc64, Uintptr>::variable("allglen"), 1);
-    let error = image.dump_as_is(&Options::default()).0.unwrap_err().to_string();
+    let error = image.dump_as_is(Defects::NONE).0.unwrap_err().to_string();
     assert!(error.starts_with("reading "), "{error}");
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::error::Error;
+use crate::go15::Program;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{G, M, Mheap, Mspan, PAGE_SIZE, Special};
 use crate::memory::Addr;
@@ -236,7 +237,7 @@ fn more_spans_than_h_allspans_has() {
     let (mut image, _) = two_halves::<Amd64>();
     image.finish();
     image.set(image.symbols.mheap, Mheap::nspan(), 2);
-    let error = image.dump_as_is(&Options::default()).0.unwrap_err().to_string();
+    let error = image.dump_as_is(Defects::NONE).0.unwrap_err().to_string();
     assert!(error.starts_with("mheap.nspan at 0x"), "{error}");
     assert!(error.ends_with("is 0x2: that is more than len(h_allspans)"), "{error}");
 }
@@ -262,7 +263,7 @@ fn without_arena() -> Image<Amd64> {
 #[test]
 fn unreadable_contents_are_an_error_and_what_came_before_is_written() {
     let mut image = without_arena();
-    let (result, written) = image.dump_with(&Options::default());
+    let (result, written) = image.dump_with(Defects::NONE);
     assert_eq!(
         result.unwrap_err().to_string(),
         "reading object.contents: cannot read 4096 bytes of target memory at 0x20002000"
@@ -279,8 +280,8 @@ fn unreadable_contents_of_a_page_are_lost_in_the_exact_dialect() {
     let mut out = Vec::new();
     let summary = crate::write_heap_dump_of::<Amd64>(
         &image.memory,
-        &image.symbols,
-        &Options::new(Dialect::Go15Exact),
+        &Program::new(&image.symbols, Dialect::Go15Exact),
+        &Options::default(),
         &mut out,
     )
     .unwrap();
@@ -308,7 +309,7 @@ fn tmpbuf_shows_in_other_sys_only_in_the_exact_dialect() {
     image.span(2, 1, PAGE_SIZE / 2);
     let dump_of = |image: &mut Image<Amd64>, tmpbuf_in_other_sys| {
         let defects = Defects { tmpbuf_in_other_sys, ..Defects::NONE };
-        image.dump_with(&Options { defects, ..Options::default() }).0.unwrap()
+        image.dump_with(defects).0.unwrap()
     };
     let objects = [
         object(ARENA, &[0; 16384], &[]),
@@ -354,8 +355,8 @@ fn an_output_that_is_full_is_an_error_at_its_offset() {
             error => panic!("{error}"),
         }
     }
-    let exact = Options::new(Dialect::Go15Exact);
-    let summary = crate::write_heap_dump_of::<Arm>(&image.memory, &image.symbols, &exact, Full(100)).unwrap();
+    let (exact, options) = (Program::new(&image.symbols, Dialect::Go15Exact), Options::default());
+    let summary = crate::write_heap_dump_of::<Arm>(&image.memory, &exact, &options, Full(100)).unwrap();
     assert_eq!(
         (summary.bytes, summary.lost),
         (100, image.dump(Dialect::Go15Exact).unwrap().len() as u64 - 100)
@@ -382,7 +383,7 @@ fn the_denominator_in_the_dumping_thread() {
         image.set(without_g0, M::alllink(), idle.0);
         image.set(idle, M::g0(), g0.0);
         image.set(idle, M::alllink(), m.0);
-        let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+        let dump = image.dump_with(defects).0.unwrap();
         let head = ints(&[1, m.0, PAGE_SIZE / 2]);
         let start = dump.windows(head.len()).position(|w| w == head).expect("the m's object") + head.len();
         let at = start + M::divmod::<Arm>().offset as usize;
@@ -411,10 +412,9 @@ fn objects_are_encoded_in_place_as_they_are_one_by_one<T: Target>() {
         let mheap = image.symbols.mheap;
         image.set(mheap, Mheap::arena_start(), ARENA - elemsize % 3 * T::PTR_SIZE / 2);
         image.finish();
-        let options = Options::default();
-        let (in_place, _) = image.dump_as_is(&options);
+        let (in_place, _) = image.dump_as_is(Defects::NONE);
         image.memory.lends = false;
-        let (one_by_one, _) = image.dump_as_is(&options);
+        let (one_by_one, _) = image.dump_as_is(Defects::NONE);
         assert_same(&in_place.unwrap(), &one_by_one.unwrap());
     }
 }

@@ -7,6 +7,7 @@ mod objects;
 mod roots;
 mod types;
 
+use crate::go15::Program;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{M, Mstats};
 use crate::memory::Addr;
@@ -65,8 +66,9 @@ fn the_capacity_is_the_reference_s_where_the_buffer_can_be_seen_in_the_dump() {
     let seen = |by_address, in_bss, buf| {
         let defects =
             Defects { type_names_by_address: by_address, own_variables_in_bss: in_bss, ..Defects::NONE };
-        let options = Options { defects, capacity: 100, ..Options::default() };
-        crate::go15::capacity(&options, &Symbols { buf, ..Symbols::default() })
+        let symbols = Symbols { buf, ..Symbols::default() };
+        let options = Options { capacity: 100, ..Options::default() };
+        Program { symbols: &symbols, defects, sys_alloc: None }.capacity(&options)
     };
     assert_eq!(seen(true, true, Addr(0x1000)), Options::REFERENCE_CAPACITY);
     for (by_address, in_bss, buf) in

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::go15::Program;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::*;
 use crate::memory::Addr;
@@ -71,7 +72,7 @@ fn a_segment_whose_length_is_negative_as_an_int32<T: Target>() {
         own_variables_in_bss: true,
         ..Defects::NONE
     };
-    let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+    let dump = image.dump_with(defects).0.unwrap();
     let contents = match T::ANY {
         // The kernel reads the length as an unsigned one, and comes as far as there is memory.
         AnyTarget::Amd64 => ARENA_SIZE,
@@ -194,7 +195,7 @@ fn other_roots_follow_the_segments<T: Target>() {
     let finalizers =
         [ints(&[2]), counted(b"a handle"), ints(&[0x1234, 2]), counted(b""), ints(&[0])].concat();
     let expected = Expected::<T> { finalizers, ..Default::default() };
-    assert_same(&image.dump_with(&options).0.unwrap(), &expected.bytes());
+    assert_same(&image.dump_under(&options).0.unwrap(), &expected.bytes());
 }
 
 /// A bucket of the memory profile.
@@ -305,7 +306,7 @@ fn a_long_segment_with_a_variable_in_it() {
     image.set(datap, Moduledata::ebss(), bss.0 + len);
     image.symbols.typecache = bss.add(100);
     let defects = Defects { own_variables_in_bss: true, ..Defects::NONE };
-    let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+    let dump = image.dump_with(defects).0.unwrap();
     let bss = [ints(&[13, bss.0]), counted(&vec![0; len as usize]), ints(&[0])].concat();
     assert_same(&dump, &Expected::<Amd64> { bss, ..Default::default() }.bytes());
 }
@@ -336,8 +337,10 @@ fn the_dumps_own_variables<T: Target>() {
     image.span(1, 2, 16384);
     image.span(3, 2, 16384);
 
-    let bss_of = |image: &mut Image<T>, options: &Options<'_>| {
-        let dump = image.dump_with(options).0.unwrap();
+    let bss_of = |image: &mut Image<T>, defects, sys_alloc| {
+        image.finish();
+        let program = Program { symbols: &image.symbols, defects, sys_alloc };
+        let dump = image.write(&program, &Options::default()).0.unwrap();
         let start = ints(&[13, bss.0, cache + 4 * ptr]);
         let at = dump.windows(start.len()).rposition(|w| w == start).expect("a bss record") + start.len();
         dump[at..at + (cache + 4 * ptr) as usize].to_vec()
@@ -345,14 +348,13 @@ fn the_dumps_own_variables<T: Target>() {
     let words = |words: &[u64]| words.iter().flat_map(|&w| Image::<T>::bytes(ptr, w)).collect::<Vec<u8>>();
     let mut as_it_is = vec![0; 1028];
     as_it_is[1027] = 0x77;
-    assert_eq!(bss_of(&mut image, &Options::default()), words(&as_it_is));
+    assert_eq!(bss_of(&mut image, Defects::NONE, None), words(&as_it_is));
 
     // Without an allocator only the cache is known.
     let defects = Defects { own_variables_in_bss: true, ..Defects::NONE };
-    let exact = Options { defects, ..Options::default() };
     let mut expected = as_it_is.clone();
     expected[3 + 255 * 4] = t.0;
-    assert_eq!(bss_of(&mut image, &exact), words(&expected));
+    assert_eq!(bss_of(&mut image, defects, None), words(&expected));
 
     let asked = RefCell::new(Vec::new());
     let sys_alloc = |n| {
@@ -362,8 +364,7 @@ fn the_dumps_own_variables<T: Target>() {
     let len = 16384 / ptr / 8 + 1;
     // The array that it is sliced from has 1 << 30 bytes.
     expected[..3].copy_from_slice(&[0xe000, len, 1 << 30]);
-    let allocating = Options { sys_alloc: Some(&sys_alloc), ..exact };
-    assert_eq!(bss_of(&mut image, &allocating), words(&expected));
+    assert_eq!(bss_of(&mut image, defects, Some(&sys_alloc)), words(&expected));
     assert_eq!(*asked.borrow(), [4096 / ptr / 8 + 1, len]);
 }
 
@@ -376,7 +377,7 @@ fn tmpbuf_of_an_earlier_dump_is_replaced_only_when_it_is_too_small() {
         image.set(image.symbols.memstats, Field::<Ppc64, Uint64>::variable("memstats").element(20), 1000);
         image.span(0, 1, 4096);
         let defects = Defects { tmpbuf_in_other_sys: true, ..Defects::NONE };
-        let dump = image.dump_with(&Options { defects, ..Options::default() }).0.unwrap();
+        let dump = image.dump_with(defects).0.unwrap();
         let tail = [ints(&[other_sys]), vec![0; 3 + 256 + 1], vec![0]].concat();
         assert!(dump.ends_with(&tail), "other_sys is {other_sys}");
     }

@@ -1,5 +1,6 @@
 //! Itabs and types, with the cache and with the defect of type names.
 
+use crate::go15::Program;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{Itab, Type, UncommonType};
 use crate::memory::{Addr, Memory};
@@ -172,7 +173,7 @@ fn a_qualified_name_taken_by_address<T: Target>() {
     itabs.extend(ints(&[1, 8, tab.0, t.0]));
     let expected = Expected::<T> { itabs, ..Default::default() };
     let defects = Defects { type_names_by_address: true, ..Defects::NONE };
-    let (dump, _) = image.dump_with(&Options { defects, ..Options::default() });
+    let (dump, _) = image.dump_with(defects);
     assert_same(&dump.unwrap(), &expected.bytes());
 }
 
@@ -189,9 +190,9 @@ fn a_name_by_address_is_cut_off_where_memory_ends() {
     image.finish();
 
     let mut out = Vec::new();
-    let exact = Options::new(Dialect::Go15Exact);
+    let exact = Program::new(&image.symbols, Dialect::Go15Exact);
     let summary =
-        crate::write_heap_dump_of::<Amd64>(&image.memory, &image.symbols, &exact, &mut out).unwrap();
+        crate::write_heap_dump_of::<Amd64>(&image.memory, &exact, &Options::default(), &mut out).unwrap();
     assert_eq!(summary.lost, pkgpath.0 - 8);
     let announced = META_END - 8 + 1 + pkgpath.0;
     let record = ints(&[3, t.0, 8, announced]);
@@ -203,7 +204,7 @@ fn a_name_by_address_is_cut_off_where_memory_ends() {
     assert_same(&out[32 + record.len()..][..8], &image_bytes(&image, pkgpath));
 
     let defects = Defects { type_names_by_address: true, ..Defects::NONE };
-    let (result, _) = image.dump_as_is(&Options { defects, ..Options::default() });
+    let (result, _) = image.dump_as_is(defects);
     let error = result.unwrap_err().to_string();
     assert!(error.starts_with("reading uncommontype.name: cannot read "), "{error}");
 }
@@ -227,7 +228,7 @@ fn a_name_by_address_runs_through_the_buffer<T: Target>() {
     let mut record = ints(&[3, t.0, T::PTR_SIZE, 2 + 1 + 0x300]);
     record.extend(b"\0\0.");
     let mut name_in = |defects| {
-        let (dump, _) = image.dump_with(&Options { defects, ..Options::default() });
+        let (dump, _) = image.dump_with(defects);
         let mut before = dump.unwrap();
         let start = before.windows(record.len()).position(|w| w == record).expect("a type record");
         let mut name = before.split_off(start + record.len());

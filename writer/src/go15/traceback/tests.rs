@@ -1,12 +1,13 @@
 //! Unwinding stacks that are right, on every target, and stacks that are not.
 
 use super::*;
-use crate::options::Options;
+use crate::Dialect;
+use crate::go15::Program;
 use crate::target::{Amd64, Arm, Ppc64};
 use crate::testing::*;
 
 fn taken_up<T: Target>(image: &Image<T>) -> Result<Go15<'_, T>, Error> {
-    Go15::new(&image.memory, &image.symbols, &Options::default())
+    Go15::new(&image.memory, &Program::new(&image.symbols, Dialect::Go15))
 }
 
 const SP: u64 = STACK + 0x800;

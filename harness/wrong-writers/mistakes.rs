@@ -69,7 +69,7 @@ mistakes! {
     }
     /// Every machine is called `'6'`.
     TheCharOfAmd64 where (target != AnyTarget::Amd64) {
-        "go15/mod.rs": "thechar(T::ANY)" => "b'6'",
+        "go15/mod.rs": "T::THECHAR" => "b'6'",
     }
     /// The heap ends one byte too early.
     HeapEndTooLow {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::memory::{Addr, Unreadable};
+use crate::target::{AnyTarget, Names};
 
 /// A field of a runtime structure, or a variable of the runtime: where something was read.
 ///
@@ -44,6 +45,17 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A machine on which that release of Go does not run.
+    #[error("no runtime of Go {release} on {target}: it runs on {names}", names = Names(targets))]
+    NoSuchMachine {
+        /// The machine.
+        target: AnyTarget,
+        /// The release of Go.
+        release: &'static str,
+        /// The machines on which it runs.
+        targets: &'static [AnyTarget],
+    },
+
     /// The target's memory is not there where a structure says that it is.
     #[error("reading {place}: {source}")]
     Unreadable {

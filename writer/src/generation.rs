@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::go15::{self, defects::Dialect, symbols::Symbols};
 use crate::memory::Memory;
 use crate::options::{Options, Summary};
-use crate::target::Target;
+use crate::target::AnyTarget;
 
 /// A program built with one generation of Go: what the writer must know about it to dump a process of it.
 ///
@@ -17,13 +17,14 @@ pub trait Generation: sealed::Generation {}
 impl Generation for Symbols {}
 
 impl sealed::Generation for Symbols {
-    fn write<T: Target>(
+    fn write(
         &self,
+        target: AnyTarget,
         memory: &dyn Memory,
         options: &Options<'_>,
         out: &mut dyn io::Write,
     ) -> Result<Summary, Error> {
-        go15::Program::new(self, Dialect::Go15).write::<T>(memory, options, out)
+        go15::Program::new(self, Dialect::Go15).write(target, memory, options, out)
     }
 }
 
@@ -32,9 +33,12 @@ pub(crate) mod sealed {
 
     /// What [`super::Generation`] does.
     pub trait Generation {
-        /// Writes the heap dump of a process of target `T`.
-        fn write<T: Target>(
+        /// Writes the heap dump of a process, on a machine that this generation ran on.
+        ///
+        /// Each generation knows which ones these are, and is compiled for no other.
+        fn write(
             &self,
+            target: AnyTarget,
             memory: &dyn Memory,
             options: &Options<'_>,
             out: &mut dyn io::Write,

@@ -79,7 +79,7 @@ pub use options::{Options, Summary};
 pub use pipelined::write_heap_dump_pipelined;
 pub use target::{AnyTarget, Target};
 
-/// Writes the heap dump of a process that runs on a machine known at run time.
+/// Writes the heap dump of a process.
 ///
 /// The process stands still, its statistics are up to date (`updatememstats`) and its heap is swept:
 /// for example at the entry of `runtime.dumpparams`.
@@ -91,20 +91,7 @@ pub fn write_heap_dump<M: Memory + ?Sized>(
     memory: &M,
     program: &impl Generation,
     options: &Options<'_>,
-    out: impl io::Write,
-) -> Result<Summary, Error> {
-    with_target!(target, T => write_heap_dump_of::<T>(&memory, program, options, out))
-}
-
-/// Writes the heap dump of a process of target `T`. See [`write_heap_dump`].
-///
-/// # Errors
-/// As [`write_heap_dump`].
-pub fn write_heap_dump_of<T: Target>(
-    memory: &dyn Memory,
-    program: &impl Generation,
-    options: &Options<'_>,
     mut out: impl io::Write,
 ) -> Result<Summary, Error> {
-    program.write::<T>(memory, options, &mut out)
+    program.write(target, &memory, options, &mut out)
 }

@@ -1,7 +1,8 @@
-//! The machines that Go 1.5 runs on, a compile-time type each.
+//! The machines that Go runs on, a compile-time type each: hardware and ABI, and nothing that one release
+//! of Go adds.
 //!
 //! Source of every figure: `runtime/arch1_*.go`, `runtime/arch_*.go` and `runtime/stubs.go` of
-//! Go 1.5.4.
+//! Go 1.5.4, and `internal/goarch` and `internal/runtime/sys/consts.go` of Go 1.27.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +13,8 @@ mod sealed {
 
 /// What the heap dump writer must know of a machine.
 ///
-/// Sealed: the seven architectures of Go 1.5 are all there are. Where the architecture is known
-/// only at run time, use [`AnyTarget`].
+/// Sealed. Where the architecture is known only at run time, use [`AnyTarget`]. Which of them a release of
+/// Go ran on is the generation's matter: see [`go15::Target`](crate::go15::Target).
 pub trait Target: sealed::Sealed + Copy + fmt::Debug + Default + Send + Sync + 'static {
     /// The run-time name of this target.
     const ANY: AnyTarget;
@@ -31,13 +32,17 @@ pub trait Target: sealed::Sealed + Copy + fmt::Debug + Default + Send + Sync + '
     const USES_LR: bool;
     /// `_Int64Align`: the alignment of a 64-bit integer, in bytes.
     const INT64_ALIGN: u64;
-    /// Bytes that a signal handler pushes as it makes a fault look like a call of `sigpanic`.
-    const SIGNAL_PUSHES: u64;
+    /// `MinFrameSize`: bytes at the bottom of every frame that the ABI keeps for itself, the saved link
+    /// register among them.
+    const MIN_FRAME_SIZE: u64;
+    /// `StackAlign`: the alignment of the stack pointer, in bytes.
+    const STACK_ALIGN: u64;
 }
 
 macro_rules! targets {
     ($($(#[$doc:meta])* $name:ident: $goarch:literal, ptr $ptr:literal, reg $reg:literal,
-        big $big:literal, quantum $quantum:literal, lr $lr:literal, int64 $int64:literal, signal $signal:literal;)*) => {
+        big $big:literal, quantum $quantum:literal, lr $lr:literal, int64 $int64:literal,
+        frame $frame:literal, align $align:literal;)*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +57,8 @@ macro_rules! targets {
                 const PC_QUANTUM: u64 = $quantum;
                 const USES_LR: bool = $lr;
                 const INT64_ALIGN: u64 = $int64;
-                const SIGNAL_PUSHES: u64 = $signal;
+                const MIN_FRAME_SIZE: u64 = $frame;
+                const STACK_ALIGN: u64 = $align;
             }
         )*
 
@@ -63,7 +69,7 @@ macro_rules! targets {
         }
 
         impl AnyTarget {
-            /// Every target of Go 1.5.
+            /// Every target.
             pub const ALL: &'static [AnyTarget] = &[$(AnyTarget::$name),*];
 
             /// `GOARCH`, as Go spells it.
@@ -94,61 +100,62 @@ macro_rules! targets {
             pub const fn int64_align(self) -> u64 {
                 match self { $(Self::$name => $name::INT64_ALIGN),* }
             }
+            /// See [`Target::MIN_FRAME_SIZE`]; in bytes.
+            pub const fn min_frame_size(self) -> u64 {
+                match self { $(Self::$name => $name::MIN_FRAME_SIZE),* }
+            }
+            /// See [`Target::STACK_ALIGN`]; in bytes.
+            pub const fn stack_align(self) -> u64 {
+                match self { $(Self::$name => $name::STACK_ALIGN),* }
+            }
         }
     };
 }
 
 targets! {
     /// amd64.
-    Amd64: "amd64", ptr 8, reg 8, big false, quantum 1, lr false, int64 8, signal 8;
+    Amd64: "amd64", ptr 8, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8;
     /// 386.
-    I386: "386", ptr 4, reg 4, big false, quantum 1, lr false, int64 4, signal 4;
+    I386: "386", ptr 4, reg 4, big false, quantum 1, lr false, int64 4, frame 0, align 4;
     /// arm, little-endian.
-    Arm: "arm", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, signal 4;
+    Arm: "arm", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4;
     /// ppc64, big-endian.
-    Ppc64: "ppc64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, signal 8;
+    Ppc64: "ppc64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 32, align 16;
     /// arm64.
-    Arm64: "arm64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, signal 16;
+    Arm64: "arm64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 16;
     /// ppc64le: ppc64 with its bytes the other way round.
-    Ppc64le: "ppc64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, signal 8;
-    /// amd64p32 (Native Client): 32-bit pointers, and return PCs of 64 bits on the stack.
-    Amd64p32: "amd64p32", ptr 4, reg 8, big false, quantum 1, lr false, int64 8, signal 8;
+    Ppc64le: "ppc64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 32, align 16;
+    /// amd64p32 (Native Client): 32-bit pointers, and return PCs of 64 bits on the stack. Go 1.13 was its last.
+    Amd64p32: "amd64p32", ptr 4, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8;
+    /// mips: 32 bits, big-endian.
+    Mips: "mips", ptr 4, reg 4, big true, quantum 4, lr true, int64 4, frame 4, align 4;
+    /// mipsle: 32 bits, little-endian.
+    Mipsle: "mipsle", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4;
+    /// mips64: 64 bits, big-endian.
+    Mips64: "mips64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 8, align 8;
+    /// mips64le: 64 bits, little-endian.
+    Mips64le: "mips64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8;
+    /// riscv64. Its PC quantum was 4 before Go's assembler compressed instructions: a program says its own.
+    Riscv64: "riscv64", ptr 8, reg 8, big false, quantum 2, lr true, int64 8, frame 8, align 8;
+    /// s390x, big-endian.
+    S390x: "s390x", ptr 8, reg 8, big true, quantum 2, lr true, int64 8, frame 8, align 8;
+    /// loong64.
+    Loong64: "loong64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8;
 }
 
 /// Runs an expression with a name bound to the compile-time type of a run-time target:
-/// `with_target!(target, T => write::<T>(…))`.
+/// `with_target!(target, in [Amd64 I386], T => write::<T>(…), _ => refuse(target))`.
+///
+/// The code exists once for each of the targets that are listed.
 #[macro_export]
 macro_rules! with_target {
-    ($any:expr, $T:ident => $body:expr) => {
+    ($any:expr, in [$($name:ident)*], $T:ident => $body:expr, _ => $other:expr) => {
         match $any {
-            $crate::AnyTarget::Amd64 => {
-                type $T = $crate::target::Amd64;
+            $($crate::AnyTarget::$name => {
+                type $T = $crate::target::$name;
                 $body
-            }
-            $crate::AnyTarget::I386 => {
-                type $T = $crate::target::I386;
-                $body
-            }
-            $crate::AnyTarget::Arm => {
-                type $T = $crate::target::Arm;
-                $body
-            }
-            $crate::AnyTarget::Ppc64 => {
-                type $T = $crate::target::Ppc64;
-                $body
-            }
-            $crate::AnyTarget::Arm64 => {
-                type $T = $crate::target::Arm64;
-                $body
-            }
-            $crate::AnyTarget::Ppc64le => {
-                type $T = $crate::target::Ppc64le;
-                $body
-            }
-            $crate::AnyTarget::Amd64p32 => {
-                type $T = $crate::target::Amd64p32;
-                $body
-            }
+            })*
+            _ => $other,
         }
     };
 }
@@ -159,9 +166,26 @@ impl fmt::Display for AnyTarget {
     }
 }
 
-/// A name that is no `GOARCH` of Go 1.5.
+/// The names of targets, as a list for people: `amd64, 386 and arm`.
+pub struct Names<'a>(pub &'a [AnyTarget]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, target) in self.0.iter().enumerate() {
+            let before = match self.0.len() - n {
+                _ if n == 0 => "",
+                1 => " and ",
+                _ => ", ",
+            };
+            write!(f, "{before}{target}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A name that is no `GOARCH`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown architecture {0:?}: expected one of amd64, 386, arm, ppc64, arm64, ppc64le, amd64p32")]
+#[error("unknown architecture {0:?}: there are {names}", names = Names(AnyTarget::ALL))]
 pub struct UnknownTarget(pub String);
 
 impl FromStr for AnyTarget {
@@ -176,12 +200,34 @@ impl FromStr for AnyTarget {
 mod tests {
     use super::*;
 
+    /// What follows from the rules of `internal/goarch` and `internal/runtime/sys`, rather than being a
+    /// figure of its own.
+    #[test]
+    fn figures_obey_gos_rules() {
+        for &target in AnyTarget::ALL {
+            let (ptr, nacl) = (target.ptr_size(), target == AnyTarget::Amd64p32);
+            assert_eq!(target.reg_size(), if nacl { 8 } else { ptr }, "{target}");
+            assert_eq!(target.int64_align(), if nacl { 8 } else { ptr }, "{target}");
+            assert_eq!(target.min_frame_size() > 0, target.uses_lr(), "{target}");
+            assert_eq!(target.min_frame_size() % target.reg_size(), 0, "{target}");
+            assert!(target.stack_align() >= target.reg_size(), "{target}");
+        }
+        let both_orders: Vec<_> = AnyTarget::ALL.iter().filter(|t| t.goarch().ends_with("le")).collect();
+        assert_eq!(
+            Names(&both_orders.into_iter().copied().collect::<Vec<_>>()).to_string(),
+            "ppc64le, mipsle and mips64le"
+        );
+    }
+
     #[test]
     fn targets_go_by_their_goarch() {
         for &target in AnyTarget::ALL {
             assert_eq!(target.to_string().parse(), Ok(target));
         }
         assert_eq!(format!("[{:>5}]", AnyTarget::I386), "[  386]", "columns can be aligned");
-        assert_eq!("i386".parse::<AnyTarget>(), Err(UnknownTarget("i386".to_owned())), "Go calls it 386");
+        let unknown = "i386".parse::<AnyTarget>().unwrap_err();
+        assert_eq!(unknown, UnknownTarget("i386".to_owned()), "Go calls it 386");
+        let (start, end) = ("unknown architecture \"i386\": there are amd64, 386, arm, ", " and loong64");
+        assert!(unknown.to_string().starts_with(start) && unknown.to_string().ends_with(end), "{unknown}");
     }
 }

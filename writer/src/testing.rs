@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::go15::Program;
+use crate::go15::arch::Target;
 use crate::go15::defects::Dialect;
 use crate::go15::structs::*;
 use crate::memory::{Addr, Memory, Unreadable};
 use crate::process::field::{Field, GoType, Ptr, Slice, Uintptr};
-use crate::target::Target;
 use crate::{Defects, Error, Generation, Options, Summary, Symbols};
 
 /// Makes a module of tests, one for each target, of a function that is generic over the target.
@@ -404,7 +404,7 @@ impl<T: Target> Image<T> {
     ) -> (Result<Vec<u8>, Error>, Vec<u8>) {
         let mut out = Vec::new();
         let result: Result<Summary, Error> =
-            crate::write_heap_dump_of::<T>(&self.memory, program, options, &mut out);
+            crate::write_heap_dump(T::ANY, &self.memory, program, options, &mut out);
         if let Ok(summary) = result {
             assert_eq!(summary.bytes, out.len() as u64);
         }
@@ -514,7 +514,7 @@ impl<T: Target> Expected<T> {
             T::PTR_SIZE,
             ARENA,
             ARENA + ARENA_SIZE,
-            u64::from(crate::go15::thechar(T::ANY)),
+            u64::from(T::THECHAR),
             0,
             0,
         ];

@@ -10,6 +10,7 @@ use super::hooks;
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Amd64,
     engine: (UcArch::X86, Mode::MODE_64),
+    model: None,
     pc: X86::RIP as i32,
     sp: X86::RSP as i32,
     lr: None,

@@ -4,7 +4,6 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
 use super::hooks::State;
-use super::{amd64, arm, i386, ppc64};
 
 /// An architecture: which registers have which role, and how the engine behaves on it.
 ///
@@ -12,11 +11,13 @@ use super::{amd64, arm, i386, ppc64};
 pub(super) struct Arch {
     pub target: AnyTarget,
     pub engine: (UcArch, Mode),
+    /// The engine's number of the CPU model, where its default does not do.
+    pub model: Option<i32>,
     pub pc: i32,
     pub sp: i32,
     /// The link register, on machines that have one.
     pub lr: Option<i32>,
-    /// Condition codes: RFLAGS, EFLAGS, CPSR, CR.
+    /// Condition codes: RFLAGS, EFLAGS, CPSR, NZCV, CR.
     pub flags: i32,
     /// The count register and the fixed-point exception register of Power.
     pub ctr: Option<i32>,
@@ -69,19 +70,6 @@ pub(super) enum Interrupt {
     Illegal,
     /// Any other exception.
     Exception,
-}
-
-impl Arch {
-    /// The table of a target, if machines of its kind can be emulated.
-    pub fn of(target: AnyTarget) -> Option<&'static Arch> {
-        match target {
-            AnyTarget::Amd64 => Some(&amd64::ARCH),
-            AnyTarget::I386 => Some(&i386::ARCH),
-            AnyTarget::Arm => Some(&arm::ARCH),
-            AnyTarget::Ppc64 => Some(&ppc64::ARCH),
-            AnyTarget::Arm64 | AnyTarget::Ppc64le | AnyTarget::Amd64p32 => None,
-        }
-    }
 }
 
 /// The code in `<compare with an immediate>; <trap>` as x86 has it: `A9 imm32` before a trap of two

@@ -10,6 +10,7 @@ use super::hooks::State;
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Arm,
     engine: (UcArch::ARM, Mode::ARM),
+    model: None,
     pc: Arm::PC as i32,
     sp: Arm::SP as i32,
     lr: Some(Arm::LR as i32),

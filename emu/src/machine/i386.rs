@@ -10,6 +10,7 @@ use super::{Machine, hooks};
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::I386,
     engine: (UcArch::X86, Mode::MODE_32),
+    model: None,
     pc: X86::EIP as i32,
     sp: X86::ESP as i32,
     lr: None,

@@ -1,4 +1,4 @@
-//! Emulated machines: a CPU of one of four architectures on a [`GuestMemory`].
+//! Emulated machines: a CPU of one of several architectures ([`Machine::ALL`]) on a [`GuestMemory`].
 //!
 //! ```
 //! use heapmatrix_emu::machine::{Exit, Limits, Machine};
@@ -15,11 +15,13 @@
 mod amd64;
 mod arch;
 mod arm;
+mod arm64;
 mod attach;
 mod count;
 mod fault;
 mod hooks;
 mod i386;
+mod list;
 mod ppc64;
 mod registers;
 
@@ -28,13 +30,15 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::memory::{Addr, Memory};
+use heapmatrix_writer::target::Names;
 use unicorn_engine::{TlbType, UcHookId, Unicorn, uc_error};
 
 use crate::memory::GuestMemory;
 use arch::{Arch, TRAP_BYTES};
 use hooks::{State, Stop};
+
+pub use heapmatrix_writer::AnyTarget;
 
 pub use fault::{Access, Fault, FaultKind};
 pub use i386::{Segment, Table};
@@ -45,7 +49,7 @@ pub use registers::Register;
 #[non_exhaustive]
 pub enum NewError {
     /// No emulation for the architecture.
-    #[error("no emulated machine for {0}: there are amd64, 386, arm and ppc64")]
+    #[error("no emulated machine for {0}: there are {names}", names = Names(Machine::ALL))]
     Unsupported(AnyTarget),
     /// The engine refused.
     #[error("cannot set up an emulated {0} machine: {1}")]
@@ -141,8 +145,7 @@ impl Machine {
     /// A machine without memory, with all general registers zero, in user mode, floating point on.
     ///
     /// # Errors
-    /// [`NewError::Unsupported`] for a target other than amd64, 386, arm and ppc64;
-    /// [`NewError::Engine`] when the host has no memory for it.
+    /// [`NewError::Unsupported`] for a target that is not in [`Machine::ALL`]; [`NewError::Engine`] when the host has no memory for it.
     pub fn new(target: AnyTarget) -> Result<Self, NewError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let arch = Arch::of(target).ok_or(NewError::Unsupported(target))?;
@@ -421,6 +424,9 @@ impl fmt::Debug for Machine {
 fn new_engine(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> {
     let (uc_arch, mode) = arch.engine;
     let mut engine = Unicorn::new_with_data(uc_arch, mode, State::new(arch))?;
+    if let Some(model) = arch.model {
+        engine.ctl_set_cpu_model(model)?;
+    }
     // The CPU's own address translation needs page tables in guest memory on ppc64; elsewhere its misses
     // cost three times as much, and amd64's physical addresses lack the upper bits.
     engine.ctl_set_tlb_type(TlbType::VIRTUAL)?;

@@ -9,8 +9,9 @@ use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Ppc64,
-    // The default CPU model: choosing one selects a 32-bit CPU.
     engine: (UcArch::PPC, Mode(Mode::PPC64.0 | Mode::BIG_ENDIAN.0)),
+    // Choosing one selects a 32-bit CPU.
+    model: None,
     pc: Ppc::PC as i32,
     sp: Ppc::R1 as i32,
     lr: Some(Ppc::LR as i32),

@@ -10,16 +10,16 @@ pub enum Register {
     Pc,
     /// The stack pointer.
     Sp,
-    /// The link register of arm and ppc64.
+    /// The link register of arm, arm64 and ppc64.
     Lr,
-    /// Condition codes: RFLAGS, EFLAGS, CPSR or CR.
+    /// Condition codes: RFLAGS, EFLAGS, CPSR, NZCV or CR.
     Flags,
     /// A general register by the architecture's own number: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI,
-    /// R8…; EAX…EDI in the same order; R0…R15; R0…R31.
+    /// R8…; EAX…EDI in the same order; R0…R15; X0…X30 and SP; R0…R31.
     General(u8),
     /// A register of guest programs.
     Guest(Reg),
-    /// The address of the thread's own storage: amd64's FS base, arm's TPIDRURO, ppc64's R13. Not on
+    /// The address of the thread's own storage: amd64's FS base, arm's TPIDRURO, arm64's TPIDR_EL0, ppc64's R13. Not on
     /// 386, where it lies in a segment ([`Machine::set_segment`]).
     Thread,
     /// The count register of ppc64.

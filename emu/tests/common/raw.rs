@@ -3,7 +3,8 @@
 
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{
-    Arch, MemType, Mode, Prot, RegisterARM, RegisterPPC, RegisterX86, TlbEntry, TlbType, Unicorn, X86Insn,
+    Arch, MemType, Mode, Prot, RegisterARM, RegisterARM64, RegisterPPC, RegisterX86, TlbEntry, TlbType,
+    Unicorn, X86Insn,
 };
 
 pub type Engine<D> = Unicorn<'static, D>;
@@ -14,6 +15,7 @@ pub fn mode(target: AnyTarget) -> (Arch, Mode) {
         AnyTarget::Amd64 => (Arch::X86, Mode::MODE_64),
         AnyTarget::I386 => (Arch::X86, Mode::MODE_32),
         AnyTarget::Arm => (Arch::ARM, Mode::ARM),
+        AnyTarget::Arm64 => (Arch::ARM64, Mode::ARM),
         AnyTarget::Ppc64 => (Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN),
         other => panic!("no engine for {other}"),
     }
@@ -64,6 +66,10 @@ pub fn registers(target: AnyTarget) -> [i32; 8] {
         AnyTarget::Arm => {
             use RegisterARM as R;
             [R::PC, R::SP, R::R0, R::R1, R::R2, R::R3, R::R4, R::R5].map(|r| r as i32)
+        }
+        AnyTarget::Arm64 => {
+            use RegisterARM64 as R;
+            [R::PC, R::SP, R::X0, R::X1, R::X2, R::X3, R::X4, R::X5].map(|r| r as i32)
         }
         AnyTarget::Ppc64 => {
             use RegisterPPC as R;

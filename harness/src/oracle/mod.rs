@@ -9,3 +9,8 @@ pub mod literal;
 pub mod memories;
 pub mod model;
 pub mod reencode;
+
+/// `thechar` of Go 1.5, as a dump's parameters spell the architecture.
+pub(crate) fn thechar(target: heapmatrix_writer::AnyTarget) -> u64 {
+    heapmatrix_writer::go15::thechar(target).expect("a world's machine is one of Go 1.5's").into()
+}

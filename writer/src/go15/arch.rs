@@ -1,32 +1,73 @@
-//! What Go 1.5 adds to an architecture: figures of this release, and not of the machine.
+//! The machines of Go 1.5, and what this release adds to them: figures of the release, and not of the machine.
 //!
-//! Source: `runtime/arch1_*.go` of Go 1.5.4.
+//! Source: `runtime/arch1_*.go` and `sigpanic` in `runtime/signal_*.go` of Go 1.5.4.
 
+use std::io;
+
+use super::program::Program;
+use crate::error::Error;
+use crate::memory::Memory;
+use crate::options::{Options, Summary};
 use crate::process::field::GoType;
-use crate::target::{AnyTarget, Target};
+use crate::target::{self, AnyTarget};
+use crate::with_target;
 
-/// `thechar`: the letter of the architecture's Plan 9 compilers.
-pub const fn thechar(target: AnyTarget) -> u8 {
-    match target {
-        AnyTarget::Arm => b'5',
-        AnyTarget::Amd64 | AnyTarget::Amd64p32 => b'6',
-        AnyTarget::Arm64 => b'7',
-        AnyTarget::I386 => b'8',
-        AnyTarget::Ppc64 | AnyTarget::Ppc64le => b'9',
-    }
+/// A machine that Go 1.5 runs on.
+pub trait Target: target::Target {
+    /// `thechar`: the letter of the architecture's Plan 9 compilers.
+    const THECHAR: u8;
+    /// `_CacheLineSize`: bytes in a cache line, to which some of the runtime's structures are padded.
+    const CACHE_LINE_SIZE: u64;
+    /// Bytes that a signal handler pushes as it makes a fault look like a call of `sigpanic`.
+    const SIGNAL_PUSHES: u64;
 }
 
-/// `_CacheLineSize`: bytes in a cache line, to which some of the runtime's structures are padded.
-const fn cache_line_size(target: AnyTarget) -> u64 {
-    match target {
-        AnyTarget::Arm | AnyTarget::Arm64 => 32,
-        _ => 64,
-    }
+macro_rules! targets {
+    ($($name:ident: char $char:literal, line $line:literal, signal $signal:literal;)*) => {
+        $(impl Target for target::$name {
+            const THECHAR: u8 = $char;
+            const CACHE_LINE_SIZE: u64 = $line;
+            const SIGNAL_PUSHES: u64 = $signal;
+        })*
+
+        /// Every machine of Go 1.5.
+        pub const TARGETS: &[AnyTarget] = &[$(AnyTarget::$name),*];
+
+        /// `thechar` of a target that is known at run time, if Go 1.5 runs there.
+        pub const fn thechar(target: AnyTarget) -> Option<u8> {
+            with_target!(target, in [$($name)*], T => Some(T::THECHAR), _ => None)
+        }
+
+        /// Writes the heap dump of a program, on the machine that it runs on.
+        pub(super) fn write(
+            program: &Program<'_>,
+            target: AnyTarget,
+            memory: &dyn Memory,
+            options: &Options<'_>,
+            out: &mut dyn io::Write,
+        ) -> Result<Summary, Error> {
+            with_target!(
+                target, in [$($name)*],
+                T => program.write_of::<T>(memory, options, out),
+                _ => Err(Error::NoSuchMachine { target, release: "1.5", targets: TARGETS })
+            )
+        }
+    };
+}
+
+targets! {
+    Amd64: char b'6', line 64, signal 8;
+    I386: char b'8', line 64, signal 4;
+    Arm: char b'5', line 32, signal 4;
+    Ppc64: char b'9', line 64, signal 8;
+    Arm64: char b'7', line 32, signal 16;
+    Ppc64le: char b'9', line 64, signal 8;
+    Amd64p32: char b'6', line 64, signal 8;
 }
 
 /// `[_CacheLineSize]byte`.
 pub(crate) enum CacheLine {}
 impl<T: Target> GoType<T> for CacheLine {
-    const SIZE: u64 = cache_line_size(T::ANY);
+    const SIZE: u64 = T::CACHE_LINE_SIZE;
     const ALIGN: u64 = 1;
 }

@@ -5,10 +5,10 @@
 //! are taken apart for many words at a time, so that an object's are had by a shift and a mask.
 
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::{Addr, Memory};
 use crate::process::{offset, uintptr};
 use crate::runtime::{GROUP, MOST_WORDS};
-use crate::target::Target;
 
 const BITMAP: Place = Place::new("mheap", "bitmap");
 

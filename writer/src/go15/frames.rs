@@ -4,10 +4,10 @@ use super::Go15;
 use super::symtab::{FUNCDATA_ARGS_POINTER_MAPS, FUNCDATA_LOCALS_POINTER_MAPS, Func, PCDATA_STACK_MAP_INDEX};
 use super::traceback::At;
 use crate::error::Error;
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::uintptr;
 use crate::record::{Frame, Locals, Stkframe};
-use crate::target::Target;
 
 impl<T: Target> Go15<'_, T> {
     /// The frame, and what `dumpframe` looks up of it.

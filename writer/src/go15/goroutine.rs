@@ -3,12 +3,12 @@
 use super::Go15;
 use super::structs::{Defer as GoDefer, Eface, Funcval, G, Gobuf, M as GoM, Panic as GoPanic};
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Bool, Field, Ptr, Uintptr};
 use crate::process::{Process, check_range};
 use crate::record::{Defer, Frame, Goroutine, OsThread, Panic};
 use crate::runtime::Goroutines;
-use crate::target::Target;
 
 /// `_Grunnable` (runtime2.go).
 pub(crate) const G_RUNNABLE: u32 = 1;

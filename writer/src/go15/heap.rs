@@ -3,10 +3,10 @@
 use super::structs::{Mheap, Mspan, PAGE_SHIFT, PAGE_SIZE, Special};
 use super::symbols::Symbols;
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Field, Header, Ptr};
 use crate::process::{Process, Structure, check_range, offset, out_of_range};
-use crate::target::Target;
 
 /// `_MSpanInUse`.
 const MSPAN_IN_USE: u8 = 0;

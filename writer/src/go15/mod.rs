@@ -14,7 +14,7 @@
 //! | `profile` | statistics, the memory profile |
 //! | [`defects`], `own`, `tmpbuf` | what Go 1.5 does wrong, and what its dumper does to the process it dumps |
 
-mod arch;
+pub(crate) mod arch;
 mod bitmap;
 pub mod defects;
 mod frames;
@@ -35,7 +35,7 @@ mod types;
 
 use std::cell::RefCell;
 
-pub use arch::thechar;
+pub use arch::{TARGETS, Target, thechar};
 pub use program::{Program, SysAlloc};
 
 use crate::error::Error;
@@ -46,7 +46,6 @@ use crate::process::field::{Field, Int32};
 use crate::process::patch::Patch;
 use crate::record::{Params, Text};
 use crate::runtime::{FrameFaults, Moment, Runtime};
-use crate::target::Target;
 use defects::Defects;
 use heap::Heap;
 use own::Divmod;
@@ -108,7 +107,7 @@ impl<T: Target> Runtime for Go15<'_, T> {
         Ok(Params {
             arena_start: self.heap.arena_start,
             arena_used: self.heap.arena_used,
-            arch: Arch::Letter(thechar(T::ANY)),
+            arch: Arch::Letter(T::THECHAR),
             goexperiment,
             ncpu: self.process.variable::<Int32>(self.symbols.ncpu, "ncpu")? as u64,
         })

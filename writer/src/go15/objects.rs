@@ -5,11 +5,11 @@ use super::bitmap::{HeapBitmap, Words};
 use super::heap::Span;
 use super::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::error::Error;
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Load, Ptr};
 use crate::process::{Process, offset, out_of_range};
 use crate::runtime::{self, Extent, GROUP, HeapBits, low_bits};
-use crate::target::Target;
 
 /// `len(freemark)`.
 const MAX_OBJECTS: usize = PAGE_SIZE as usize / 8;

@@ -17,12 +17,13 @@ use super::symbols::Symbols;
 use crate::dump::typecache::TypeCache;
 use crate::error::Error;
 use crate::format::sink::BUF_SIZE;
+use crate::go15::arch::Target;
 use crate::memory::{Addr, Memory};
 use crate::process::Process;
 use crate::process::patch::{Patch, overlap, push};
 use crate::record::Text;
 use crate::runtime::Moment;
-use crate::target::{AnyTarget, Target};
+use crate::target::AnyTarget;
 
 /// What `writeheapdump_m` sets as the `waitreason` of the g0 that it runs on.
 const DUMPING: &[u8] = b"dumping heap";

@@ -3,10 +3,10 @@
 //! Source: `readvarint`, `step` and `pcvalue` of symtab.go, `findnull` of string1.go.
 
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::{Addr, Memory};
 use crate::process::field::Header;
 use crate::process::{Process, offset, uintptr};
-use crate::target::Target;
 
 /// What the stream's bytes belong to.
 pub(crate) const PCLNTABLE: Place = Place::new("moduledata", "pclntable");

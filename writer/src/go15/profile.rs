@@ -4,12 +4,12 @@ use super::Go15;
 use super::heap::KIND_SPECIAL_PROFILE;
 use super::structs::{Bucket as GoBucket, MemRecord, Mstats, SpecialProfile};
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{GoType, Ptr, Uintptr};
 use crate::process::{offset, out_of_range};
 use crate::record::{AllocSample, Location, MemProf, MemStats};
 use crate::runtime::Statistics;
-use crate::target::Target;
 
 /// `memProfile`.
 const MEM_PROFILE: u64 = 1;

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use super::arch::{self, Target};
 use super::defects::{Defects, Dialect};
 use super::symbols::Symbols;
 use super::{Go15, own};
@@ -11,7 +12,7 @@ use crate::format::sink::{Losses, Sink};
 use crate::generation::{Generation, sealed};
 use crate::memory::{Addr, Memory};
 use crate::options::{Options, Summary};
-use crate::target::{AnyTarget, Target};
+use crate::target::AnyTarget;
 
 /// Where the system puts a piece of memory of this many bytes.
 pub type SysAlloc<'a> = &'a dyn Fn(u64) -> Addr;
@@ -44,7 +45,24 @@ impl<'a> Program<'a> {
 impl Generation for Program<'_> {}
 
 impl sealed::Generation for Program<'_> {
-    fn write<T: Target>(
+    fn write(
+        &self,
+        target: AnyTarget,
+        memory: &dyn Memory,
+        options: &Options<'_>,
+        out: &mut dyn io::Write,
+    ) -> Result<Summary, Error> {
+        arch::write(self, target, memory, options, out)
+    }
+
+    fn depends_on_output(&self) -> bool {
+        self.defects.write_errors_ignored
+    }
+}
+
+impl Program<'_> {
+    /// Writes the heap dump of a process on a machine of Go 1.5's.
+    pub(super) fn write_of<T: Target>(
         &self,
         memory: &dyn Memory,
         options: &Options<'_>,
@@ -62,10 +80,6 @@ impl sealed::Generation for Program<'_> {
             sink.preload(&buf);
         }
         dump::write(&Go15::<T>::new(memory, self)?, options.other_roots, sink)
-    }
-
-    fn depends_on_output(&self) -> bool {
-        self.defects.write_errors_ignored
     }
 }
 

@@ -7,12 +7,12 @@ use super::structs::{
 };
 use crate::error::Error;
 use crate::format::tags::Tag;
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Field, GoType, Ptr, Uintptr};
 use crate::process::{check_range, offset, out_of_range};
 use crate::record::{Finalizer, Segment};
 use crate::runtime::Roots;
-use crate::target::Target;
 
 impl<T: Target> Roots for Go15<'_, T> {
     fn segments(&self, mut each: impl FnMut(Segment) -> Result<(), Error>) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 //! The structures of Go 1.5.4's runtime that a heap dump reads, in Go's order and spelling.
 
 use super::arch::CacheLine;
+use crate::go15::arch::Target;
 use crate::process::field::*;
 use crate::process::uintptr;
-use crate::target::Target;
 
 /// `_PageShift`: log2 of the heap's page size in bytes (malloc.go).
 pub(crate) const PAGE_SHIFT: u32 = 13;

@@ -6,12 +6,12 @@ use super::structs::{
 };
 use super::traceback::At;
 use crate::error::{Error, Place, TracebackError};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Field, GoType, Header, Int32, Load, Ptr, Uint8, Uint32};
 use crate::process::list::LoopCheck;
 use crate::process::{Process, offset, out_of_range, uintptr};
 use crate::record::{BitVector, Location, Text};
-use crate::target::Target;
 
 /// More modules than any process has: each is an executable or a shared library.
 const MAX_MODULES: usize = 4096;

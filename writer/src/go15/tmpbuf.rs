@@ -7,10 +7,10 @@
 use super::SysAlloc;
 use super::symbols::Symbols;
 use crate::error::Error;
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::Process;
 use crate::process::field::{Field, Slice};
-use crate::target::Target;
 
 /// `cap(tmpbuf)`: the reference slices a `*[1 << 30]byte`, whatever it has allocated.
 const CAPACITY: u64 = 1 << 30;

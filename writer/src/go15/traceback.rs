@@ -8,12 +8,13 @@ use super::Go15;
 use super::structs::{Bitvector, Defer, G, Stkbar, no_args};
 use super::symtab::{ARGS_SIZE_UNKNOWN, Func};
 use crate::error::{Error, Place, TracebackError};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Bool, Field, GoType, Header, Uintreg};
 use crate::process::list::LoopCheck;
 use crate::process::{Process, offset, out_of_range, uintptr};
 use crate::record::Stkframe;
-use crate::target::{AnyTarget, Target};
+use crate::target::AnyTarget;
 
 /// How many frames in a row may be empty. A leaf function of a link-register machine has an empty
 /// frame, and there is at most one at the top of a stack and one below a trap.

@@ -3,11 +3,11 @@
 use super::Go15;
 use super::structs::{Itab as GoItab, Type as GoType, UncommonType};
 use crate::error::{Error, Place};
+use crate::go15::arch::Target;
 use crate::memory::Addr;
 use crate::process::field::{Field, Header, Ptr};
 use crate::record::{Itab, Text, Type, TypeName};
 use crate::runtime::Types;
-use crate::target::Target;
 
 /// `kindDirectIface`: an interface's data word holds the value, not a pointer to it (typekind.go).
 const KIND_DIRECT_IFACE: u8 = 1 << 5;

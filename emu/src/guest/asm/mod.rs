@@ -138,7 +138,16 @@ impl Isa {
             AnyTarget::I386 => Some(Isa { pad: x86::INT3, encode: x86::encode::<false> }),
             AnyTarget::Arm => Some(Isa { pad: &arm::UDF, encode: arm::encode }),
             AnyTarget::Ppc64 => Some(Isa { pad: &ppc64::TRAP, encode: ppc64::encode }),
-            AnyTarget::Arm64 | AnyTarget::Ppc64le | AnyTarget::Amd64p32 => None,
+            AnyTarget::Arm64
+            | AnyTarget::Ppc64le
+            | AnyTarget::Amd64p32
+            | AnyTarget::Mips
+            | AnyTarget::Mipsle
+            | AnyTarget::Mips64
+            | AnyTarget::Mips64le
+            | AnyTarget::Riscv64
+            | AnyTarget::S390x
+            | AnyTarget::Loong64 => None,
         }
     }
 }

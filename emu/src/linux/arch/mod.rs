@@ -67,7 +67,16 @@ pub fn of(target: AnyTarget) -> Option<&'static dyn Arch> {
         AnyTarget::I386 => Some(&i386::I386),
         AnyTarget::Arm => Some(&arm::Arm),
         AnyTarget::Ppc64 => Some(&ppc64::Ppc64),
-        AnyTarget::Arm64 | AnyTarget::Ppc64le | AnyTarget::Amd64p32 => None,
+        AnyTarget::Arm64
+        | AnyTarget::Ppc64le
+        | AnyTarget::Amd64p32
+        | AnyTarget::Mips
+        | AnyTarget::Mipsle
+        | AnyTarget::Mips64
+        | AnyTarget::Mips64le
+        | AnyTarget::Riscv64
+        | AnyTarget::S390x
+        | AnyTarget::Loong64 => None,
     }
 }
 

@@ -115,7 +115,7 @@ impl Runtime<'_> {
         self.dumpint(self.ptrSize)?;
         self.dumpint(self.load(self.symbols.mheap.0, "mheap.arena_start")?)?;
         self.dumpint(self.load(self.symbols.mheap.0, "mheap.arena_used")?)?;
-        self.dumpint(u64::from(heapmatrix_writer::go15::thechar(self.target)))?;
+        self.dumpint(crate::oracle::thechar(self.target))?;
         let goexperiment = self.symbols.goexperiment;
         if goexperiment.is_nil() {
             // A linker that was told of no experiment leaves the variable out.

@@ -268,8 +268,8 @@ impl<'a> Model<'a> {
             cpus = self.world.ncpu as i64 as u64,
         );
         self.same("pointer_size", target.ptr_size(), params.pointer_size.bytes())?;
-        self.tell("arch", || heapmatrix_writer::go15::thechar(target).into());
-        self.equal("arch", Arch::Char(heapmatrix_writer::go15::thechar(target).into()), params.arch)?;
+        self.tell("arch", || super::thechar(target).into());
+        self.equal("arch", Arch::Char(super::thechar(target)), params.arch)?;
         self.text("experiment", &self.world.goexperiment, params.experiment)
     }
 

@@ -1,11 +1,12 @@
 //! Goroutines and their stacks, as far as a dump shows them. (Unwinding itself is tested beside
 //! `gentraceback`.)
 
+use crate::go15::arch::Target;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::*;
 use crate::memory::Addr;
 use crate::process::field::{Field, GoType, Uintptr};
-use crate::target::{Amd64, I386, Ppc64, Target};
+use crate::target::{Amd64, I386, Ppc64};
 use crate::testing::*;
 
 const WAITING: u32 = 4;

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 
 use crate::error::Error;
 use crate::go15::Program;
+use crate::go15::arch::Target;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{G, M, Mheap, Mspan, PAGE_SIZE, Special};
 use crate::memory::Addr;
 use crate::options::Options;
 use crate::process::field::GoType;
-use crate::target::{Amd64, Arm, I386, Target};
+use crate::target::{Amd64, AnyTarget, Arm, I386};
 use crate::testing::{ARENA, ARENA_SIZE, Expected, Image, assert_same, each_target, ints};
 
 /// Sets the bits of the arena's word `word`: pointer and mark.
@@ -278,7 +279,8 @@ fn unreadable_contents_of_a_page_are_lost_in_the_exact_dialect() {
     let mut image = without_arena();
     image.finish();
     let mut out = Vec::new();
-    let summary = crate::write_heap_dump_of::<Amd64>(
+    let summary = crate::write_heap_dump(
+        AnyTarget::Amd64,
         &image.memory,
         &Program::new(&image.symbols, Dialect::Go15Exact),
         &Options::default(),
@@ -347,7 +349,8 @@ fn an_output_that_is_full_is_an_error_at_its_offset() {
     let all = image.dump(Dialect::Go15).unwrap().len();
     for room in [0, 1, 4096, all - 1] {
         let options = Options { capacity: Options::REFERENCE_CAPACITY, ..Options::default() };
-        let result = crate::write_heap_dump_of::<Arm>(&image.memory, &image.symbols, &options, Full(room));
+        let result =
+            crate::write_heap_dump(AnyTarget::Arm, &image.memory, &image.symbols, &options, Full(room));
         match result.unwrap_err() {
             Error::Write { offset, source } => {
                 assert_eq!((offset, source.kind()), (room as u64, io::ErrorKind::StorageFull));
@@ -356,7 +359,7 @@ fn an_output_that_is_full_is_an_error_at_its_offset() {
         }
     }
     let (exact, options) = (Program::new(&image.symbols, Dialect::Go15Exact), Options::default());
-    let summary = crate::write_heap_dump_of::<Arm>(&image.memory, &exact, &options, Full(100)).unwrap();
+    let summary = crate::write_heap_dump(AnyTarget::Arm, &image.memory, &exact, &options, Full(100)).unwrap();
     assert_eq!(
         (summary.bytes, summary.lost),
         (100, image.dump(Dialect::Go15Exact).unwrap().len() as u64 - 100)

@@ -5,11 +5,11 @@ use super::frames::{TwoFrames, named};
 use super::heap::set_bits;
 use super::roots::{data_segment, new_bucket};
 use super::types::{DIRECT, new_itab, new_type};
+use crate::go15::arch::Target;
 use crate::go15::defects::Dialect;
 use crate::go15::structs::*;
 use crate::memory::Addr;
 use crate::process::field::{Field, GoType, Uint64};
-use crate::target::Target;
 use crate::testing::{ARENA, Image, each_target};
 
 /// A process that has something in most sections of its dump, with numbers of all lengths and signs.

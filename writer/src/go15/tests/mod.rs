@@ -8,13 +8,14 @@ mod roots;
 mod types;
 
 use crate::go15::Program;
+use crate::go15::arch::Target;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{M, Mstats};
 use crate::memory::Addr;
 use crate::process::field::{Field, GoType, Int32, Uint64};
-use crate::target::{Amd64, Arm, I386, Ppc64, Target};
+use crate::target::{Amd64, AnyTarget, Arm, I386, Ppc64};
 use crate::testing::{Expected, Image, assert_same, each_target, ints};
-use crate::{Options, Symbols, Tag};
+use crate::{Error, Options, Symbols, Tag};
 
 each_target!(an_empty_process);
 fn an_empty_process<T: Target>() {
@@ -54,7 +55,7 @@ fn the_output_is_written_in_pieces_of_256_kib_unless_said_otherwise() {
     image.span(0, 64, 32 << 10);
     image.finish();
     let mut pieces = Pieces(Vec::new());
-    crate::write_heap_dump_of::<Amd64>(&image.memory, &image.symbols, &Options::default(), &mut pieces)
+    crate::write_heap_dump(AnyTarget::Amd64, &image.memory, &image.symbols, &Options::default(), &mut pieces)
         .unwrap();
     // An object's contents are never divided: seven of 32 KiB and what precedes each are what fits.
     assert!(matches!(pieces.0[..], [229_376..=262_144, 229_376..=262_144, _]), "{:?}", pieces.0);
@@ -99,7 +100,7 @@ fn params_carry_the_experiments<T: Target>() {
     let mut image = Image::<T>::new();
     image.symbols.goexperiment = image.string("framepointer");
     let dump = image.dump(Dialect::Go15).unwrap();
-    assert_eq!(dump[29..43], [&[crate::go15::thechar(T::ANY), 12], b"framepointer".as_slice()].concat());
+    assert_eq!(dump[29..43], [&[T::THECHAR, 12], b"framepointer".as_slice()].concat());
 }
 
 each_target!(threads_in_the_order_of_allm);
@@ -142,7 +143,8 @@ fn the_summary_counts_records() {
     let mut image = Image::<Amd64>::new();
     image.span(0, 1, 4096);
     image.finish();
-    let summary = crate::write_heap_dump_of::<Amd64>(
+    let summary = crate::write_heap_dump(
+        AnyTarget::Amd64,
         &image.memory,
         &image.symbols,
         &Options::default(),
@@ -160,9 +162,36 @@ fn the_summary_counts_records() {
 fn a_process_without_memory_is_an_error_that_names_the_first_read() {
     let memory = crate::testing::Segments::default();
     let symbols = Symbols { firstmoduledata: crate::Addr(0x5000), ..Symbols::default() };
-    let error = crate::write_heap_dump_of::<Arm>(&memory, &symbols, &Options::default(), Vec::new());
+    let error = crate::write_heap_dump(AnyTarget::Arm, &memory, &symbols, &Options::default(), Vec::new());
     assert_eq!(
         error.unwrap_err().to_string(),
         "reading moduledata.pclntable: cannot read 12 bytes of target memory at 0x5000"
     );
+}
+
+/// A machine that Go 1.5 did not have is refused by name, and its machines are all accepted.
+#[test]
+fn machines_of_later_releases_are_refused() {
+    let symbols = Symbols::from_lookup(|_| Some(crate::Addr(0x1000))).unwrap();
+    for &target in AnyTarget::ALL {
+        let error =
+            crate::write_heap_dump(target, &Nothing, &symbols, &Options::default(), Vec::new()).unwrap_err();
+        let refused = matches!(error, Error::NoSuchMachine { .. });
+        assert_eq!(refused, !crate::go15::TARGETS.contains(&target), "{target}: {error}");
+    }
+    let error =
+        crate::write_heap_dump(AnyTarget::Riscv64, &Nothing, &symbols, &Options::default(), Vec::new());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "no runtime of Go 1.5 on riscv64: it runs on amd64, 386, arm, ppc64, arm64, ppc64le and amd64p32"
+    );
+}
+
+/// Memory of which none can be read.
+struct Nothing;
+
+impl crate::Memory for Nothing {
+    fn read(&self, addr: crate::Addr, buf: &mut [u8]) -> Result<(), crate::Unreadable> {
+        Err(crate::Unreadable { addr, len: buf.len() as u64 })
+    }
 }

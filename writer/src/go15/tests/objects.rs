@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::heap::{object, set_bits};
+use crate::go15::arch::Target;
 use crate::go15::structs::{Mspan, PAGE_SIZE};
 use crate::memory::{Addr, Memory};
 use crate::options::Options;
-use crate::target::Target;
 use crate::testing::{ARENA, ARENA_SIZE, Expected, Image, assert_same, each_target};
 use crate::{Summary, Tag};
 
@@ -97,7 +97,7 @@ fn check<T: Target>(case: &Case) -> Result<(), TestCaseError> {
     let mut out = Vec::new();
     let options = Options { capacity: case.capacity, ..Options::default() };
     let summary: Summary =
-        crate::write_heap_dump_of::<T>(&image.memory, &image.symbols, &options, &mut out).unwrap();
+        crate::write_heap_dump(T::ANY, &image.memory, &image.symbols, &options, &mut out).unwrap();
     prop_assert_eq!(summary.count(Tag::Object), in_use.len() as u64);
     assert_same(&out, &Expected::<T> { objects, ..Default::default() }.bytes());
     Ok(())

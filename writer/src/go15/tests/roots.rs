@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 
 use crate::go15::Program;
+use crate::go15::arch::Target;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::*;
 use crate::memory::Addr;
 use crate::options::Options;
 use crate::process::field::{Field, GoType, Uint64};
-use crate::target::{Amd64, AnyTarget, Arm, Ppc64, Target};
+use crate::target::{Amd64, AnyTarget, Arm, Ppc64};
 use crate::testing::{
     ARENA, ARENA_SIZE, Expected, FUNCTION_SIZE, Function, Image, META, TEXT, assert_same, counted,
     each_target, ints,

@@ -1,12 +1,13 @@
 //! Itabs and types, with the cache and with the defect of type names.
 
 use crate::go15::Program;
+use crate::go15::arch::Target;
 use crate::go15::defects::{Defects, Dialect};
 use crate::go15::structs::{Itab, Type, UncommonType};
 use crate::memory::{Addr, Memory};
 use crate::options::Options;
 use crate::process::field::GoType;
-use crate::target::{Amd64, Ppc64, Target};
+use crate::target::{Amd64, AnyTarget, Ppc64};
 use crate::testing::{Expected, Image, META, META_END, assert_same, counted, each_target, ints};
 
 pub(super) const DIRECT: u64 = 1 << 5;
@@ -192,7 +193,8 @@ fn a_name_by_address_is_cut_off_where_memory_ends() {
     let mut out = Vec::new();
     let exact = Program::new(&image.symbols, Dialect::Go15Exact);
     let summary =
-        crate::write_heap_dump_of::<Amd64>(&image.memory, &exact, &Options::default(), &mut out).unwrap();
+        crate::write_heap_dump(AnyTarget::Amd64, &image.memory, &exact, &Options::default(), &mut out)
+            .unwrap();
     assert_eq!(summary.lost, pkgpath.0 - 8);
     let announced = META_END - 8 + 1 + pkgpath.0;
     let record = ints(&[3, t.0, 8, announced]);

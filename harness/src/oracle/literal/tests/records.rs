@@ -452,7 +452,7 @@ fn a_whole_dump() {
             let expected = [
                 b"go1.5 heap dump\n".to_vec(),
                 uvarints(&[6, u64::from(target.big_endian()), ptr, arena, arena + 8192]),
-                uvarints(&[u64::from(heapmatrix_writer::go15::thechar(target)), 0, u64::MAX]),
+                uvarints(&[crate::oracle::thechar(target), 0, u64::MAX]),
                 uvarints(&[3, at["t"], 8]),
                 str("T"),
                 uvarints(&[1, 8, at["tab"], at["t"]]),

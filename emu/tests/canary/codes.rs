@@ -1,0 +1,93 @@
+//! The instructions that the canaries execute, for each machine that can be emulated.
+
+use heapmatrix_writer::AnyTarget;
+use unicorn_engine::{RegisterARM, RegisterARM64, RegisterPPC, RegisterX86};
+
+/// How the engine answers an instruction that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Illegal {
+    /// An error, with the PC at the instruction.
+    Error,
+    /// An interrupt, with the PC so many bytes further.
+    Interrupt { number: u32, skid: u64 },
+}
+
+/// What an engine executes in these tests: a nop, a store of V0 to the address in V1, a load of V2 from there, and a trap.
+pub struct Code {
+    pub target: AnyTarget,
+    pub nop: &'static [u8],
+    pub store: &'static [u8],
+    pub load: &'static [u8],
+    pub trap: &'static [u8],
+    /// The engine's number of the interrupt that the trap is, where it is one.
+    pub interrupt: Option<u32>,
+    /// An instruction that does not exist, and how the engine says so.
+    pub illegal: (&'static [u8], Illegal),
+    /// The breakpoint instruction, and the engine's number of its exception.
+    pub breakpoint: (&'static [u8], u32),
+    /// A floating-point register.
+    pub float: i32,
+}
+
+pub const CODES: &[Code] = &[
+    Code {
+        target: AnyTarget::Amd64,
+        nop: &[0x90],
+        store: &[0x48, 0x89, 0x01], // mov [rcx], rax
+        load: &[0x48, 0x8b, 0x11],  // mov rdx, [rcx]
+        trap: &[0x0f, 0x05],        // syscall
+        interrupt: None,
+        illegal: (&[0x0f, 0x0b], Illegal::Error),
+        breakpoint: (&[0xcc], 3),
+        float: RegisterX86::XMM0 as i32,
+    },
+    Code {
+        target: AnyTarget::I386,
+        nop: &[0x90],
+        store: &[0x89, 0x01], // mov [ecx], eax
+        load: &[0x8b, 0x11],  // mov edx, [ecx]
+        trap: &[0xcd, 0x80],  // int 0x80
+        interrupt: Some(0x80),
+        illegal: (&[0x0f, 0x0b], Illegal::Error),
+        breakpoint: (&[0xcc], 3),
+        float: RegisterX86::XMM0 as i32,
+    },
+    Code {
+        target: AnyTarget::Arm,
+        nop: &[0, 0xf0, 0x20, 0xe3],
+        store: &[0, 0, 0x81, 0xe5],   // str r0, [r1]
+        load: &[0, 0x20, 0x91, 0xe5], // ldr r2, [r1]
+        trap: &[0, 0, 0, 0xef],       // svc #0
+        interrupt: Some(2),
+        illegal: (&[0xf0, 0, 0xf0, 0xe7], Illegal::Error),
+        breakpoint: (&[0x70, 0, 0x20, 0xe1], 7), // bkpt #0
+        float: RegisterARM::D8 as i32,
+    },
+    Code {
+        target: AnyTarget::Ppc64,
+        nop: &[0x60, 0, 0, 0],
+        store: &[0xf8, 0x64, 0, 0], // std r3, 0(r4)
+        load: &[0xe8, 0xa4, 0, 0],  // ld r5, 0(r4)
+        trap: &[0x44, 0, 0, 2],     // sc
+        interrupt: Some(8),
+        illegal: (&[0; 4], Illegal::Interrupt { number: 96, skid: 4 }),
+        breakpoint: (&[0x7f, 0xe0, 0, 8], 6), // trap
+        float: RegisterPPC::FPR20 as i32,
+    },
+    Code {
+        target: AnyTarget::Arm64,
+        nop: &[0x1f, 0x20, 3, 0xd5],
+        store: &[0x20, 0, 0, 0xf9],   // str x0, [x1]
+        load: &[0x22, 0, 0x40, 0xf9], // ldr x2, [x1]
+        trap: &[1, 0, 0, 0xd4],       // svc #0
+        interrupt: Some(2),
+        illegal: (&[0; 4], Illegal::Interrupt { number: 1, skid: 0 }), // udf #0
+        breakpoint: (&[0, 0, 0x20, 0xd4], 7),                          // brk #0
+        float: RegisterARM64::D8 as i32,
+    },
+];
+
+/// The instructions of a machine.
+pub fn of(target: AnyTarget) -> &'static Code {
+    CODES.iter().find(|code| code.target == target).unwrap_or_else(|| panic!("no canaries of {target}"))
+}

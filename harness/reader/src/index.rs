@@ -74,6 +74,12 @@ fn length_of(object: &Object<'_>) -> u32 {
     u32::try_from(object.contents.len()).unwrap_or(LONG)
 }
 
+/// How many bytes a number takes as a uvarint.
+#[inline]
+fn uvarint_length(number: u64) -> u64 {
+    u64::from(64 - (number | 1).leading_zeros()).div_ceil(7)
+}
+
 /// A pointer to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -161,6 +167,55 @@ impl<'a> Index<'a> {
             Ok(Record::Object(object)) => object,
             other => unreachable!("offset {offset} was read as an object before, and now is {other:?}"),
         }
+    }
+
+    /// An object's address, without looking at its record.
+    ///
+    /// # Panics
+    /// If `id` is not below [`len`](Self::len).
+    #[inline]
+    pub fn address(&self, id: usize) -> u64 {
+        self.entries[id].address
+    }
+
+    /// An object's size, in bytes, without looking at its record.
+    ///
+    /// # Panics
+    /// If `id` is not below [`len`](Self::len).
+    #[inline]
+    pub fn size(&self, id: usize) -> u64 {
+        self.length(id)
+    }
+
+    /// An object's bytes. Much faster than [`object`](Self::object), which reads the list of its fields too.
+    ///
+    /// # Panics
+    /// If `id` is not below [`len`](Self::len).
+    #[inline]
+    pub fn contents(&self, id: usize) -> &'a [u8] {
+        let (start, length) = self.extent(id);
+        &self.dump.bytes()[start..start + length]
+    }
+
+    /// Whether an object has fields that may hold pointers.
+    ///
+    /// # Panics
+    /// If `id` is not below [`len`](Self::len).
+    #[inline]
+    pub fn has_fields(&self, id: usize) -> bool {
+        let (start, length) = self.extent(id);
+        // The list's end is a byte that no field starts with.
+        self.dump.bytes()[start + length] != 0
+    }
+
+    /// Where an object's bytes start in the input, and how many there are: after the tag, the address and the size,
+    /// which have one form each.
+    #[inline]
+    fn extent(&self, id: usize) -> (usize, usize) {
+        let entry = self.entries[id];
+        let length = self.length(id);
+        let start = entry.offset + 1 + uvarint_length(entry.address) + uvarint_length(length);
+        (start as usize, length as usize)
     }
 
     /// The offset of an object's record.
@@ -262,6 +317,10 @@ mod tests {
             let index = Index::new(Dump::new(&file).unwrap()).unwrap();
             assert_eq!((index.len(), index.is_empty()), (objects.len(), objects.is_empty()));
             for id in 0..index.len() {
+                let Object { address, contents, fields } = index.object(id);
+                let quickly = (index.address(id), index.contents(id), index.has_fields(id));
+                assert_eq!(quickly, (address, contents, !fields.is_empty()));
+                assert_eq!(index.size(id), contents.len() as u64);
                 let record = index.dump().records_from(index.offset(id)).next();
                 assert_eq!(record, Some(Ok((index.offset(id), Record::Object(index.object(id))))));
             }
@@ -297,7 +356,7 @@ mod tests {
             .unwrap();
         file.push(0);
         let index = Index::new(Dump::new(&file).unwrap()).unwrap();
-        assert!(index.edges(0).next().is_none());
+        assert!(index.edges(0).next().is_none() && !index.has_fields(0) && index.has_fields(2));
         assert_eq!(index.edges(2).collect::<Vec<_>>(), [Edge { offset: 4, target: 0, interior: 7 }]);
     }
 

@@ -1,0 +1,283 @@
+//! From the records of a dump to its graph.
+
+use std::collections::HashMap;
+
+use heapmatrix_reader::{
+    Fields, Finalizer, Goroutine, Index, Record, Segment, SlotCount, SlotRule, StackFrame,
+};
+
+use super::{Counts, Error, Graph, Root, RootKind, Rows, TooLarge};
+
+/// Finds the start of the global variable that has an address, if that is known.
+pub type VariableStart<'f> = &'f dyn Fn(u64) -> Option<u64>;
+
+/// The node of [`RootKind::All`], counted from the first root.
+const ALL: u32 = 0;
+/// The node of [`RootKind::Globals`].
+const GLOBALS: u32 = 1;
+/// The node of [`RootKind::Finalizers`].
+const FINALIZERS: u32 = 2;
+
+/// Adds up a graph while the records are read.
+pub(super) struct Builder<'i, 'a> {
+    index: &'i Index<'a>,
+    word_size: u64,
+    excluded: Bits,
+    roots: Vec<Root>,
+    /// Edges of roots, by the numbers of roots; targets are nodes.
+    edges: Vec<(u32, u32)>,
+    /// The goroutine whose records are being read, and the functions of its frames.
+    goroutine: Option<(u32, Vec<u64>)>,
+    /// The groups of goroutines by state and functions.
+    groups: HashMap<Vec<u64>, u32>,
+    counts: Counts,
+}
+
+/// One bit an object.
+pub(super) struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(length: usize) -> Self {
+        Self(vec![0; length.div_ceil(64)])
+    }
+
+    fn set(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    pub(super) fn get(&self, at: usize) -> bool {
+        self.0[at / 64] >> (at % 64) & 1 != 0
+    }
+}
+
+impl<'i, 'a> Builder<'i, 'a> {
+    pub(super) fn new(index: &'i Index<'a>) -> Result<Self, Error> {
+        // The nodes of roots need numbers as well.
+        u32::try_from(index.len()).ok().filter(|&objects| objects < u32::MAX / 2).ok_or(TooLarge)?;
+        let mut builder = Self {
+            index,
+            word_size: index.dump().params().pointer_size.bytes(),
+            excluded: Bits::new(index.len()),
+            roots: Vec::new(),
+            edges: Vec::new(),
+            goroutine: None,
+            groups: HashMap::new(),
+            counts: Counts::default(),
+        };
+        for kind in [RootKind::All, RootKind::Globals, RootKind::Finalizers] {
+            builder.root(kind, 0, ALL);
+        }
+        builder.exclude();
+        Ok(builder)
+    }
+
+    /// Finds the records that are no objects.
+    fn exclude(&mut self) {
+        let dump = self.index.dump();
+        self.counts.records = self.index.len() as u64;
+        let Some(mut rule) = SlotRule::new(dump.version(), dump.params()) else { return };
+        let (index, excluded) = (self.index, &mut self.excluded);
+        let mut count = SlotCount::default();
+        // The rule is told where objects are in the index in place of where they are in the dump.
+        let mut each = |slot: heapmatrix_reader::Slot| {
+            count.add(slot);
+            if slot.certain {
+                excluded.set(slot.offset as usize);
+            }
+        };
+        for id in 0..index.len() {
+            let size = index.size(id);
+            if size <= rule.largest() {
+                rule.object(id as u64, index.address(id), size, index.has_fields(id), &mut each);
+            }
+        }
+        rule.finish(&mut each);
+        self.counts.slots = count;
+    }
+
+    pub(super) fn build(mut self, variable: VariableStart<'_>) -> Result<Graph, Error> {
+        let index = self.index;
+        let mut rows = Rows::new();
+        for id in 0..index.len() {
+            if !self.excluded.get(id) && index.has_fields(id) {
+                let object = index.object(id);
+                let targets = index.edges_of(object.contents, object.fields);
+                let excluded = &self.excluded;
+                rows.push(targets.map(|edge| edge.target).filter(|&t| !excluded.get(t)).map(|t| t as u32))?;
+            } else {
+                rows.push([])?;
+            }
+        }
+        for record in index.dump().records() {
+            let (offset, record) = record?;
+            if !matches!(record, Record::StackFrame(_) | Record::Defer(_) | Record::Panic(_)) {
+                self.end_goroutine();
+            }
+            self.record(offset, record, variable);
+        }
+        self.end_goroutine();
+        self.finish(rows)
+    }
+
+    fn finish(mut self, mut rows: Rows) -> Result<Graph, Error> {
+        let objects = rows.len();
+        let roots = u32::try_from(self.roots.len()).map_err(|_| TooLarge)?;
+        objects.checked_add(roots).ok_or(TooLarge)?;
+        for root in 1..roots {
+            self.edges.push((self.roots[root as usize].parent, objects + root));
+        }
+        let of_roots = Rows::from_edges(roots, std::mem::take(&mut self.edges))?;
+        for root in 0..roots {
+            rows.push(of_roots.row(root).iter().copied())?;
+        }
+        rows.shrink();
+        for root in &mut self.roots {
+            root.parent += objects;
+        }
+        Ok(Graph { rows, objects, roots: self.roots, excluded: self.excluded, counts: self.counts })
+    }
+
+    fn root(&mut self, kind: RootKind, at: u64, parent: u32) -> u32 {
+        self.roots.push(Root { kind, parent, at });
+        (self.roots.len() - 1) as u32
+    }
+
+    /// An edge to the object at an address, if one is there.
+    fn edge(&mut self, root: u32, address: u64) -> bool {
+        let target = self.index.find(address).filter(|&target| !self.excluded.get(target));
+        if let Some(target) = target {
+            self.edges.push((root, target as u32));
+        }
+        target.is_some()
+    }
+
+    fn record(&mut self, offset: u64, record: Record<'_>, variable: VariableStart<'_>) {
+        match record {
+            Record::Data(segment) | Record::Bss(segment) => self.segment(&segment, variable),
+            Record::Goroutine(goroutine) => self.begin_goroutine(offset, &goroutine),
+            Record::StackFrame(frame) => self.frame(offset, &frame),
+            Record::Defer(defer) => self.of_goroutine([defer.address, defer.closure]),
+            Record::Panic(panic) => self.of_goroutine([panic.address, panic.argument_data]),
+            Record::Finalizer(finalizer) => self.finalizer(&finalizer, false),
+            Record::QueuedFinalizer(finalizer) => self.finalizer(&finalizer, true),
+            Record::OtherRoot(other) => {
+                let root = self.root(RootKind::Other, offset, ALL);
+                self.edge(root, other.target);
+            }
+            Record::MemStats(memstats) => self.counts.heap_objects = Some(memstats.heap_objects),
+            _ => {}
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>, variable: VariableStart<'_>) {
+        let mut current: Option<(u64, u32)> = None;
+        let index = self.index;
+        for edge in index.edges_of(segment.contents, segment.fields) {
+            if self.excluded.get(edge.target) {
+                continue;
+            }
+            let address = segment.address.wrapping_add(edge.offset);
+            let start = variable(address).unwrap_or(address);
+            let root = match current {
+                Some((variable, root)) if variable == start => root,
+                _ => self.root(RootKind::Variable, start, GLOBALS),
+            };
+            current = Some((start, root));
+            self.edges.push((root, edge.target as u32));
+        }
+    }
+
+    fn begin_goroutine(&mut self, offset: u64, goroutine: &Goroutine<'_>) {
+        let root = self.root(RootKind::Goroutine, offset, ALL);
+        for address in [goroutine.context, goroutine.defer, goroutine.panic] {
+            self.edge(root, address);
+        }
+        let mut key = vec![goroutine.status];
+        // What it is waiting for is stale unless it is waiting.
+        if goroutine.status == WAITING {
+            key.push(goroutine.wait_reason.len() as u64);
+            key.extend(goroutine.wait_reason.iter().map(|&byte| u64::from(byte)));
+        }
+        self.goroutine = Some((root, key));
+        self.counts.goroutines += 1;
+    }
+
+    /// Puts the goroutine that has been read into its group.
+    fn end_goroutine(&mut self) {
+        let Some((goroutine, key)) = self.goroutine.take() else { return };
+        let group = match self.groups.get(&key) {
+            Some(&group) => group,
+            None => {
+                let at = self.roots[goroutine as usize].at;
+                let group = self.root(RootKind::Stacks, at, ALL);
+                self.groups.insert(key, group);
+                group
+            }
+        };
+        self.roots[goroutine as usize].parent = group;
+    }
+
+    fn frame(&mut self, offset: u64, frame: &StackFrame<'_>) {
+        let parent = self.goroutine.as_ref().map_or(ALL, |&(goroutine, _)| goroutine);
+        let root = self.root(RootKind::Frame, offset, parent);
+        if let Some((_, key)) = &mut self.goroutine {
+            key.push(frame.function.entry);
+        }
+        self.counts.frames += 1;
+        let before = self.edges.len();
+        self.listed(root, frame.contents, frame.fields);
+        let listed = self.edges.len() - before;
+        self.conservative(root, frame);
+        self.counts.conservative += (self.edges.len() - before - listed) as u64;
+    }
+
+    fn listed(&mut self, root: u32, contents: &[u8], fields: Fields<'_>) {
+        let (index, excluded) = (self.index, &self.excluded);
+        let targets = index.edges_of(contents, fields).map(|edge| edge.target).filter(|&t| !excluded.get(t));
+        self.edges.extend(targets.map(|target| (root, target as u32)));
+    }
+
+    /// Every word of a frame that points to an object and is not among its fields.
+    ///
+    /// `dumpframe` lists the words of the arguments' and the locals' stack maps. Variables whose address is taken
+    /// are in neither since Go 1.12, which has stack objects (`FUNCDATA_StackObjects`), and what a frame spills at a
+    /// call without a stack map in none of any release.
+    fn conservative(&mut self, root: u32, frame: &StackFrame<'_>) {
+        let params = self.index.dump().params();
+        let mut fields = frame.fields.map(|field| field.offset).peekable();
+        let length = frame.contents.len() as u64;
+        // Frames start at a word's boundary.
+        for offset in (0..length).step_by(self.word_size as usize) {
+            while fields.next_if(|&field| field < offset).is_some() {}
+            if fields.peek() == Some(&offset) {
+                continue;
+            }
+            if let Some(address) = params.word(frame.contents, offset) {
+                self.edge(root, address);
+            }
+        }
+    }
+
+    fn of_goroutine(&mut self, addresses: [u64; 2]) {
+        let root = self.goroutine.as_ref().map_or(ALL, |&(goroutine, _)| goroutine);
+        for address in addresses {
+            self.edge(root, address);
+        }
+    }
+
+    /// A finalizer keeps its closure and what its object points to; the object itself once it is queued.
+    /// Source: `markroot` in `runtime/mgcmark.go`.
+    fn finalizer(&mut self, finalizer: &Finalizer, queued: bool) {
+        self.counts.finalizers += 1;
+        self.edge(FINALIZERS, finalizer.closure);
+        if queued {
+            self.edge(FINALIZERS, finalizer.object);
+        } else if let Some(object) = self.index.find(finalizer.object) {
+            let object = self.index.object(object);
+            self.listed(FINALIZERS, object.contents, object.fields);
+        }
+    }
+}
+
+/// The status of a goroutine that waits. Source: `_Gwaiting` in `runtime/runtime2.go`.
+const WAITING: u64 = 4;

@@ -1,0 +1,120 @@
+//! The graph of a dump: objects and roots, and what points to what.
+
+mod build;
+mod roots;
+mod rows;
+
+use heapmatrix_reader::{Index, SlotCount};
+
+pub use build::VariableStart;
+pub use roots::{Root, RootKind};
+pub use rows::{Rows, TooLarge};
+
+/// The objects of an [`Index`] and the roots of its dump as nodes of one graph, which are numbered without gaps: first
+/// the objects, by the numbers that the index gives them, then the roots.
+///
+/// Takes 4 bytes a node and 4 an edge beside the index.
+pub struct Graph {
+    rows: Rows,
+    objects: u32,
+    roots: Vec<Root>,
+    excluded: build::Bits,
+    counts: Counts,
+}
+
+/// Why a dump has no graph.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its records cannot be read.
+    #[error(transparent)]
+    Dump(#[from] heapmatrix_reader::Error),
+    /// It has too many objects.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+/// What a graph was made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records of objects.
+    pub records: u64,
+    /// Those among them that are no objects, and were left out; and those of which that is not known, which were not.
+    pub slots: SlotCount,
+    /// How many objects the runtime counted; `None` if the dump doesn't say.
+    pub heap_objects: Option<u64>,
+    /// Goroutines.
+    pub goroutines: u64,
+    /// Stack frames.
+    pub frames: u64,
+    /// Words of frames that point to an object and are not among the pointers that the dump lists. They are edges too:
+    /// the lists are known to leave out variables whose address is taken.
+    pub conservative: u64,
+    /// Finalizers, set and queued.
+    pub finalizers: u64,
+}
+
+impl Counts {
+    /// Objects: records without those that are known to be none.
+    pub fn objects(&self) -> u64 {
+        self.records - self.slots.slots
+    }
+}
+
+impl Graph {
+    /// The graph of a dump. `variable` says where the global variable starts that has an address: its words are then one
+    /// root, and otherwise a root each.
+    ///
+    /// # Errors
+    /// Those of reading the records; more nodes or edges than 32 bits can number.
+    pub fn new(index: &Index<'_>, variable: VariableStart<'_>) -> Result<Self, Error> {
+        build::Builder::new(index)?.build(variable)
+    }
+
+    /// The edges: a row for each node.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The number of objects; the first root has this number.
+    pub fn objects(&self) -> u32 {
+        self.objects
+    }
+
+    /// The number of nodes: objects and roots.
+    pub fn len(&self) -> u32 {
+        self.rows.len()
+    }
+
+    /// Whether there is no node. There is always one, the root of all.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The node from which all others are reached that are alive.
+    pub fn all(&self) -> u32 {
+        self.objects
+    }
+
+    /// The roots, by their nodes.
+    pub fn roots(&self) -> impl Iterator<Item = (u32, &Root)> {
+        (self.objects..).zip(&self.roots)
+    }
+
+    /// The root that a node is; `None` if it is an object.
+    pub fn root(&self, node: u32) -> Option<&Root> {
+        self.roots.get(node.checked_sub(self.objects)? as usize)
+    }
+
+    /// Whether an object's record is in truth a slot that has no object.
+    ///
+    /// # Panics
+    /// If `object` is not below [`objects`](Self::objects).
+    pub fn is_excluded(&self, object: u32) -> bool {
+        self.excluded.get(object as usize)
+    }
+
+    /// What it was made of.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}

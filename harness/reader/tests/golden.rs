@@ -1,5 +1,7 @@
 //! The golden dumps, held to what their JSON says that was put there: `corpora/README.md` describes both.
 
+mod unpack;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,11 +27,8 @@ impl Golden {
     }
 
     fn dump(&self, name: &str) -> Option<Vec<u8>> {
-        if let Ok(dump) = fs::read(self.dir.join(format!("{name}.dump"))) {
-            return Some(dump);
-        }
-        let compressed = fs::read(self.dir.join(format!("{name}.dump.zst"))).ok()?;
-        Some(zstd::decode_all(compressed.as_slice()).unwrap())
+        let files = ["dump", "dump.zst"].map(|extension| self.dir.join(format!("{name}.{extension}")));
+        files.iter().find(|path| path.exists()).map(|path| unpack::read(path))
     }
 
     /// What was put into the process.

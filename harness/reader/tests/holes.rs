@@ -1,6 +1,8 @@
 //! Dumps with holes: of real and of emulated machines, with bytes cut out or overwritten at many places. What is
 //! saved are records of the whole dump, and nearly all of them.
 
+mod unpack;
+
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
@@ -59,10 +61,7 @@ struct Whole {
 
 impl Whole {
     fn read(path: &Path) -> Self {
-        let mut dump = fs::read(path).unwrap();
-        if path.extension().is_some_and(|extension| extension == "zst") {
-            dump = zstd::decode_all(&dump[..]).unwrap();
-        }
+        let dump = unpack::read(path);
         let mut ends = HashMap::new();
         let mut records = Dump::new(&dump).unwrap().records();
         while let Some(record) = records.next() {

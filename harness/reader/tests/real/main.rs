@@ -3,6 +3,8 @@
 mod crc32;
 mod facts;
 mod spans;
+#[path = "../unpack/mod.rs"]
+mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +27,7 @@ fn unpacked(folder: &Path) -> Vec<(String, Vec<u8>)> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".dump.zst") {
-            dumps.push((name.to_string(), zstd::decode_all(fs::File::open(&path).unwrap()).unwrap()));
+            dumps.push((name.to_string(), unpack::read(&path)));
         }
     }
     dumps

@@ -99,6 +99,21 @@ fn verify() {
     assert_output("verify.txt", &commands.each_ref().map(String::as_str));
 }
 
+/// The README's code is a part of an example, which is compiled and run by the writer's tests.
+#[test]
+fn the_readme_shows_the_writers_example() {
+    let [readme, example] = ["README.md", "writer/examples/core_file.rs"]
+        .map(|path| fs::read_to_string(root().join(path)).unwrap());
+    let blocks: Vec<&str> =
+        readme.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 1);
+    assert!(
+        example.contains(blocks[0]),
+        "writer/examples/core_file.rs has other code than the README:\n{}",
+        blocks[0]
+    );
+}
+
 /// The README shows what is printed: each `$ heapmatrix …` with the lines below it, where `…` alone on a line stands
 /// for any number of lines.
 #[test]

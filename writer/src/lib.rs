@@ -95,3 +95,9 @@ pub fn write_heap_dump<M: Memory + ?Sized>(
 ) -> Result<Summary, Error> {
     program.write(target, &memory, options, &mut out)
 }
+
+#[cfg(test)]
+mod tests;
+/// The examples call this crate by its name.
+#[cfg(test)]
+extern crate self as heapmatrix_writer;

@@ -79,6 +79,11 @@ impl Segments {
         segment[from..][..bytes.len()].copy_from_slice(bytes);
     }
 
+    /// Each segment, with its first address.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.segments.iter().map(|(&start, bytes)| (start, &bytes[..]))
+    }
+
     fn get(&self, at: Addr, len: u64) -> Option<&[u8]> {
         let (start, segment) = self.segments.range(..=at.0).next_back()?;
         let from = at.0 - start;

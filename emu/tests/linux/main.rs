@@ -1,5 +1,6 @@
 //! The Linux personality, with small programs on all four machines.
 
+mod examples;
 mod files;
 mod guest;
 mod kernel_writes;

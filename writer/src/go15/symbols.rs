@@ -29,6 +29,11 @@ macro_rules! symbols {
             pub fn from_lookup(mut lookup: impl FnMut(&str) -> Option<Addr>) -> Result<Self, MissingSymbol> {
                 Ok(Symbols { $($field: symbols!(@get lookup, $name $($optional)?),)* })
             }
+
+            /// Each symbol's name and its address, which is nil for one that is absent.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, Addr)> {
+                [$(($name, self.$field)),*].into_iter()
+            }
         }
     };
     (@get $lookup:ident, $name:literal) => { $lookup($name).ok_or(MissingSymbol($name))? };

@@ -3,7 +3,8 @@
 #[path = "../examples/core_file.rs"]
 mod core_file;
 
-use crate::target::{AnyTarget, Target};
+use crate::go15::arch::Target;
+use crate::target::AnyTarget;
 use crate::testing::{Image, META, each_target};
 use crate::{Defects, Summary};
 
@@ -27,6 +28,7 @@ impl<T: Target> Elf<T> {
             AnyTarget::Arm => 40,
             AnyTarget::Amd64 | AnyTarget::Amd64p32 => 62,
             AnyTarget::Arm64 => 183,
+            other => unreachable!("Go 1.5 never ran on {other}"),
         };
         let names: String = symbols.iter().map(|(name, _)| format!("\0{name}")).collect::<String>() + "\0";
         let data = header + segment * segments.len() as u64;

@@ -1,0 +1,110 @@
+//! The program's debugging information: types, global variables, functions and their variables.
+//!
+//! Go's own attributes are those of `cmd/internal/dwarf`: `DW_AT_go_kind` and so on.
+
+mod resolve;
+mod scan;
+mod variables;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use gimli::{AttributeValue, DwarfSections, EndianSlice, RunTimeEndian};
+use object::File;
+
+use super::{BinaryError, TypeId, Types, elf};
+pub(super) use variables::{Piece, Variable};
+
+/// How gimli reads here.
+type Reader<'a> = EndianSlice<'a, RunTimeEndian>;
+
+pub(super) const GO_KIND: gimli::DwAt = gimli::DwAt(0x2900);
+pub(super) const GO_ELEM: gimli::DwAt = gimli::DwAt(0x2902);
+pub(super) const GO_EMBEDDED_FIELD: gimli::DwAt = gimli::DwAt(0x2903);
+pub(super) const GO_RUNTIME_TYPE: gimli::DwAt = gimli::DwAt(0x2904);
+pub(super) const GO_CLOSURE_OFFSET: gimli::DwAt = gimli::DwAt(0x2907);
+
+/// A global variable.
+#[derive(Clone, Debug)]
+pub struct Global {
+    /// Its address in the binary.
+    pub address: u64,
+    /// Its name, with the package.
+    pub name: Box<str>,
+    /// Its type.
+    pub type_: TypeId,
+}
+
+/// A function of the debugging information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Function {
+    entry: u64,
+    /// The number of its unit, and where it is in that.
+    unit: u32,
+    offset: usize,
+}
+
+/// The debugging information of a binary. Its types are in [`Types`].
+pub(super) struct Dwarf<'a> {
+    sections: DwarfSections<Cow<'a, [u8]>>,
+    endian: RunTimeEndian,
+    /// Where units start in `.debug_info`.
+    units: Vec<usize>,
+    /// The types by where they are in `.debug_info`.
+    types: HashMap<usize, TypeId>,
+    functions: Vec<Function>,
+    /// By address.
+    pub globals: Vec<Global>,
+    /// What could not be read of it, if anything.
+    pub broken: Option<String>,
+}
+
+impl<'a> Dwarf<'a> {
+    /// Reads all types, globals and places of functions; the types go to `types`.
+    pub fn load(file: &File<'a>, elf: &elf::Elf<'a>, types: &mut Types) -> Result<Self, BinaryError> {
+        let sections = DwarfSections::load(|id| elf::section(file, id.name()))?;
+        let endian = if elf.big_endian { RunTimeEndian::Big } else { RunTimeEndian::Little };
+        let mut dwarf = Self {
+            sections,
+            endian,
+            units: Vec::new(),
+            types: HashMap::new(),
+            functions: Vec::new(),
+            globals: Vec::new(),
+            broken: None,
+        };
+        let scan = scan::Scan::of(&dwarf, elf.places.types.map_or(0, |(start, _)| start));
+        dwarf.broken = scan.broken;
+        dwarf.units = scan.units;
+        dwarf.functions = scan.functions;
+        dwarf.functions.sort_unstable();
+        let ids = resolve::resolve(scan.types, types);
+        dwarf.types = scan.numbers.into_iter().map(|(at, number)| (at, ids[number as usize])).collect();
+        let global = |(address, name, type_): (u64, Box<str>, u32)| Global {
+            address,
+            name,
+            type_: ids[type_ as usize],
+        };
+        dwarf.globals = scan.globals.into_iter().map(global).collect();
+        dwarf.globals.sort_by_key(|global| global.address);
+        Ok(dwarf)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    fn gimli(&self) -> gimli::Dwarf<Reader<'_>> {
+        self.sections.borrow(|section| EndianSlice::new(section, self.endian))
+    }
+}
+
+/// Where a reference leads to in `.debug_info`.
+fn target(unit: usize, value: &AttributeValue<Reader<'_>>) -> Option<usize> {
+    match value {
+        AttributeValue::UnitRef(offset) => unit.checked_add(offset.0),
+        AttributeValue::DebugInfoRef(offset) => Some(offset.0),
+        _ => None,
+    }
+}

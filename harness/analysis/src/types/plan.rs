@@ -1,0 +1,135 @@
+//! Where the pointers of a type's values are, so that a value can be followed without looking at its type again.
+
+use super::table::{DEPTH, Kind, TypeId, Types};
+
+/// Something in a value that leads elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leaf {
+    /// Where it is, in bytes from the value's start.
+    pub offset: u64,
+    pub step: Step,
+}
+
+/// How it leads elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Pointer(TypeId),
+    Text,
+    Slice(TypeId),
+    Interface,
+    EmptyInterface,
+    Func,
+    ChanBuffer(TypeId),
+    Directory {
+        group: TypeId,
+        table: TypeId,
+    },
+    /// A value with leaves of its own.
+    Value(TypeId),
+    /// So many of them.
+    Array {
+        element: TypeId,
+        length: u64,
+    },
+    /// `reflect.Value`.
+    Reflected,
+    /// `internal/sync.node`, which is the start of one of two other types.
+    Node(TypeId),
+}
+
+/// The leaves of all types, found when they are first needed.
+#[derive(Default)]
+pub(super) struct Plans {
+    leaves: Vec<Leaf>,
+    /// Where a type's leaves are.
+    ranges: Vec<Option<(u32, u32)>>,
+}
+
+/// The most leaves that a value is taken apart into. Of others, parts are values of their own.
+const MOST_LEAVES: usize = 512;
+/// Arrays of up to so many elements are taken apart.
+const SHORT_ARRAY: u64 = 8;
+
+impl Plans {
+    /// The leaves of a type, as indexes for [`leaf`](Self::leaf).
+    pub fn of(&mut self, types: &Types, id: TypeId) -> std::ops::Range<usize> {
+        if self.ranges.len() <= id.index() {
+            self.ranges.resize(types.len(), None);
+        }
+        let (start, end) = match self.ranges[id.index()] {
+            Some(range) => range,
+            None => {
+                let start = self.leaves.len();
+                self.take_apart(types, id, 0, start, 0);
+                let range = (start as u32, self.leaves.len() as u32);
+                self.ranges[id.index()] = Some(range);
+                range
+            }
+        };
+        start as usize..end as usize
+    }
+
+    #[inline]
+    pub fn leaf(&self, index: usize) -> Leaf {
+        self.leaves[index]
+    }
+
+    fn take_apart(&mut self, types: &Types, id: TypeId, offset: u64, start: usize, depth: u32) {
+        let type_ = types.get(id);
+        if !type_.pointers || depth > DEPTH {
+            return;
+        }
+        let full = self.leaves.len() - start >= MOST_LEAVES;
+        let step = match &type_.kind {
+            Kind::Struct(_) if &*type_.name == "reflect.Value" => Step::Reflected,
+            // A value's own leaf can't be the value.
+            Kind::Struct(fields) if depth == 0 || !full && fields.len() <= MOST_LEAVES => {
+                for field in fields {
+                    self.take_apart(
+                        types,
+                        field.type_,
+                        offset.saturating_add(field.offset),
+                        start,
+                        depth + 1,
+                    );
+                }
+                return;
+            }
+            Kind::Struct(_) => Step::Value(id),
+            Kind::Array { element, length } => {
+                let size = types.get(*element).size;
+                if *length <= SHORT_ARRAY && !full {
+                    for i in 0..*length {
+                        self.take_apart(
+                            types,
+                            *element,
+                            offset.saturating_add(size.saturating_mul(i)),
+                            start,
+                            depth + 1,
+                        );
+                    }
+                    return;
+                }
+                Step::Array { element: *element, length: *length }
+            }
+            Kind::Pointer(of) if is_node(&types.get(*of).name) => Step::Node(*of),
+            Kind::Pointer(of) => Step::Pointer(*of),
+            Kind::Map(header) | Kind::Chan(header) => Step::Pointer(*header),
+            Kind::String => Step::Text,
+            Kind::Slice(element) => Step::Slice(*element),
+            Kind::Interface => Step::Interface,
+            Kind::EmptyInterface => Step::EmptyInterface,
+            Kind::Func => Step::Func,
+            Kind::ChanBuffer(element) => Step::ChanBuffer(*element),
+            Kind::Directory { group, table } => Step::Directory { group: *group, table: *table },
+            Kind::Run { .. } | Kind::Partial { .. } => return,
+            _ => return,
+        };
+        self.leaves.push(Leaf { offset, step });
+    }
+}
+
+/// Whether a type is `internal/sync.node`, by its own name or as that of generic functions.
+fn is_node(name: &str) -> bool {
+    name.starts_with("internal/sync.node[") || name == "go.shape.struct { internal/sync.isEntry bool }"
+}

@@ -1,0 +1,160 @@
+//! Where types come from: the sources, the best first.
+
+use heapmatrix_reader::{Params, PointerSize, Record, Releases, StackFrame};
+
+use super::Binary;
+use super::dwarf::{Piece, Variable};
+use super::evidence::Extent;
+use super::propagate::Propagation;
+use super::table::{Kind, TypeId};
+
+/// The most bytes of a variable in pieces.
+const MOST_BYTES: u64 = 1 << 16;
+
+impl<'d> Propagation<'_, 'd, '_, '_> {
+    /// Finds the types of all objects.
+    pub(super) fn find_all(&mut self, binary: Option<&Binary<'_>>) {
+        self.headers();
+        self.runtime_records();
+        self.settle();
+        if let Some(binary) = binary {
+            self.globals(binary);
+        }
+        self.goroutines();
+        self.settle();
+        self.frames();
+        self.settle();
+    }
+
+    /// Malloc headers: the exact types of larger objects with pointers, since Go 1.22.
+    fn headers(&mut self) {
+        let params = *self.index.dump().params();
+        let Some(largest_without) = largest_without_header(self.index) else { return };
+        for object in 0..self.index.len() {
+            // Those of 32 KiB are either a slot with a header or a span that has the type elsewhere.
+            let size = self.index.size(object);
+            if size <= largest_without || size > 32768 || !self.index.has_fields(object) {
+                continue;
+            }
+            let descriptor = params.word(self.index.contents(object), 0).unwrap_or(0);
+            if let Some(id) = self.program.descriptor(descriptor) {
+                self.header(object, id);
+            } else if size < 32768 {
+                let id = self.program.types.of_object(Kind::Header(descriptor));
+                self.unknown_header(object, id);
+            }
+        }
+    }
+
+    /// Records that name types, and those of the runtime's own structures.
+    fn runtime_records(&mut self) {
+        for (_, record) in self.index.dump().records().flatten() {
+            match record {
+                Record::Itab(itab) => {
+                    self.itabs.insert(itab.address, itab.type_address);
+                }
+                Record::Finalizer(finalizer) | Record::QueuedFinalizer(finalizer) => {
+                    if let Some(id) = self.program.descriptor(finalizer.object_type) {
+                        self.follow_word(id, finalizer.object);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn globals(&mut self, binary: &Binary<'_>) {
+        for global in &binary.dwarf.globals {
+            if let Some(bytes) = self.memory.at(self.program.in_process(global.address)) {
+                self.follow(bytes, global.type_, 0);
+                // Each to its end, so that few objects wait at a time.
+                self.run();
+            }
+        }
+    }
+
+    /// What the records of goroutines, threads, defers, panics and finalizers point to.
+    fn goroutines(&mut self) {
+        let name = |this: &Self, name| this.program.named(name);
+        let [g, m, defer, panic] =
+            ["runtime.g", "runtime.m", "runtime._defer", "runtime._panic"].map(|it| name(self, it));
+        let point = |this: &mut Self, address, id: Option<TypeId>| {
+            if let Some(id) = id {
+                this.point(address, id, Extent::One);
+            }
+        };
+        for (_, record) in self.index.dump().records().flatten() {
+            match record {
+                Record::Goroutine(goroutine) => point(self, goroutine.address, g),
+                Record::OsThread(thread) => point(self, thread.address, m),
+                Record::Defer(record) => {
+                    point(self, record.address, defer);
+                    self.follow_closure(record.closure);
+                }
+                Record::Panic(record) => {
+                    point(self, record.address, panic);
+                    self.follow_boxed(record.argument_type, record.argument_data);
+                }
+                Record::Finalizer(finalizer) | Record::QueuedFinalizer(finalizer) => {
+                    self.follow_closure(finalizer.closure);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn frames(&mut self) {
+        for (_, record) in self.index.dump().records().flatten() {
+            let Record::StackFrame(frame) = record else { continue };
+            let variables = self.program.variables(frame.function.entry);
+            // The call that the frame is in, and not what comes after it.
+            let pc = self.program.in_binary(frame.function.pc).saturating_sub(1);
+            for variable in &*variables {
+                if let Some(pieces) = variable.pieces(pc) {
+                    self.frame_variable(&frame, variable, pieces);
+                }
+            }
+            self.run();
+        }
+    }
+
+    fn frame_variable(&mut self, frame: &StackFrame<'d>, variable: &Variable, pieces: &[Piece]) {
+        let end = frame.sp.wrapping_add(frame.contents.len() as u64);
+        let at = |offset: i64| {
+            let address = end.wrapping_add_signed(offset);
+            let inside =
+                address.checked_sub(frame.sp).and_then(|offset| frame.contents.get(offset as usize..));
+            // Arguments are in the caller's frame.
+            inside.filter(|bytes| !bytes.is_empty()).or_else(|| self.memory.at(address))
+        };
+        if let [Piece { size: None, offset: Some(offset) }] = *pieces {
+            if let Some(bytes) = at(offset) {
+                self.follow(bytes, variable.type_, 0);
+            }
+            return;
+        }
+        let mut value = Vec::new();
+        for piece in pieces {
+            let size = piece.size.unwrap_or(0).min(MOST_BYTES - value.len() as u64) as usize;
+            let bytes = piece.offset.and_then(at).and_then(|bytes| bytes.get(..size));
+            match bytes {
+                Some(bytes) => value.extend_from_slice(bytes),
+                None => value.resize(value.len() + size, 0),
+            }
+        }
+        self.follow(&value, variable.type_, 0);
+    }
+}
+
+/// The size of the largest objects with pointers that have no header, in bytes; `None` where none has.
+/// Source: `runtime.heapBitsInSpan`.
+fn largest_without_header(index: &heapmatrix_reader::Index<'_>) -> Option<u64> {
+    let params: &Params<'_> = index.dump().params();
+    let releases = Releases::of(index.dump().version(), params);
+    // Any later release could be meant by one that only names itself: what the header says decides then.
+    let headers = releases.overlaps(Releases::since(22));
+    headers.then_some(match params.pointer_size {
+        PointerSize::Four => 128,
+        PointerSize::Eight => 512,
+    })
+}

@@ -1,26 +1,15 @@
 //! Delivering signals: from a machine's faults and from other threads, to handlers and back.
 
-use heapmatrix_writer::AnyTarget;
-
-use super::arch::Delivery;
+use super::arch::{Delivery, signals};
 use super::budget::Full;
 use super::errno::Errno;
-use super::pages::sigreturn_addr;
 use super::process::{ExitStatus, Process, RunError};
 use super::signal::{
-    Action, Cause, FPE_INTDIV, ILL_ILLOPC, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR,
-    SIG_DFL, SIG_IGN, Signal, TRAP_BRKPT, UNBLOCKABLE, bit, name, sig,
+    Action, Cause, ILL_ILLOPC, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL,
+    SIG_DFL, SIG_IGN, Signal, bit,
 };
 use super::thread::{CONTEXT_COST, Interrupted, PID, State, Wait};
 use crate::machine::{Fault, FaultKind};
-
-/// x86's exceptions that reach a process.
-mod x86 {
-    pub const DIVIDE: u32 = 0;
-    pub const BREAKPOINT: u32 = 3;
-    pub const INVALID_OPCODE: u32 = 6;
-    pub const GENERAL_PROTECTION: u32 = 13;
-}
 
 /// What delivering a signal costs the host, in instructions of the guest that take about as long.
 const DELIVERY_EFFORT: u64 = 5000;
@@ -35,7 +24,7 @@ impl Process {
         let blocked = self.thread().mask & bit(number) != 0;
         if blocked || action.handler == SIG_DFL || action.handler == SIG_IGN {
             let cause = format!("{}, at {}", fault.kind, self.symbols.describe(fault.pc));
-            self.exit = Some(ExitStatus::Killed { signal: number, cause });
+            self.exit = Some(self.killed(number, cause));
             return Ok(());
         }
         self.deliver(Signal { number, cause: Cause::Fault { code, addr } }, action)
@@ -43,28 +32,25 @@ impl Process {
 
     /// The signal that a real kernel makes of a fault: its number, code and address.
     fn signal_of(&self, fault: &Fault) -> Option<(u32, i32, u64)> {
-        let x86 = matches!(self.target, AnyTarget::Amd64 | AnyTarget::I386);
         match fault.kind {
             FaultKind::Unmapped { addr, .. } => {
                 let page = addr & !(crate::memory::PAGE - 1);
                 let reserved = self.space.covers(self.machine.memory(), page, crate::memory::PAGE);
-                Some((sig::SEGV, if reserved { SEGV_ACCERR } else { SEGV_MAPERR }, addr))
+                Some((signals::SEGV, if reserved { SEGV_ACCERR } else { SEGV_MAPERR }, addr))
             }
-            FaultKind::Protected { addr, .. } => Some((sig::SEGV, SEGV_ACCERR, addr)),
-            FaultKind::Misaligned { addr, .. } => Some((sig::BUS, 1, addr)),
-            FaultKind::Illegal => Some((sig::ILL, ILL_ILLOPC, fault.pc)),
-            FaultKind::Exception { number } if x86 => match number {
-                x86::DIVIDE => Some((sig::FPE, FPE_INTDIV, fault.pc)),
-                x86::BREAKPOINT => Some((sig::TRAP, TRAP_BRKPT, fault.pc)),
-                x86::INVALID_OPCODE => Some((sig::ILL, ILL_ILLOPC, fault.pc)),
-                // The kernel knows no address: an access that is not canonical.
-                x86::GENERAL_PROTECTION => Some((sig::SEGV, 0x80, 0)),
-                _ => None,
-            },
-            FaultKind::Exception { .. } => Some((sig::TRAP, TRAP_BRKPT, fault.pc)),
-            FaultKind::Halted => Some((sig::SEGV, 0x80, 0)),
+            FaultKind::Protected { addr, .. } => Some((signals::SEGV, SEGV_ACCERR, addr)),
+            FaultKind::Misaligned { addr, .. } => Some((self.linux.signals.bus, 1, addr)),
+            FaultKind::Illegal => Some((signals::ILL, ILL_ILLOPC, fault.pc)),
+            FaultKind::Exception { number } => (self.linux.exception)(number)
+                .map(|raised| (raised.signal, raised.code, if raised.at_pc { fault.pc } else { 0 })),
+            FaultKind::Halted => Some((signals::SEGV, SI_KERNEL, 0)),
             _ => None,
         }
+    }
+
+    /// The end by a signal.
+    fn killed(&self, signal: u32, cause: String) -> ExitStatus {
+        ExitStatus::Killed { signal, name: self.linux.signals.name(signal), cause }
     }
 
     /// Lets the current thread handle the signals that wait for it.
@@ -78,7 +64,7 @@ impl Process {
             }
             if action.handler == SIG_DFL {
                 let cause = "sent by the process itself, and not handled".to_owned();
-                self.exit = Some(ExitStatus::Killed { signal: signal.number, cause });
+                self.exit = Some(self.killed(signal.number, cause));
                 break;
             }
             self.deliver(signal, action)?;
@@ -94,11 +80,12 @@ impl Process {
         let charge = self.budget.take(CONTEXT_COST).map_err(|Full| RunError::Memory(limit))?;
         let context = self.machine.save().map_err(|e| RunError::Engine(e.to_string()))?;
         let sp = self.machine.sp();
-        let Process { machine, arch, target, descriptors, .. } = self;
+        let Process { machine, linux, descriptors, .. } = self;
         let thread = self.threads.get(self.current).expect("the thread that runs exists");
         let restorer =
-            if action.flags & SA_RESTORER != 0 { action.restorer } else { sigreturn_addr(*target) };
+            if action.flags & SA_RESTORER != 0 { action.restorer } else { linux.sigreturn_addr() };
         let delivery = Delivery {
+            linux,
             signal,
             action,
             mask: thread.mask,
@@ -106,7 +93,7 @@ impl Process {
             restorer,
             descriptors: *descriptors,
         };
-        match arch.push_frame(machine, &delivery) {
+        match linux.frame.push(machine, &delivery) {
             Ok(frame) => {
                 // The new frame lies over those of handlers that were left by other ways than returning.
                 let end = thread.alt_stack.frame_end(sp, &action).max(frame + 1);
@@ -116,15 +103,16 @@ impl Process {
                 }
                 thread.interrupted.insert(frame, Interrupted { context, _charge: charge });
                 let own = if action.flags & SA_NODEFER != 0 { 0 } else { bit(signal.number) };
-                thread.mask = (thread.mask | action.mask | own) & !UNBLOCKABLE;
+                thread.mask = (thread.mask | action.mask | own) & !linux.signals.unblockable();
                 if action.flags & SA_RESETHAND != 0 {
                     self.actions.set(signal.number, Action { handler: SIG_DFL, ..action });
                 }
             }
             Err(_) => {
                 let sp = self.machine.sp();
-                let cause = format!("no stack for the handler of {}: sp is {sp:#x}", name(signal.number));
-                self.exit = Some(ExitStatus::Killed { signal: sig::SEGV, cause });
+                let name = self.linux.signals.name(signal.number);
+                let cause = format!("no stack for the handler of {name}: sp is {sp:#x}");
+                self.exit = Some(self.killed(signals::SEGV, cause));
             }
         }
         Ok(())
@@ -132,16 +120,17 @@ impl Process {
 
     /// The current thread's handler has returned.
     pub(super) fn return_from_handler(&mut self) {
-        let frame = self.arch.frame(&self.machine);
+        let linux = self.linux;
+        let frame = linux.frame.addr(&self.machine);
         let thread = self.threads.get(self.current).expect("the thread that runs exists");
         if let Some(interrupted) = thread.interrupted.remove(&frame) {
             self.machine.restore(&interrupted.context).expect("a context of this machine");
         }
-        match self.arch.pop_frame(&mut self.machine, frame) {
-            Ok(returned) => thread.mask = returned.mask & !UNBLOCKABLE,
+        match linux.frame.pop(&mut self.machine, frame) {
+            Ok(returned) => thread.mask = returned.mask & !linux.signals.unblockable(),
             Err(_) => {
                 let cause = format!("a signal handler returned without a frame: there is none at {frame:#x}");
-                self.exit = Some(ExitStatus::Killed { signal: sig::SEGV, cause });
+                self.exit = Some(self.killed(signals::SEGV, cause));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The errors that system calls answer with.
 
-/// A Linux error number. The values are the generic ones; the few that ppc64 numbers differently
-/// are none of these.
+/// A Linux error number. The values are those of most architectures; what others have is in
+/// [`Linux::errnos`](super::arch::Linux::errnos).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errno {
     /// Operation not permitted.
@@ -78,11 +78,4 @@ pub enum Errno {
     AfNoSupport = 97,
     /// Timed out.
     TimedOut = 110,
-}
-
-impl Errno {
-    /// The number that the guest sees.
-    pub const fn number(self) -> u32 {
-        self as u32
-    }
 }

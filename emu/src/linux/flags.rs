@@ -1,7 +1,5 @@
-//! The flags of `open(2)`. Here they have the values of most architectures, x86 among them; arm and Power
-//! number four of them differently.
-
-use heapmatrix_writer::AnyTarget;
+//! The flags of `open(2)`. Here they have the values of most architectures, x86 among them; what others have is in
+//! [`Linux::open_flags`](super::arch::Linux::open_flags).
 
 /// `O_ACCMODE` and its values.
 pub const O_ACCMODE: u32 = 3;
@@ -19,10 +17,6 @@ pub const O_TRUNC: u32 = 0o1000;
 pub const O_APPEND: u32 = 0o2000;
 /// Nothing blocks.
 pub const O_NONBLOCK: u32 = 0o4000;
-/// Past the caches.
-const O_DIRECT: u32 = 0o40000;
-/// Files of more than 2 GiB are allowed.
-const O_LARGEFILE: u32 = 0o100000;
 /// It must be a folder.
 pub const O_DIRECTORY: u32 = 0o200000;
 /// It must not be a symbolic link.
@@ -38,55 +32,3 @@ pub const O_TMPFILE: u32 = 0o20000000 | O_DIRECTORY;
 
 /// What stays of the flags when a file is open, for `F_GETFL`.
 pub const KEPT: u32 = !(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | 0o400);
-
-/// Flags that have other values on a machine, with these.
-fn others(target: AnyTarget) -> &'static [(u32, u32)] {
-    match target {
-        AnyTarget::Arm => {
-            &[(O_DIRECTORY, 0o40000), (O_NOFOLLOW, 0o100000), (O_DIRECT, 0o200000), (O_LARGEFILE, 0o400000)]
-        }
-        AnyTarget::Ppc64 => {
-            &[(O_DIRECTORY, 0o40000), (O_NOFOLLOW, 0o100000), (O_LARGEFILE, 0o200000), (O_DIRECT, 0o400000)]
-        }
-        _ => &[],
-    }
-}
-
-/// A machine's flags, in the values used here.
-pub fn from_guest(target: AnyTarget, flags: u32) -> u32 {
-    let others = others(target);
-    let theirs = others.iter().fold(0, |bits, (_, theirs)| bits | theirs);
-    others
-        .iter()
-        .fold(flags & !theirs, |ours, &(our, their)| if flags & their != 0 { ours | our } else { ours })
-}
-
-/// The flags as a machine has them.
-pub fn to_guest(target: AnyTarget, flags: u32) -> u32 {
-    let others = others(target);
-    let ours = others.iter().fold(0, |bits, (our, _)| bits | our);
-    others
-        .iter()
-        .fold(flags & !ours, |theirs, &(our, their)| if flags & our != 0 { theirs | their } else { theirs })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_machine_has_its_own() {
-        // fs/fcntl.h of each: O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_RDWR.
-        let ours = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_RDWR;
-        for (target, theirs) in [
-            (AnyTarget::Amd64, 0o2600002),
-            (AnyTarget::I386, 0o2600002),
-            (AnyTarget::Arm, 0o2140002),
-            (AnyTarget::Ppc64, 0o2140002),
-        ] {
-            assert_eq!((from_guest(target, theirs), to_guest(target, ours)), (ours, theirs), "{target}");
-        }
-        assert_eq!(from_guest(AnyTarget::Arm, 0o400000), O_LARGEFILE);
-        assert_eq!(from_guest(AnyTarget::Ppc64, 0o200000), O_LARGEFILE);
-    }
-}

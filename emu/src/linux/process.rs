@@ -7,33 +7,26 @@ use std::time::{Duration, Instant};
 
 use heapmatrix_writer::AnyTarget;
 
-use super::arch::{self, Arch};
+use super::arch::{Linux, Long};
 use super::budget::{Budget, Charge};
 use super::clock::{Clock, Random};
-use super::elf::{ElfError, Program, SymbolTable};
+use super::elf::SymbolTable;
+use super::errno::Errno;
 use super::fd::{Descriptors, Input, Stream};
 use super::fs::{Files, Kept, Kind, Mount, Node};
 use super::futex::Futexes;
 use super::host::Host;
-use super::input::standard;
-use super::pages::kernel_pages;
 use super::segments::Segments;
-use super::setup::{files, load_segments, no_room, start};
 use super::shared::Mapping;
-use super::signal::{self, Actions};
+use super::signal::Actions;
 use super::space::Space;
-use super::stack::{InitialStack, STACK_SIZE, stack_top};
-use super::syscalls::Table;
+use super::table::Table;
 use super::thread::{Call, Thread, Threads};
 use super::timer::{TimerClock, Timers};
 use super::user::{Order, User};
 use super::watch::Watch;
-use crate::machine::{Fault, Machine, NewError, Register};
-use crate::memory::{GuestMemory, MemoryError, PAGE, Prot};
-
-/// Where randomness begins: the program's, and the lengths of its turns.
-const SEED: u64 = 0x6865_6170_6d61_7472;
-const TURNS_SEED: u64 = 0x7475_726e_7475_726e;
+use crate::machine::{Fault, Machine, Register};
+use crate::memory::{GuestMemory, PAGE};
 
 /// How a program is run.
 #[derive(Clone, Debug)]
@@ -85,45 +78,6 @@ impl Default for Options {
     }
 }
 
-/// Why a program can't be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// It is no program for these machines.
-    #[error(transparent)]
-    Elf(#[from] ElfError),
-    /// There is no such machine.
-    #[error(transparent)]
-    Machine(#[from] NewError),
-    /// Its image does not fit.
-    #[error("cannot load the program's image: {0}")]
-    Memory(#[from] MemoryError),
-    /// Its image is larger than the limit.
-    #[error(
-        "the program's image needs {needed} bytes of memory, and the limit is {limit}: raise it with --max-memory"
-    )]
-    TooLarge {
-        /// Bytes in the image, the stack and the symbols.
-        needed: u64,
-        /// [`Options::max_memory`].
-        limit: u64,
-    },
-    /// What it would see of the host's files can't be shown.
-    #[error("cannot show {path} to the program: {why}")]
-    Mount {
-        /// The path that the program would have seen.
-        path: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// Its arguments and environment do not fit on the stack.
-    #[error("arguments and environment take {0} bytes: the stack has room for {STACK_SIZE}")]
-    Arguments(usize),
-    /// The engine refused.
-    #[error("cannot set up the machine: {0}")]
-    Engine(String),
-}
-
 /// Why a program can't go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -160,6 +114,8 @@ pub enum ExitStatus {
     Killed {
         /// The signal's number.
         signal: u32,
+        /// Its name, such as `SIGSEGV`.
+        name: String,
         /// What led to it: where, and why.
         cause: String,
     },
@@ -179,9 +135,7 @@ impl std::fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExitStatus::Exited(code) => write!(f, "exit status {code}"),
-            ExitStatus::Killed { signal: number, cause } => {
-                write!(f, "killed by {}: {cause}", signal::name(*number))
-            }
+            ExitStatus::Killed { name, cause, .. } => write!(f, "killed by {name}: {cause}"),
         }
     }
 }
@@ -206,7 +160,7 @@ pub struct Process {
     pub(super) machine: Machine,
     pub(super) target: AnyTarget,
     pub(super) order: Order,
-    pub(super) arch: &'static dyn Arch,
+    pub(super) linux: &'static Linux,
     pub(super) descriptors: bool,
     pub(super) table: Table,
     pub(super) symbols: SymbolTable,
@@ -258,93 +212,6 @@ pub struct Process {
 }
 
 impl Process {
-    /// Loads a statically linked ELF program.
-    ///
-    /// # Errors
-    /// [`LoadError`].
-    pub fn load(elf: &[u8], options: Options, mut host: Box<dyn Host>) -> Result<Self, LoadError> {
-        let mut program = Program::parse(elf)?;
-        let target = program.target;
-        let mut machine = Machine::new(target)?;
-        let arch = arch::of(target).ok_or(NewError::Unsupported(target))?;
-        let order = Order::of(target);
-
-        let image: u64 = program.segments.iter().map(|s| s.pages().1 - s.pages().0).sum();
-        let needed = image + STACK_SIZE + program.symbols.cost();
-        let limit = options.max_memory;
-        let too_large = |_| LoadError::TooLarge { needed, limit };
-        let budget = Budget::new(limit);
-        // Before anything is mapped: an image may be larger than the host's memory.
-        drop(budget.take(needed).map_err(too_large)?);
-        let image_end = load_segments(machine.memory_mut(), &program)?;
-        for page in kernel_pages(target) {
-            machine.memory_mut().map(page.name, page.addr, PAGE, Prot::READ_EXEC)?;
-            for (offset, code) in &page.code {
-                machine.memory_mut().write(page.addr + *offset as u64, code)?;
-            }
-        }
-
-        let mut random = Random::new(SEED);
-        let stack = InitialStack::new(&program, &options.args, &options.env, &mut random);
-        if stack.bytes.len() as u64 > STACK_SIZE / 2 {
-            return Err(LoadError::Arguments(stack.bytes.len()));
-        }
-        let bottom = stack_top(target) - STACK_SIZE;
-        machine.memory_mut().map("[stack]", bottom, STACK_SIZE, Prot::READ_WRITE)?;
-        machine.memory_mut().write(stack.sp, &stack.bytes)?;
-
-        let segments = Segments::set_up(&mut machine).map_err(|e| LoadError::Engine(e.to_string()))?;
-        start(&mut machine, &program, stack.sp)?;
-        let space = Space::new(target, image_end, machine.memory(), budget.clone()).map_err(too_large)?;
-
-        let clock = Clock::default();
-        let mut fds = Descriptors::default();
-        let (files, cwd) = files(&options, budget.clone(), elf, stack.auxv, clock.wall() as i64)?;
-        let input = standard(&files, &mut fds, &mut *host).map_err(|_| no_room(options.max_memory))?;
-
-        Ok(Process {
-            machine,
-            target,
-            order,
-            arch,
-            descriptors: program.descriptors,
-            table: Table::of(target),
-            _symbols_charge: budget.take(program.symbols.cost()).map_err(too_large)?,
-            symbols: std::mem::take(&mut program.symbols),
-            space,
-            segments,
-            clock,
-            random,
-            files,
-            fds,
-            cwd,
-            budget,
-            shared: Vec::new(),
-            shared_twice: false,
-            input,
-            input_wanted: None,
-            timers: Timers::default(),
-            cpus: options.cpus.clamp(1, 64),
-            threads: Threads::new(),
-            current: super::thread::PID,
-            slice_end: 0,
-            yielded: None,
-            futexes: Futexes::default(),
-            actions: Actions::default(),
-            exit: None,
-            host,
-            output_error: None,
-            missed: BTreeSet::new(),
-            max_instructions: options.max_instructions,
-            time_slice: options.time_slice.max(1),
-            effort: 0,
-            turns: Random::new(TURNS_SEED),
-            watch: options.patience.map(Watch::new),
-            started: 1,
-            time: Duration::ZERO,
-        })
-    }
-
     /// The program's machine.
     pub fn target(&self) -> AnyTarget {
         self.target
@@ -423,13 +290,25 @@ impl Process {
         User::new(self.machine.memory_mut(), self.order)
     }
 
-    /// A 64-bit argument, which 32-bit machines pass in two registers: on arm an even one first.
+    /// A 64-bit argument, which 32-bit machines pass in two registers.
     pub(super) fn long_argument(&self, call: &Call, index: usize) -> u64 {
-        let at = if self.target == AnyTarget::Arm { index.next_multiple_of(2) } else { index };
-        match self.order.word {
-            8 => call.args[index],
-            _ => call.args[at] | call.args[at + 1] << 32,
+        let at = match self.linux.long {
+            Long::One => return call.args[index],
+            Long::Two => index,
+            Long::EvenTwo => index.next_multiple_of(2),
+        };
+        let (first, second) = (call.args[at] & 0xffff_ffff, call.args[at + 1] & 0xffff_ffff);
+        if self.order.big { first << 32 | second } else { first | second << 32 }
+    }
+
+    /// The arguments of a call that are an array of words.
+    pub(super) fn arguments_at(&mut self, addr: u64) -> Result<[u64; 6], Errno> {
+        let (word, user) = (self.order.word, self.user());
+        let mut args = [0; 6];
+        for (at, arg) in (0..).zip(&mut args) {
+            *arg = user.word(addr.wrapping_add(at * word))?;
         }
+        Ok(args)
     }
 
     /// What time it is on the clock of a timer.

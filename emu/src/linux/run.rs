@@ -1,13 +1,12 @@
 //! Running a process: whose turn it is, what its system calls answer, and when it stops.
 
-use heapmatrix_writer::AnyTarget;
-
 use super::clock::END_OF_TIME;
 use super::errno::Errno;
 use super::fd::Object;
 use super::process::{ExitStatus, Process, RunError};
 use super::signal::{Cause, Signal};
-use super::syscalls::{Absent, Stop, absent};
+use super::syscalls::{Absent, absent};
+use super::table::Stop;
 use super::thread::{Answer, Call, Wait};
 use super::timer::{Notify, TimerClock};
 use crate::machine::{Exit, Fault, FaultKind, Limits};
@@ -118,16 +117,14 @@ impl Process {
     }
 
     /// Whether a fault is only the engine's way to say that the guest has executed a hint to let
-    /// others run: arm's `yield`, behind which it reports an illegal instruction, or Power's
-    /// `or 31,31,31`, after which it halts.
+    /// others run: one after which it halts, such as Power's `or 31,31,31`, or after which it reports an
+    /// illegal instruction.
     fn only_yields(&mut self, fault: &Fault) -> bool {
-        /// `yield`, under any condition.
-        const YIELD: u32 = 0x0320_f001;
         let hint = match fault.kind {
             FaultKind::Halted => true,
-            FaultKind::Illegal if self.target == AnyTarget::Arm => {
-                let before = self.user().u32(fault.pc.wrapping_sub(4));
-                before.is_ok_and(|word| word & 0x0fff_ffff == YIELD)
+            FaultKind::Illegal => {
+                let yields = self.linux.yields;
+                self.user().u32(fault.pc.wrapping_sub(4)).is_ok_and(yields)
             }
             _ => false,
         };
@@ -180,13 +177,8 @@ impl Process {
 
     /// The current thread has trapped.
     fn system_call(&mut self) {
-        let call = Call {
-            number: self.machine.syscall_number(),
-            args: self.machine.syscall_args(),
-            deadline: None,
-            again: false,
-        };
-        self.perform(call);
+        let (number, args) = self.linux.convention.call(&mut self.machine, self.order);
+        self.perform(Call { number, args, deadline: None, again: false });
     }
 
     fn perform(&mut self, call: Call) {
@@ -266,7 +258,8 @@ impl Process {
     }
 
     fn set_result(&mut self, result: Result<u64, Errno>) {
-        self.machine.set_syscall_result(result.map_err(Errno::number));
+        let result = result.map_err(|errno| self.linux.errno(errno));
+        self.linux.convention.answer(&mut self.machine, result);
     }
 
     /// Something has happened to an open file: those who wait for one look again.

@@ -1,14 +1,11 @@
-//! What a program finds when it starts: its image in memory, its registers, its files.
-
-use heapmatrix_writer::AnyTarget;
+//! What a program finds when it starts: its image in memory, its files.
 
 use super::budget::Budget;
 use super::elf::Program;
 use super::errno::Errno;
 use super::fs::{Files, Mount, Node};
-use super::process::{LoadError, Options};
-use super::user::{Order, User};
-use crate::machine::{Machine, Register};
+use super::load::LoadError;
+use super::process::Options;
 use crate::memory::{GuestMemory, MemoryError, Prot};
 
 /// The error of a program whose files don't fit.
@@ -90,22 +87,4 @@ pub fn load_segments(memory: &mut GuestMemory, program: &Program<'_>) -> Result<
         memory.write(segment.addr, segment.bytes)?;
     }
     Ok(mapped)
-}
-
-/// Sets the registers that a program finds.
-pub fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
-    machine.set_sp(sp);
-    let mut entry = program.entry;
-    if program.target == AnyTarget::Ppc64 {
-        if program.descriptors {
-            let user = User::new(machine.memory_mut(), Order::of(program.target));
-            let missing = |_| MemoryError::NotMapped { addr: program.entry, len: 16, missing: program.entry };
-            let toc = user.u64(entry + 8).map_err(missing)?;
-            entry = user.u64(entry).map_err(missing)?;
-            let _ = machine.set(Register::General(2), toc);
-        }
-        let _ = machine.set(Register::General(12), entry);
-    }
-    machine.set_pc(entry);
-    Ok(())
 }

@@ -1,36 +1,7 @@
 //! Signals: what a program asked for, and what waits for it.
 
-use super::user::{Order, Record};
-
-/// Interrupt signal numbers that the kernel itself sends or treats in a way of their own.
-pub mod sig {
-    /// Illegal instruction.
-    pub const ILL: u32 = 4;
-    /// Breakpoint.
-    pub const TRAP: u32 = 5;
-    /// Bad alignment or no memory behind the address.
-    pub const BUS: u32 = 7;
-    /// Arithmetic: a division by zero.
-    pub const FPE: u32 = 8;
-    /// Kills, always.
-    pub const KILL: u32 = 9;
-    /// An address that may not be accessed.
-    pub const SEGV: u32 = 11;
-    /// A write to a pipe that nobody reads.
-    pub const PIPE: u32 = 13;
-    /// A child's end. Ignored by default, like the two that follow.
-    pub const CHLD: u32 = 17;
-    /// Continue.
-    pub const CONT: u32 = 18;
-    /// Stops, always.
-    pub const STOP: u32 = 19;
-    /// Urgent data: what Go preempts its threads with.
-    pub const URG: u32 = 23;
-    /// A window's size.
-    pub const WINCH: u32 = 28;
-    /// The highest number.
-    pub const MAX: u32 = 64;
-}
+use super::arch::{Linux, Signals};
+use super::user::Record;
 
 /// The default action: what the signal does by itself.
 pub const SIG_DFL: u64 = 0;
@@ -64,7 +35,7 @@ pub struct Action {
     /// Where the handler returns to, with [`SA_RESTORER`].
     pub restorer: u64,
     /// What is blocked while the handler runs.
-    pub mask: u64,
+    pub mask: u128,
 }
 
 /// `stack_t`: a stack for handlers.
@@ -126,6 +97,8 @@ pub const SEGV_MAPERR: i32 = 1;
 pub const SEGV_ACCERR: i32 = 2;
 /// An integer division by zero.
 pub const FPE_INTDIV: i32 = 1;
+/// Sent by the kernel itself.
+pub const SI_KERNEL: i32 = 0x80;
 /// An illegal opcode.
 pub const ILL_ILLOPC: i32 = 1;
 /// A breakpoint.
@@ -142,12 +115,13 @@ pub struct Signal {
 
 impl Signal {
     /// Its `siginfo_t`.
-    pub fn info(&self, order: Order) -> Vec<u8> {
+    pub fn info(&self, linux: &Linux) -> Vec<u8> {
         let code = match self.cause {
-            Cause::Fault { code, .. } | Cause::Sent { code, .. } => code,
+            Cause::Fault { code, .. } | Cause::Sent { code, .. } => code as u32,
         };
-        let head = Record::new(order).u32(self.number).u32(0).u32(code as u32);
-        let head = head.pad_to(if order.word == 8 { 16 } else { 12 });
+        let head = Record::new(linux.order).u32(self.number);
+        let head = if linux.signals.code_first { head.u32(code).u32(0) } else { head.u32(0).u32(code) };
+        let head = head.pad_to(if linux.order.word == 8 { 16 } else { 12 });
         match self.cause {
             Cause::Fault { addr, .. } => head.word(addr),
             Cause::Sent { pid, .. } => head.u32(pid).u32(1000),
@@ -158,40 +132,38 @@ impl Signal {
 }
 
 /// The bit of a signal in a mask.
-pub const fn bit(number: u32) -> u64 {
+pub const fn bit(number: u32) -> u128 {
     1 << (number - 1)
 }
 
-/// What can't be blocked.
-pub const UNBLOCKABLE: u64 = bit(sig::KILL) | bit(sig::STOP);
-
 /// What a process wants done about each signal.
 #[derive(Clone, Debug)]
-pub struct Actions([Action; sig::MAX as usize]);
-
-impl Default for Actions {
-    fn default() -> Self {
-        Actions([Action::default(); sig::MAX as usize])
-    }
+pub struct Actions {
+    signals: &'static Signals,
+    actions: Vec<Action>,
 }
 
 impl Actions {
-    /// The action of a signal, from 1 to [`sig::MAX`].
-    pub fn get(&self, number: u32) -> Action {
-        self.0[number as usize - 1]
+    /// The default for each of these signals.
+    pub fn new(signals: &'static Signals) -> Self {
+        Actions { signals, actions: vec![Action::default(); signals.last as usize] }
     }
 
-    /// Changes the action of a signal, from 1 to [`sig::MAX`].
+    /// The action of a signal, from 1 to [`Signals::last`].
+    pub fn get(&self, number: u32) -> Action {
+        self.actions[number as usize - 1]
+    }
+
+    /// Changes the action of a signal, from 1 to [`Signals::last`].
     pub fn set(&mut self, number: u32, action: Action) {
-        self.0[number as usize - 1] = action;
+        self.actions[number as usize - 1] = action;
     }
 
     /// Whether a signal that somebody sent would do nothing.
     pub fn ignores(&self, number: u32) -> bool {
-        let by_default = matches!(number, sig::CHLD | sig::CONT | sig::URG | sig::WINCH);
         match self.get(number).handler {
-            SIG_IGN => number != sig::KILL && number != sig::STOP,
-            SIG_DFL => by_default,
+            SIG_IGN => bit(number) & self.signals.unblockable() == 0,
+            SIG_DFL => self.signals.ignored.contains(&number),
             _ => false,
         }
     }
@@ -210,12 +182,12 @@ impl Pending {
     }
 
     /// Whether one of the signals isn't blocked by a mask.
-    pub fn is_deliverable(&self, mask: u64) -> bool {
+    pub fn is_deliverable(&self, mask: u128) -> bool {
         self.0.iter().any(|s| bit(s.number) & mask == 0)
     }
 
     /// Takes the signal with the lowest number that a mask doesn't block.
-    pub fn take(&mut self, mask: u64) -> Option<Signal> {
+    pub fn take(&mut self, mask: u128) -> Option<Signal> {
         let next = self
             .0
             .iter()
@@ -227,43 +199,38 @@ impl Pending {
     }
 }
 
-/// The name of a signal, as in `kill -l`.
-pub fn name(number: u32) -> String {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
-    match NAMES.get((number as usize).wrapping_sub(1)) {
-        Some(name) => format!("SIG{name}"),
-        None => format!("signal {number}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use heapmatrix_writer::AnyTarget;
+
+    use super::super::arch;
     use super::*;
+
+    const ILL: u32 = 4;
+    const SEGV: u32 = 11;
+    const URG: u32 = 23;
 
     #[test]
     fn the_lowest_unblocked_signal_comes_first() {
         let signal = |number| Signal { number, cause: Cause::Sent { code: SI_USER, pid: 1 } };
         let mut pending = Pending::default();
-        for number in [sig::URG, sig::SEGV, sig::URG, sig::ILL] {
+        for number in [URG, SEGV, URG, ILL] {
             pending.add(signal(number));
         }
-        assert!(pending.is_deliverable(0) && !pending.is_deliverable(u64::MAX));
-        assert_eq!(pending.take(bit(sig::ILL)), Some(signal(sig::SEGV)));
-        assert_eq!(pending.take(0), Some(signal(sig::ILL)));
-        assert_eq!(pending.take(0), Some(signal(sig::URG)));
+        assert!(pending.is_deliverable(0) && !pending.is_deliverable(u128::MAX));
+        assert_eq!(pending.take(bit(ILL)), Some(signal(SEGV)));
+        assert_eq!(pending.take(0), Some(signal(ILL)));
+        assert_eq!(pending.take(0), Some(signal(URG)));
         assert_eq!(pending.take(0), None, "the second of a number was dropped");
     }
 
     #[test]
     fn siginfo_has_its_union_behind_the_alignment_of_the_machine() {
-        let fault = Signal { number: sig::SEGV, cause: Cause::Fault { code: SEGV_MAPERR, addr: 0x10 } };
-        let wide = fault.info(Order { word: 8, big: true });
+        let fault = Signal { number: SEGV, cause: Cause::Fault { code: SEGV_MAPERR, addr: 0x10 } };
+        let info = |target| fault.info(arch::of(target).unwrap());
+        let wide = info(AnyTarget::Ppc64);
         assert_eq!((wide[3], wide[11], wide[23], wide.len()), (11, 1, 0x10, SIGINFO_SIZE));
-        let narrow = fault.info(Order { word: 4, big: false });
+        let narrow = info(AnyTarget::Arm);
         assert_eq!((narrow[0], narrow[8], narrow[12], narrow.len()), (11, 1, 0x10, SIGINFO_SIZE));
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heapmatrix_writer::AnyTarget;
-
+use super::arch::Addresses;
 use super::budget::{Budget, Charge, Full};
 use super::errno::Errno;
 use crate::memory::{GuestMemory, PAGE, Prot};
@@ -43,18 +42,15 @@ impl Space {
     /// # Errors
     /// [`Full`] when it is larger than the budget.
     pub fn new(
-        target: AnyTarget,
+        addresses: &Addresses,
         image_end: u64,
         memory: &GuestMemory,
         budget: Budget,
     ) -> Result<Self, Full> {
-        let (base, limit) = match target.ptr_size() {
-            4 => (0xa000_0000, 0xbf00_0000),
-            _ => (0x7f00_0000_0000, 0x7ff0_0000_0000),
-        };
         let brk = image_end.next_multiple_of(PAGE) + (16 << 20);
         let mapped = memory.regions().map(|r| r.len()).sum();
         let held = budget.take(mapped + ENTRY_COST * memory.regions().len() as u64)?;
+        let Addresses { mmap: base, limit, .. } = *addresses;
         Ok(Space { reserved: BTreeMap::new(), base, limit, brk: (brk, brk), budget, mapped, held })
     }
 
@@ -276,7 +272,7 @@ mod tests {
 
     fn space() -> (Space, GuestMemory) {
         let memory = GuestMemory::new();
-        (Space::new(AnyTarget::Amd64, 0x50_0000, &memory, Budget::new(1 << 20)).unwrap(), memory)
+        (Space::new(&Addresses::WIDE, 0x50_0000, &memory, Budget::new(1 << 20)).unwrap(), memory)
     }
 
     #[test]

@@ -1,22 +1,13 @@
 //! What the kernel leaves on the stack for a new program: arguments, environment, auxiliary vector.
 
-use heapmatrix_writer::AnyTarget;
-
+use super::arch::Linux;
 use super::clock::Random;
 use super::elf::Program;
-use super::user::{Order, Record};
+use super::user::Record;
 use crate::memory::PAGE;
 
 /// The size of the main thread's stack in bytes. It doesn't grow.
 pub const STACK_SIZE: u64 = 8 << 20;
-
-/// The address behind the stack.
-pub const fn stack_top(target: AnyTarget) -> u64 {
-    match target.ptr_size() {
-        4 => 0xbfff_f000,
-        _ => 0x7fff_ffff_f000,
-    }
-}
 
 /// Entries of the auxiliary vector (`elf.h`).
 mod at {
@@ -38,19 +29,6 @@ mod at {
     pub const EXECFN: u64 = 31;
 }
 
-/// What the CPU can do, as `AT_PLATFORM`, `AT_HWCAP` and `AT_HWCAP2` say it. Programs pick
-/// instructions by these, so they promise no more than the emulated CPUs have.
-fn capabilities(target: AnyTarget) -> (&'static str, u64, u64) {
-    match target {
-        AnyTarget::Amd64 => ("x86_64", 0x0781_abfd, 0),
-        AnyTarget::I386 => ("i686", 0x0781_abfd, 0),
-        // swp, half, thumb, fast mult, vfp, edsp, neon, vfpv3, tls, vfpv4, idiv.
-        AnyTarget::Arm => ("v7l", 0x0007_b0d6, 0),
-        // 64-bit, FPU, MMU, and no vectors.
-        _ => ("power8", 0x8000_0000 | 0x4000_0000 | 0x0800_0000 | 0x0400_0000, 0),
-    }
-}
-
 /// The initial stack: its lowest address, which becomes the stack pointer, and its contents.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InitialStack {
@@ -64,15 +42,18 @@ pub struct InitialStack {
 
 impl InitialStack {
     /// Lays out the stack of a program. Strings lie at the top, the vectors below them.
-    pub fn new(program: &Program<'_>, args: &[String], env: &[String], random: &mut Random) -> Self {
-        let target = program.target;
-        let order = Order::of(target);
-        let (platform, hwcap, hwcap2) = capabilities(target);
-        let top = stack_top(target);
+    pub fn new(
+        linux: &Linux,
+        program: &Program<'_>,
+        args: &[String],
+        env: &[String],
+        random: &mut Random,
+    ) -> Self {
+        let (order, can, top) = (linux.order, linux.capabilities, linux.addresses.stack_top);
 
         let mut strings = Vec::new();
         let mut offsets = Vec::new();
-        for string in args.iter().chain(env).map(String::as_str).chain([platform]) {
+        for string in args.iter().chain(env).map(String::as_str).chain([can.platform]) {
             offsets.push(strings.len() as u64);
             strings.extend_from_slice(string.as_bytes());
             strings.push(0);
@@ -97,8 +78,8 @@ impl InitialStack {
             (at::CLKTCK, 100),
             (at::SECURE, 0),
             (at::PLATFORM, at(offsets[args.len() + env.len()])),
-            (at::HWCAP, hwcap),
-            (at::HWCAP2, hwcap2),
+            (at::HWCAP, can.hwcap),
+            (at::HWCAP2, can.hwcap2),
             (at::RANDOM, at(seed_offset)),
             (at::EXECFN, at(0)),
             (0, 0),
@@ -125,14 +106,17 @@ impl InitialStack {
 
 #[cfg(test)]
 mod tests {
+    use heapmatrix_writer::AnyTarget;
+
     use super::*;
+    use crate::linux::arch;
     use crate::linux::elf::SymbolTable;
 
     #[test]
     fn a_program_finds_its_arguments() {
-        for &target in &[AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+        for linux in AnyTarget::ALL.iter().copied().filter_map(arch::of) {
             let program = Program {
-                target,
+                target: linux.target,
                 entry: 0x1234,
                 descriptors: false,
                 segments: Vec::new(),
@@ -142,9 +126,9 @@ mod tests {
                 symbols: SymbolTable::default(),
             };
             let (args, env) = (["prog".to_owned(), "-x".to_owned()], ["A=b".to_owned()]);
-            let stack = InitialStack::new(&program, &args, &env, &mut Random::new(1));
+            let stack = InitialStack::new(linux, &program, &args, &env, &mut Random::new(1));
             assert!(stack.sp.is_multiple_of(16));
-            let order = Order::of(target);
+            let order = linux.order;
             let word = |i: u64| {
                 let at = (i * order.word) as usize;
                 order.decode(&stack.bytes[at..at + order.word as usize])
@@ -162,7 +146,7 @@ mod tests {
             assert!(auxv.contains(&(at::PAGESZ, 4096)) && auxv.contains(&(at::ENTRY, 0x1234)));
             assert_eq!(auxv[16], (0, 0));
             let random = auxv.iter().find(|e| e.0 == at::RANDOM).unwrap().1;
-            assert!(random >= stack.sp && random + 16 <= stack_top(target));
+            assert!(random >= stack.sp && random + 16 <= linux.addresses.stack_top);
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct Thread {
     /// What to tell it when it runs again.
     pub answer: Option<Answer>,
     /// The signals that it blocks.
-    pub mask: u64,
+    pub mask: u128,
     /// Its stack for signal handlers.
     pub alt_stack: AltStack,
     /// The signals that it was sent.

@@ -43,6 +43,23 @@ impl Order {
         }
         (bytes, len)
     }
+
+    /// A set of bits from an array of words, the first of which has the lowest bits.
+    pub fn decode_set(self, bytes: &[u8]) -> u128 {
+        let words = bytes.chunks_exact(self.word as usize).enumerate();
+        words.fold(0, |set, (i, word)| set | u128::from(self.decode(word)) << (i * 8 * self.word as usize))
+    }
+
+    /// A set of bits as an array of words, in `len` bytes.
+    pub fn encode_set(self, set: u128, len: usize) -> Vec<u8> {
+        let word = self.word as usize;
+        (0..len / word)
+            .flat_map(|i| {
+                let (bytes, len) = self.encode((set >> (i * 8 * word)) as u64, word);
+                bytes.into_iter().take(len)
+            })
+            .collect()
+    }
 }
 
 /// Guest memory as the kernel sees it on the program's behalf: what isn't there is `EFAULT`.
@@ -230,6 +247,20 @@ mod tests {
         let record = |order| Record::new(order).u32(1).word(0x0203).raw(&[4]).pad_to(16).finish();
         assert_eq!(record(BIG), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 3, 4, 0, 0, 0]);
         assert_eq!(record(SMALL), [1, 0, 0, 0, 3, 2, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn sets_are_arrays_of_words() {
+        let narrow = Order { word: 4, big: true };
+        let set = 0x0102_0304_0506_0708_u128;
+        assert_eq!(SMALL.encode_set(set, 8), [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(narrow.encode_set(set, 8), [5, 6, 7, 8, 1, 2, 3, 4]);
+        assert_eq!(BIG.encode_set(set | 9 << 64, 16), [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 9]);
+        for order in [BIG, SMALL, narrow] {
+            for (set, len) in [(set, 8), (set << 64 | 5, 16)] {
+                assert_eq!(order.decode_set(&order.encode_set(set, len)), set);
+            }
+        }
     }
 
     #[test]

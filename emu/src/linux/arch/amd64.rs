@@ -1,15 +1,94 @@
-//! amd64: `struct rt_sigframe` of arch/x86/include/asm/sigframe.h.
+//! amd64.
+
+use heapmatrix_writer::AnyTarget;
 
 use super::super::errno::Errno;
-use super::super::signal::SIGINFO_SIZE;
+use super::super::signal::{FPE_INTDIV, ILL_ILLOPC, SI_KERNEL, SIGINFO_SIZE, TRAP_BRKPT};
 use super::super::user::{Order, Record};
+use super::frame::{
+    X86_FLAGS, general, get, load, load_mask, set_flags, set_general, store, x86_fault, x86_trap,
+};
+use super::signals::{FPE, GENERIC, ILL, SEGV, TRAP};
 use super::{
-    Arch, Delivery, Returned, X86_FLAGS, general, get, load, set_flags, set_general, store, x86_fault,
-    x86_trap,
+    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    KernelPage, Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame,
+    no_hint, start, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
 
-pub(super) struct Amd64;
+pub(super) static LINUX: Linux = Linux {
+    target: AnyTarget::Amd64,
+    order: ORDER,
+    machine: "x86_64",
+    capabilities: Capabilities { platform: "x86_64", hwcap: 0x0781_abfd, hwcap2: 0 },
+    addresses: Addresses::WIDE,
+    syscalls: include_str!("../syscalls/amd64.tbl"),
+    convention: Convention {
+        number: RAX as u8,
+        immediate: false,
+        // RDI, RSI, RDX, R10, R8, R9.
+        args: &[7, 6, 2, 10, 8, 9],
+        on_stack: 0,
+        result: RAX as u8,
+        errors: Errors::Negative,
+    },
+    long: Long::One,
+    clone: CloneArguments::FORWARDS,
+    errnos: &[],
+    signals: &GENERIC,
+    open_flags: &[],
+    map_anonymous: 0x20,
+    fcntl: Fcntl::WIDE,
+    ioctl: Ioctl::GENERIC,
+    limits: ResourceLimits::GENERIC,
+    layouts: Layouts {
+        sigaction: SigAction::Restorer,
+        sigstack: SigStack::GENERIC,
+        epoll: Epoll::PACKED,
+        flock: Flock::WIDE,
+        flock64: Flock::WIDE,
+        stat: stat::links_first,
+        narrow_stat: None,
+        statfs: stat::statfs,
+        statfs64: stat::statfs64,
+    },
+    start,
+    set_thread_pointer: thread_register,
+    // mov eax, 15; syscall
+    sigreturn: &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
+    pages: || vec![vsyscall()],
+    frame: &Amd64,
+    exception: x86_exception,
+    yields: no_hint,
+    cacheflush_to_end: false,
+};
+
+/// What x86's exceptions become that reach a process.
+pub(super) fn x86_exception(number: u32) -> Option<Raised> {
+    let (signal, code, at_pc) = match number {
+        0 => (FPE, FPE_INTDIV, true),
+        3 => (TRAP, TRAP_BRKPT, true),
+        6 => (ILL, ILL_ILLOPC, true),
+        // The kernel knows no address: an access that is not canonical.
+        13 => (SEGV, SI_KERNEL, false),
+        _ => return None,
+    };
+    Some(Raised { signal, code, at_pc })
+}
+
+/// The first fast system calls, at fixed addresses. Go 1.5 calls `gettimeofday` there when it finds no vDSO.
+fn vsyscall() -> KernelPage {
+    // mov eax, number; syscall; ret
+    let call = |number: u32| [&[0xb8][..], &number.to_le_bytes(), &[0x0f, 0x05, 0xc3]].concat();
+    KernelPage {
+        name: "[vsyscall]",
+        addr: 0xffff_ffff_ff60_0000,
+        code: vec![(0, call(96)), (0x400, call(201)), (0x800, call(309))],
+    }
+}
+
+/// `struct rt_sigframe` of arch/x86/include/asm/sigframe.h.
+struct Amd64;
 
 const ORDER: Order = Order { word: 8, big: false };
 
@@ -37,8 +116,8 @@ const FRAME_SIZE: u64 = INFO + SIGINFO_SIZE as u64;
 /// The selectors of 64-bit user code and data: CS, GS, FS, SS.
 const SELECTORS: u64 = 0x002b_0000_0000_0033;
 
-impl Arch for Amd64 {
-    fn push_frame(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
+impl SignalFrame for Amd64 {
+    fn push(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
         let sp = machine.sp();
         let end = delivery.alt_stack.frame_end(sp, &delivery.action);
         let end = if end == sp { sp.wrapping_sub(RED_ZONE) } else { end };
@@ -59,11 +138,11 @@ impl Arch for Amd64 {
             .word(SELECTORS)
             .word(error)
             .word(x86_trap(delivery.signal.number))
-            .word(delivery.mask)
+            .word(delivery.mask as u64)
             .word(addr)
             .pad_to(MASK as usize)
-            .u64(delivery.mask)
-            .raw(&delivery.signal.info(ORDER))
+            .raw(&delivery.mask_bytes())
+            .raw(&delivery.info())
             .finish();
         store(machine, ORDER, frame, &bytes)?;
         set_general(machine, RDI, delivery.signal.number.into());
@@ -75,23 +154,19 @@ impl Arch for Amd64 {
         Ok(frame)
     }
 
-    fn frame(&self, machine: &Machine) -> u64 {
+    fn addr(&self, machine: &Machine) -> u64 {
         // The handler's return has popped the return address.
         machine.sp().wrapping_sub(8)
     }
 
-    fn pop_frame(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
+    fn pop(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
         let saved = load(machine, ORDER, frame.wrapping_add(REGISTERS), 8, SAVED.len() + 2)?;
-        let mask = load(machine, ORDER, frame.wrapping_add(MASK), 8, 1)?[0];
+        let mask = load_mask(machine, ORDER, frame.wrapping_add(MASK), 8)?;
         for (&register, &value) in SAVED.iter().zip(&saved) {
             set_general(machine, register, value);
         }
         set_flags(machine, saved[17], X86_FLAGS);
         machine.set_pc(saved[16]);
         Ok(Returned { mask })
-    }
-
-    fn clone_tls(&self) -> usize {
-        4
     }
 }

@@ -1,12 +1,121 @@
-//! arm: `struct rt_sigframe` of arch/arm/kernel/signal.c.
+//! arm.
+
+use heapmatrix_writer::AnyTarget;
 
 use super::super::errno::Errno;
-use super::super::signal::{Cause, SIGINFO_SIZE};
+use super::super::signal::SIGINFO_SIZE;
 use super::super::user::{Order, Record};
-use super::{Arch, Delivery, Returned, general, get, load, set, set_flags, set_general, store};
+use super::frame::{general, get, load, load_mask, set, set_flags, set_general, store};
+use super::signals::GENERIC;
+use super::{
+    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    KernelPage, Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
+    start, stat, thread_register,
+};
 use crate::machine::{Machine, Register};
 
-pub(super) struct Arm;
+pub(super) static LINUX: Linux = Linux {
+    target: AnyTarget::Arm,
+    order: ORDER,
+    machine: "armv7l",
+    // swp, half, thumb, fast mult, vfp, edsp, neon, vfpv3, tls, vfpv4, idiv.
+    capabilities: Capabilities { platform: "v7l", hwcap: 0x0007_b0d6, hwcap2: 0 },
+    addresses: Addresses::NARROW,
+    syscalls: include_str!("../syscalls/arm.tbl"),
+    convention: Convention {
+        number: 7,
+        immediate: false,
+        args: &[0, 1, 2, 3, 4, 5],
+        on_stack: 0,
+        result: 0,
+        errors: Errors::Negative,
+    },
+    long: Long::EvenTwo,
+    clone: CloneArguments::BACKWARDS,
+    errnos: &[],
+    signals: &GENERIC,
+    // O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE.
+    open_flags: &[(0o200000, 0o40000), (0o400000, 0o100000), (0o40000, 0o200000), (0o100000, 0o400000)],
+    map_anonymous: 0x20,
+    fcntl: Fcntl::NARROW,
+    ioctl: Ioctl::GENERIC,
+    limits: ResourceLimits::GENERIC,
+    layouts: Layouts {
+        sigaction: SigAction::Restorer,
+        sigstack: SigStack::GENERIC,
+        epoll: Epoll::ALIGNED,
+        flock: Flock::NARROW,
+        flock64: Flock::WIDE,
+        stat: stat::stat64::<8>,
+        narrow_stat: Some(stat::narrow),
+        statfs: stat::statfs,
+        statfs64: stat::statfs64,
+    },
+    start,
+    set_thread_pointer: thread_register,
+    // mov r7, #173; svc 0
+    sigreturn: &[0xad, 0x70, 0xa0, 0xe3, 0, 0, 0, 0xef],
+    pages: || vec![vectors()],
+    frame: &Arm,
+    exception: breakpoint,
+    // yield, under any condition.
+    yields: |instruction| instruction & 0x0fff_ffff == 0x0320_f001,
+    cacheflush_to_end: true,
+};
+
+/// Helpers in the vector page (Documentation/arm/kernel_user_helpers): Go for ARMv5 has no atomic instructions of
+/// its own.
+fn vectors() -> KernelPage {
+    let cmpxchg64 = arm(&[
+        0xe92d_40f0, // push {r4-r7, lr}
+        0xe1c0_40d0, // ldrd r4, r5, [r0]
+        0xe1c1_60d0, // ldrd r6, r7, [r1]
+        0xe1b2_0f9f, // again: ldrexd r0, r1, [r2]
+        0xe030_3004, // eors r3, r0, r4
+        0x0031_3005, // eorseq r3, r1, r5
+        0x01a2_3f96, // strexdeq r3, r6, r7, [r2]
+        0x0333_0001, // teqeq r3, #1
+        0x0aff_fff9, // beq again
+        0xe273_0000, // rsbs r0, r3, #0
+        0xe8bd_80f0, // pop {r4-r7, pc}
+    ]);
+    let memory_barrier = arm(&[
+        0xf57f_f05b, // dmb ish
+        0xe12f_ff1e, // bx lr
+    ]);
+    let cmpxchg = arm(&[
+        0xe192_3f9f, // again: ldrex r3, [r2]
+        0xe053_3000, // subs r3, r3, r0
+        0x0182_3f91, // strexeq r3, r1, [r2]
+        0x0333_0001, // teqeq r3, #1
+        0x0aff_fffa, // beq again
+        0xe273_0000, // rsbs r0, r3, #0
+        0xe12f_ff1e, // bx lr
+    ]);
+    let get_tls = arm(&[
+        0xee1d_0f70, // mrc p15, 0, r0, c13, c0, 3
+        0xe12f_ff1e, // bx lr
+    ]);
+    let version = 5_u32.to_le_bytes().to_vec();
+    KernelPage {
+        name: "[vectors]",
+        addr: 0xffff_0000,
+        code: vec![
+            (0xf60, cmpxchg64),
+            (0xfa0, memory_barrier),
+            (0xfc0, cmpxchg),
+            (0xfe0, get_tls),
+            (0xffc, version),
+        ],
+    }
+}
+
+fn arm(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// `struct rt_sigframe` of arch/arm/kernel/signal.c.
+struct Arm;
 
 const ORDER: Order = Order { word: 4, big: false };
 
@@ -32,21 +141,17 @@ const FRAME_SIZE: u64 = REGSPACE + 512 + 16;
 /// CPSR.T: Thumb instructions.
 const THUMB: u64 = 1 << 5;
 
-impl Arch for Arm {
-    fn push_frame(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
+impl SignalFrame for Arm {
+    fn push(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
         let end = delivery.alt_stack.frame_end(machine.sp(), &delivery.action);
         let frame = end.wrapping_sub(FRAME_SIZE) & !7 & 0xffff_ffff;
-        let addr = match delivery.signal.cause {
-            Cause::Fault { addr, .. } => addr,
-            Cause::Sent { .. } => 0,
-        };
         let bytes = Record::new(ORDER)
-            .raw(&delivery.signal.info(ORDER))
+            .raw(&delivery.info())
             .words([0, 0, delivery.alt_stack.sp, delivery.alt_stack.flags.into(), delivery.alt_stack.size])
-            .words([0, 0, delivery.mask])
+            .words([0, 0, delivery.mask as u64])
             .words((0..SAVED).map(|r| general(machine, r)))
-            .words([machine.pc(), get(machine, Register::Flags), addr])
-            .u64(delivery.mask)
+            .words([machine.pc(), get(machine, Register::Flags), delivery.fault_addr()])
+            .raw(&delivery.mask_bytes())
             .pad_to(FRAME_SIZE as usize)
             .finish();
         store(machine, ORDER, frame, &bytes)?;
@@ -62,13 +167,13 @@ impl Arch for Arm {
         Ok(frame)
     }
 
-    fn frame(&self, machine: &Machine) -> u64 {
+    fn addr(&self, machine: &Machine) -> u64 {
         machine.sp()
     }
 
-    fn pop_frame(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
+    fn pop(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
         let saved = load(machine, ORDER, frame.wrapping_add(REGISTERS), 4, SAVED + 2)?;
-        let mask = load(machine, ORDER, frame.wrapping_add(MASK), 8, 1)?[0];
+        let mask = load_mask(machine, ORDER, frame.wrapping_add(MASK), 8)?;
         for (register, &value) in saved[..SAVED].iter().enumerate() {
             set_general(machine, register, value);
         }

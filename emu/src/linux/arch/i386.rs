@@ -1,15 +1,72 @@
-//! 386: `struct rt_sigframe` of arch/x86/include/asm/sigframe.h.
+//! 386.
+
+use heapmatrix_writer::AnyTarget;
 
 use super::super::errno::Errno;
 use super::super::signal::SIGINFO_SIZE;
 use super::super::user::{Order, Record};
+use super::amd64::x86_exception;
+use super::frame::{
+    X86_FLAGS, general, get, load, load_mask, set_flags, set_general, store, x86_fault, x86_trap,
+};
+use super::signals::GENERIC;
 use super::{
-    Arch, Delivery, Returned, X86_FLAGS, general, get, load, set_flags, set_general, store, x86_fault,
-    x86_trap,
+    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_hint, start, stat,
 };
 use crate::machine::{Machine, Register};
 
-pub(super) struct I386;
+pub(super) static LINUX: Linux = Linux {
+    target: AnyTarget::I386,
+    order: ORDER,
+    machine: "i686",
+    capabilities: Capabilities { platform: "i686", hwcap: 0x0781_abfd, hwcap2: 0 },
+    addresses: Addresses::NARROW,
+    syscalls: include_str!("../syscalls/386.tbl"),
+    convention: Convention {
+        number: EAX as u8,
+        immediate: false,
+        // EBX, ECX, EDX, ESI, EDI, EBP.
+        args: &[3, 1, 2, 6, 7, 5],
+        on_stack: 0,
+        result: EAX as u8,
+        errors: Errors::Negative,
+    },
+    long: Long::Two,
+    clone: CloneArguments::BACKWARDS,
+    errnos: &[],
+    signals: &GENERIC,
+    open_flags: &[],
+    map_anonymous: 0x20,
+    fcntl: Fcntl::NARROW,
+    ioctl: Ioctl::GENERIC,
+    limits: ResourceLimits::GENERIC,
+    layouts: Layouts {
+        sigaction: SigAction::Restorer,
+        sigstack: SigStack::GENERIC,
+        epoll: Epoll::PACKED,
+        flock: Flock::NARROW,
+        // 386 alone aligns 64-bit integers to four bytes.
+        flock64: Flock { start: 4, len: 12, pid: 20, width: 8 },
+        stat: stat::stat64::<4>,
+        narrow_stat: Some(stat::narrow),
+        statfs: stat::statfs,
+        statfs64: stat::statfs64,
+    },
+    start,
+    // It lies in a segment, which other calls set.
+    set_thread_pointer: |_, _| Err(Errno::NoSys),
+    // mov eax, 173; int 0x80
+    sigreturn: &[0xb8, 173, 0, 0, 0, 0xcd, 0x80],
+    pages: Vec::new,
+    frame: &I386,
+    exception: x86_exception,
+    yields: no_hint,
+    cacheflush_to_end: false,
+};
+
+/// `struct rt_sigframe` of arch/x86/include/asm/sigframe.h.
+struct I386;
 
 const ORDER: Order = Order { word: 4, big: false };
 
@@ -37,8 +94,8 @@ const FRAME_SIZE: u64 = MASK + 8;
 const USER_CS: u64 = 0x73;
 const USER_DS: u64 = 0x7b;
 
-impl Arch for I386 {
-    fn push_frame(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
+impl SignalFrame for I386 {
+    fn push(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno> {
         let end = delivery.alt_stack.frame_end(machine.sp(), &delivery.action);
         // The stack of a function that was just called: aligned to 16 but for the return address.
         let frame = (end.wrapping_sub(FRAME_SIZE).wrapping_add(4) & !15 & 0xffff_ffff).wrapping_sub(4);
@@ -49,14 +106,14 @@ impl Arch for I386 {
             .word(delivery.signal.number.into())
             .word(frame + INFO)
             .word(frame + UCONTEXT)
-            .raw(&delivery.signal.info(ORDER))
+            .raw(&delivery.info())
             .words([0, 0, delivery.alt_stack.sp, delivery.alt_stack.flags.into(), delivery.alt_stack.size])
             .words([0, 0, USER_DS, USER_DS])
             .words(SAVED.map(|r| general(machine, r)))
             .words([x86_trap(delivery.signal.number), error])
             .words([machine.pc(), USER_CS, get(machine, Register::Flags), sp, USER_DS])
-            .words([0, delivery.mask, addr])
-            .u64(delivery.mask)
+            .words([0, delivery.mask as u64, addr])
+            .raw(&delivery.mask_bytes())
             .finish();
         store(machine, ORDER, frame, &bytes)?;
         set_general(machine, EAX, delivery.signal.number.into());
@@ -67,15 +124,15 @@ impl Arch for I386 {
         Ok(frame)
     }
 
-    fn frame(&self, machine: &Machine) -> u64 {
+    fn addr(&self, machine: &Machine) -> u64 {
         // The handler's return has popped the return address.
         machine.sp().wrapping_sub(4)
     }
 
-    fn pop_frame(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
+    fn pop(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno> {
         let saved = load(machine, ORDER, frame.wrapping_add(REGISTERS), 4, SAVED.len())?;
         let rest = load(machine, ORDER, frame.wrapping_add(EIP), 4, 3)?;
-        let mask = load(machine, ORDER, frame.wrapping_add(MASK), 8, 1)?[0];
+        let mask = load_mask(machine, ORDER, frame.wrapping_add(MASK), 8)?;
         for (&register, &value) in SAVED.iter().zip(&saved) {
             set_general(machine, register, value);
         }

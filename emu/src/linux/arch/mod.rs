@@ -1,142 +1,322 @@
-//! What Linux does differently on each architecture, beyond the registers of a system call: how a
-//! thread starts, and what a signal handler finds on its stack.
+//! What Linux is on each architecture: one description for each, and all that a program could see of it.
+//!
+//! [`Linux`] has no defaults. A new architecture is a file here that fills in every field, and a line in [`of`].
 
 mod amd64;
 mod arm;
+mod arm64;
+mod convention;
+mod frame;
 mod i386;
+mod layout;
 mod ppc64;
+pub mod signals;
+mod stat;
 
 use heapmatrix_writer::AnyTarget;
 
+use super::elf::Program;
 use super::errno::Errno;
-use super::signal::{Action, AltStack, Signal};
-use super::user::{Order, User};
-use crate::machine::{Machine, Register};
+use super::user::Order;
+use crate::machine::Machine;
+use crate::memory::MemoryError;
 
-/// A signal, about to be handled by a thread.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The signal.
-    pub signal: Signal,
-    /// What the process wants done.
-    pub action: Action,
-    /// The thread's mask before.
-    pub mask: u64,
-    /// The thread's stack for handlers.
-    pub alt_stack: AltStack,
-    /// Where the handler returns to.
-    pub restorer: u64,
-    /// Whether function pointers point to descriptors.
-    pub descriptors: bool,
+pub use convention::{CloneArguments, Convention, Errors, Long};
+pub use frame::{Delivery, Returned, SignalFrame};
+pub use layout::{Epoll, Flock, Layouts, SigAction, SigStack};
+pub use signals::Signals;
+pub use stat::{BLOCK, FileSystem, Stat};
+
+/// Linux on one architecture.
+pub struct Linux {
+    /// The architecture.
+    pub target: AnyTarget,
+    /// How integers lie in memory.
+    pub order: Order,
+    /// What `uname -m` says.
+    pub machine: &'static str,
+    /// What the auxiliary vector says of the CPU.
+    pub capabilities: Capabilities,
+    /// Where things lie in a process.
+    pub addresses: Addresses,
+    /// The system calls: a number and a name in each line, in the order of the numbers.
+    pub syscalls: &'static str,
+    /// How they are called, and how they answer.
+    pub convention: Convention,
+    /// How 64-bit arguments are passed.
+    pub long: Long,
+    /// The order of `clone`'s arguments.
+    pub clone: CloneArguments,
+    /// The errors that have other numbers than on most architectures.
+    pub errnos: &'static [(Errno, u32)],
+    /// The signals.
+    pub signals: &'static Signals,
+    /// The flags of `open` that have other values than on most architectures: theirs after those.
+    pub open_flags: &'static [(u32, u32)],
+    /// `MAP_ANONYMOUS`.
+    pub map_anonymous: u64,
+    /// The commands of `fcntl` that have no common number.
+    pub fcntl: Fcntl,
+    /// The requests of `ioctl`.
+    pub ioctl: Ioctl,
+    /// The resources of `getrlimit`.
+    pub limits: ResourceLimits,
+    /// The structures that are not the same everywhere.
+    pub layouts: Layouts,
+    /// Sets the registers that a program finds.
+    pub start: fn(&mut Machine, &Program<'_>, u64) -> Result<(), MemoryError>,
+    /// Sets the address of the running thread's own storage, where that is not a segment.
+    pub set_thread_pointer: fn(&mut Machine, u64) -> Result<(), Errno>,
+    /// The code that a signal handler returns to if its program names none: the system call `rt_sigreturn`.
+    pub sigreturn: &'static [u8],
+    /// The pages of code that the kernel gives to every process, besides that one.
+    pub pages: fn() -> Vec<KernelPage>,
+    /// What a signal handler finds on its stack.
+    pub frame: &'static dyn SignalFrame,
+    /// What becomes of an exception of the CPU, by the engine's number.
+    pub exception: fn(u32) -> Option<Raised>,
+    /// Whether an instruction is a hint to let others run after which the engine says that it knows no such
+    /// instruction.
+    pub yields: fn(u32) -> bool,
+    /// Whether `cacheflush` is given the end of a range, and not its length.
+    pub cacheflush_to_end: bool,
 }
 
-/// What a handler that returned left in its frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returned {
-    /// The signal mask to go on with.
-    pub mask: u64,
-}
-
-/// One architecture's ways.
-pub trait Arch: Sync {
-    /// Puts a frame on the stack and points the CPU at the handler; returns the frame's address.
-    ///
-    /// # Errors
-    /// `EFAULT` when there is no stack for it: nothing has changed then.
-    fn push_frame(&self, machine: &mut Machine, delivery: &Delivery) -> Result<u64, Errno>;
-
-    /// The address of the frame that a handler returns from: what [`Arch::push_frame`] returned.
-    fn frame(&self, machine: &Machine) -> u64;
-
-    /// Loads the integer registers from a frame.
-    ///
-    /// # Errors
-    /// `EFAULT` when the frame isn't there.
-    fn pop_frame(&self, machine: &mut Machine, frame: u64) -> Result<Returned, Errno>;
-
-    /// The argument of `clone` that says where the new thread's storage is.
-    fn clone_tls(&self) -> usize {
-        3
-    }
-}
-
-/// The ways of a target's Linux.
-pub fn of(target: AnyTarget) -> Option<&'static dyn Arch> {
+/// The description of an architecture, if processes for it can be run.
+pub fn of(target: AnyTarget) -> Option<&'static Linux> {
     match target {
-        AnyTarget::Amd64 => Some(&amd64::Amd64),
-        AnyTarget::I386 => Some(&i386::I386),
-        AnyTarget::Arm => Some(&arm::Arm),
-        AnyTarget::Ppc64 => Some(&ppc64::Ppc64),
-        AnyTarget::Arm64
-        | AnyTarget::Ppc64le
-        | AnyTarget::Amd64p32
-        | AnyTarget::Mips
+        AnyTarget::Amd64 => Some(&amd64::LINUX),
+        AnyTarget::I386 => Some(&i386::LINUX),
+        AnyTarget::Arm => Some(&arm::LINUX),
+        AnyTarget::Arm64 => Some(&arm64::LINUX),
+        AnyTarget::Ppc64 => Some(&ppc64::PPC64),
+        AnyTarget::Ppc64le => Some(&ppc64::PPC64LE),
+        AnyTarget::Mips
         | AnyTarget::Mipsle
         | AnyTarget::Mips64
         | AnyTarget::Mips64le
         | AnyTarget::Riscv64
-        | AnyTarget::S390x
-        | AnyTarget::Loong64 => None,
+        | AnyTarget::S390x => None,
+        // A machine of Native Client, and one that the engine lacks.
+        AnyTarget::Amd64p32 | AnyTarget::Loong64 => None,
     }
 }
 
-/// Bits of the page-fault error code that x86 handlers see.
-fn x86_fault(signal: &Signal) -> (u64, u64) {
-    use super::signal::{Cause, SEGV_ACCERR, sig};
-    match (signal.number, signal.cause) {
-        (sig::SEGV, Cause::Fault { code, addr }) => (if code == SEGV_ACCERR { 5 } else { 4 }, addr),
-        _ => (0, 0),
+/// What the CPU can do, as `AT_PLATFORM`, `AT_HWCAP` and `AT_HWCAP2` say it. Programs pick instructions by these,
+/// so they promise no more than the emulated CPUs have.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// `AT_PLATFORM`.
+    pub platform: &'static str,
+    /// `AT_HWCAP`.
+    pub hwcap: u64,
+    /// `AT_HWCAP2`.
+    pub hwcap2: u64,
+}
+
+/// Where things lie in a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// The end of the main thread's stack. The page there is where signal handlers return to.
+    pub stack_top: u64,
+    /// Where the search for free addresses begins.
+    pub mmap: u64,
+    /// The first address that a process can't ask for.
+    pub limit: u64,
+}
+
+impl Addresses {
+    /// Those of most 64-bit processes.
+    pub const WIDE: Addresses =
+        Addresses { stack_top: 0x7fff_ffff_f000, mmap: 0x7f00_0000_0000, limit: 0x7ff0_0000_0000 };
+    /// Those of 32-bit processes where the kernel has the last quarter.
+    pub const NARROW: Addresses =
+        Addresses { stack_top: 0xbfff_f000, mmap: 0xa000_0000, limit: 0xbf00_0000 };
+}
+
+/// Commands of `fcntl`.
+#[derive(Clone, Copy, Debug)]
+pub struct Fcntl {
+    /// `F_GETLK`, `F_SETLK` and `F_SETLKW`.
+    pub lock: [u64; 3],
+    /// The same with offsets of 64 bits, on 32-bit machines.
+    pub lock64: Option<[u64; 3]>,
+    /// `F_SETOWN` and `F_GETOWN`.
+    pub owner: [u64; 2],
+}
+
+impl Fcntl {
+    /// Those of most 64-bit machines.
+    pub const WIDE: Fcntl = Fcntl { lock: [5, 6, 7], lock64: None, owner: [8, 9] };
+    /// Those of most 32-bit machines.
+    pub const NARROW: Fcntl = Fcntl { lock64: Some([12, 13, 14]), ..Fcntl::WIDE };
+}
+
+/// Requests of `ioctl`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ioctl {
+    /// `FIONREAD`.
+    pub readable: u32,
+    /// `FIONBIO`.
+    pub non_blocking: u32,
+    /// `FIOCLEX`.
+    pub close_on_exec: u32,
+    /// `FIONCLEX`.
+    pub keep_on_exec: u32,
+    /// `TCGETS`.
+    pub terminal: u32,
+}
+
+impl Ioctl {
+    /// Those of most architectures.
+    pub const GENERIC: Ioctl = Ioctl {
+        readable: 0x541b,
+        non_blocking: 0x5421,
+        close_on_exec: 0x5451,
+        keep_on_exec: 0x5450,
+        terminal: 0x5401,
+    };
+}
+
+/// `RLIMIT_…`.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceLimits {
+    /// `RLIMIT_NOFILE`.
+    pub files: u64,
+    /// `RLIM_INFINITY` of `getrlimit`.
+    pub infinity: u64,
+}
+
+impl ResourceLimits {
+    /// Those of most architectures.
+    pub const GENERIC: ResourceLimits = ResourceLimits { files: 7, infinity: u64::MAX };
+}
+
+/// What an exception of the CPU becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// The signal.
+    pub signal: u32,
+    /// Its `si_code`.
+    pub code: i32,
+    /// Whether `si_addr` is the instruction's address; else it is zero.
+    pub at_pc: bool,
+}
+
+/// A page of code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelPage {
+    /// What it is called in `/proc/self/maps`.
+    pub name: &'static str,
+    /// Where it is.
+    pub addr: u64,
+    /// Code by its offset in the page.
+    pub code: Vec<(usize, Vec<u8>)>,
+}
+
+impl Linux {
+    /// Where a signal handler returns to if its program doesn't say.
+    pub fn sigreturn_addr(&self) -> u64 {
+        self.addresses.stack_top
+    }
+
+    /// All pages that the kernel gives to a process.
+    pub fn kernel_pages(&self) -> Vec<KernelPage> {
+        let code = vec![(0, self.sigreturn.to_vec())];
+        let mut pages = (self.pages)();
+        pages.insert(0, KernelPage { name: "[sigpage]", addr: self.sigreturn_addr(), code });
+        pages
+    }
+
+    /// The number of an error.
+    pub fn errno(&self, errno: Errno) -> u32 {
+        let own = self.errnos.iter().find(|(other, _)| *other == errno);
+        own.map_or(errno as u32, |&(_, number)| number)
+    }
+
+    /// A program's flags of `open`, in the values that are used here.
+    pub fn open_flags_from(&self, flags: u32) -> u32 {
+        self.open_flags.iter().fold(flags & !self.moved(), |ours, &(our, their)| {
+            if flags & their != 0 { ours | our } else { ours }
+        })
+    }
+
+    /// Flags of `open` as the program has them.
+    pub fn open_flags_to(&self, flags: u32) -> u32 {
+        self.open_flags.iter().fold(flags & !self.moved(), |theirs, &(our, their)| {
+            if flags & our != 0 { theirs | their } else { theirs }
+        })
+    }
+
+    /// The bits that mean one thing here and another elsewhere.
+    fn moved(&self) -> u32 {
+        self.open_flags.iter().fold(0, |bits, (ours, theirs)| bits | ours | theirs)
     }
 }
 
-/// The number of the x86 exception behind a signal.
-fn x86_trap(number: u32) -> u64 {
-    use super::signal::sig;
-    match number {
-        sig::TRAP => 3,
-        sig::ILL => 6,
-        sig::SEGV => 14,
-        _ => 0,
+impl std::fmt::Debug for Linux {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Linux({})", self.target)
     }
 }
 
-/// A register that this architecture has.
-fn get(machine: &Machine, register: Register) -> u64 {
-    machine.get(register).expect("a register of this architecture")
+/// The start of a program that begins at its entry with nothing but a stack.
+fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
+    machine.set_sp(sp);
+    machine.set_pc(program.entry);
+    Ok(())
 }
 
-/// Sets a register that this architecture has.
-fn set(machine: &mut Machine, register: Register, value: u64) {
-    machine.set(register, value).expect("a register of this architecture");
+/// An address of the thread's storage that is a register.
+fn thread_register(machine: &mut Machine, addr: u64) -> Result<(), Errno> {
+    machine.set(crate::machine::Register::Thread, addr).map_err(|_| Errno::NoSys)
 }
 
-/// Sets the flags from a frame: those in `own`, which are the program's. The others, such as the CPU's mode, stay as
-/// they are, whatever a program has written there.
-fn set_flags(machine: &mut Machine, flags: u64, own: u64) {
-    let kept = get(machine, Register::Flags) & !own;
-    set(machine, Register::Flags, kept | flags & own);
+/// Any exception is a breakpoint: there are no others on this architecture.
+fn breakpoint(_: u32) -> Option<Raised> {
+    Some(Raised { signal: signals::TRAP, code: super::signal::TRAP_BRKPT, at_pc: true })
 }
 
-/// CF, PF, AF, ZF, SF, TF, DF, OF, RF and AC: what Linux takes from a frame on x86 (`FIX_EFLAGS`).
-const X86_FLAGS: u64 = 0x5_0dd5;
-
-/// A general register, by the architecture's number.
-fn general(machine: &Machine, number: usize) -> u64 {
-    get(machine, Register::General(number as u8))
+/// No instruction is such a hint.
+fn no_hint(_: u32) -> bool {
+    false
 }
 
-/// Sets a general register, by the architecture's number.
-fn set_general(machine: &mut Machine, number: usize, value: u64) {
-    set(machine, Register::General(number as u8), value);
-}
+#[cfg(test)]
+mod tests {
+    use super::super::flags::*;
+    use super::*;
 
-/// Writes a frame, or nothing.
-fn store(machine: &mut Machine, order: Order, addr: u64, bytes: &[u8]) -> Result<(), Errno> {
-    User::new(machine.memory_mut(), order).write(addr, bytes)
-}
+    /// The descriptions that there are.
+    fn all() -> impl Iterator<Item = &'static Linux> {
+        AnyTarget::ALL.iter().copied().filter_map(of)
+    }
 
-/// Reads consecutive integers of `len` bytes each.
-fn load(machine: &mut Machine, order: Order, addr: u64, len: usize, count: usize) -> Result<Vec<u64>, Errno> {
-    let bytes = User::new(machine.memory_mut(), order).bytes(addr, len * count)?;
-    Ok(bytes.chunks_exact(len).map(|chunk| order.decode(chunk)).collect())
+    #[test]
+    fn each_is_its_targets() {
+        assert!(all().count() > 4);
+        for linux in all() {
+            assert_eq!(linux.order, Order::of(linux.target), "{linux:?}");
+            assert_eq!(linux.signals.last % 64, 0);
+        }
+    }
+
+    #[test]
+    fn flags_of_open_come_back() {
+        // fs/fcntl.h of each: O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_RDWR.
+        let ours = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_RDWR;
+        for linux in all() {
+            let theirs = match linux.target {
+                AnyTarget::Arm | AnyTarget::Arm64 | AnyTarget::Ppc64 | AnyTarget::Ppc64le => 0o2140002,
+                _ => 0o2600002,
+            };
+            assert_eq!((linux.open_flags_from(theirs), linux.open_flags_to(ours)), (ours, theirs), "{linux:?}");
+            for &(our, their) in linux.open_flags {
+                let there = (linux.open_flags_to(our), linux.open_flags_from(their));
+                assert_eq!(there, (their, our), "{linux:?}: {our:#o} is {their:#o} there");
+            }
+        }
+        assert_eq!(arm::LINUX.open_flags_from(0o400000), 0o100000, "O_LARGEFILE");
+        assert_eq!(ppc64::PPC64.open_flags_from(0o200000), 0o100000, "O_LARGEFILE");
+    }
 }

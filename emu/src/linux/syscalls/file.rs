@@ -1,13 +1,15 @@
 //! Descriptors and positions: closing, duplicating, seeking, lengths, locks.
 
+use super::super::arch::{Flock, Long};
 use super::super::errno::Errno;
 use super::super::fd::{MAX_FILES, Object, Shared};
-use super::super::flags::{self, O_APPEND, O_CLOEXEC, O_NOATIME, O_NONBLOCK};
+use super::super::flags::{O_APPEND, O_CLOEXEC, O_NOATIME, O_NONBLOCK};
 use super::super::fs::{Kind, Lock};
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
 use super::super::user::Record;
-use super::{Stop, path};
+use super::path;
 
 const SEEK_SET: u64 = 0;
 const SEEK_CUR: u64 = 1;
@@ -108,11 +110,8 @@ pub fn fallocate(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     const PUNCH_HOLE: u64 = 2;
     const ZERO_RANGE: u64 = 0x10;
     let [fd, mode, ..] = call.args;
-    let word = p.order.word;
-    let (offset, len) = match word {
-        8 => (call.args[2], call.args[3]),
-        _ => (call.args[2] | call.args[3] << 32, call.args[4] | call.args[5] << 32),
-    };
+    let len_at = if p.linux.long == Long::One { 3 } else { 4 };
+    let (offset, len) = (p.long_argument(call, 2), p.long_argument(call, len_at));
     let open = p.fds.usable(fd)?;
     if !open.borrow().access().1 {
         return Err(Errno::BadF.into());
@@ -212,23 +211,15 @@ fn put_at(p: &mut Process, open: Shared, to: u64, cloexec: bool) -> Result<u64, 
     Ok(to)
 }
 
+/// Commands that have the same number everywhere.
 mod f {
     pub const DUPFD: u64 = 0;
     pub const GETFD: u64 = 1;
     pub const SETFD: u64 = 2;
     pub const GETFL: u64 = 3;
     pub const SETFL: u64 = 4;
-    pub const GETLK: u64 = 5;
-    pub const SETLK: u64 = 6;
-    pub const SETLKW: u64 = 7;
-    pub const SETOWN: u64 = 8;
-    pub const GETOWN: u64 = 9;
-    pub const GETLK64: u64 = 12;
-    pub const SETLK64: u64 = 13;
-    pub const SETLKW64: u64 = 14;
-    pub const OFD_GETLK: u64 = 36;
-    pub const OFD_SETLK: u64 = 37;
-    pub const OFD_SETLKW: u64 = 38;
+    /// `F_OFD_GETLK`, `F_OFD_SETLK` and `F_OFD_SETLKW`.
+    pub const OFD_LOCK: [u64; 3] = [36, 37, 38];
     pub const DUPFD_CLOEXEC: u64 = 1030;
     pub const SETPIPE_SZ: u64 = 1031;
     pub const GETPIPE_SZ: u64 = 1032;
@@ -237,7 +228,6 @@ mod f {
 /// `fcntl(fd, command, argument)`.
 pub fn fcntl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [fd, command, argument, ..] = call.args;
-    let wide = p.order.word == 8;
     let open = p.fds.get(fd)?;
     match command {
         f::DUPFD | f::DUPFD_CLOEXEC if argument >= MAX_FILES as u64 => Err(Errno::Inval.into()),
@@ -247,43 +237,50 @@ pub fn fcntl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
             p.fds.set_cloexec(fd as i32, argument & 1 != 0);
             Ok(0)
         }
-        f::GETFL => Ok(flags::to_guest(p.target, open.borrow().flags).into()),
+        f::GETFL => Ok(p.linux.open_flags_to(open.borrow().flags).into()),
         f::SETFL => {
             const SETTABLE: u32 = O_NONBLOCK | O_APPEND | O_NOATIME;
-            let wanted = flags::from_guest(p.target, argument as u32);
+            let wanted = p.linux.open_flags_from(argument as u32);
             let mut open = open.borrow_mut();
             open.flags = open.flags & !SETTABLE | wanted & SETTABLE;
             Ok(0)
         }
-        f::GETLK | f::SETLK | f::SETLKW => record_lock(p, call, &open, wide),
-        f::GETLK64 | f::SETLK64 | f::SETLKW64 if !wide => record_lock(p, call, &open, true),
-        f::OFD_GETLK | f::OFD_SETLK | f::OFD_SETLKW => record_lock(p, call, &open, true),
-        f::SETOWN | f::GETOWN => Ok(0),
         f::GETPIPE_SZ | f::SETPIPE_SZ => match open.borrow().object {
             Object::Pipe(..) => Ok(super::super::pipe::CAPACITY as u64),
             _ => Err(Errno::BadF.into()),
         },
-        _ => Err(Errno::Inval.into()),
+        _ if p.linux.fcntl.owner.contains(&command) => Ok(0),
+        _ => match LockCommand::of(p, command) {
+            Some(lock) => record_lock(p, call, &open, lock),
+            None => Err(Errno::Inval.into()),
+        },
     }
 }
 
-/// A `struct flock` in memory: where its fields are, with offsets of 64 bits or of 32.
-struct Flock {
-    start: u64,
-    len: u64,
-    pid: u64,
-    width: usize,
+/// What is to be done about a lock on a range.
+struct LockCommand {
+    /// Whether it is only asked for.
+    asks: bool,
+    /// Whether to wait for it.
+    waits: bool,
+    /// Whether it is the open file's, and not the process's.
+    ofd: bool,
+    layout: Flock,
 }
 
-impl Flock {
-    /// The layout on a machine. 386 alone aligns 64-bit integers to four bytes.
-    fn of(p: &Process, wide: bool) -> Self {
-        use heapmatrix_writer::AnyTarget;
-        match (wide, p.target) {
-            (false, _) => Flock { start: 4, len: 8, pid: 12, width: 4 },
-            (true, AnyTarget::I386) => Flock { start: 4, len: 12, pid: 20, width: 8 },
-            (true, _) => Flock { start: 8, len: 16, pid: 24, width: 8 },
-        }
+impl LockCommand {
+    fn of(p: &Process, command: u64) -> Option<Self> {
+        let (numbers, layouts) = (p.linux.fcntl, p.linux.layouts);
+        let kinds = [
+            (Some(numbers.lock), false, layouts.flock),
+            (numbers.lock64, false, layouts.flock64),
+            (Some(f::OFD_LOCK), true, layouts.flock64),
+        ];
+        kinds.into_iter().find_map(|(commands, ofd, layout)| {
+            let [get, set, wait] = commands?;
+            let known = [get, set, wait].contains(&command);
+            known.then_some(LockCommand { asks: command == get, waits: command == wait, ofd, layout })
+        })
     }
 }
 
@@ -292,9 +289,9 @@ const F_WRLCK: u16 = 1;
 const F_UNLCK: u16 = 2;
 
 /// Locks on ranges: the process's own, which never conflict, and those of open files.
-fn record_lock(p: &mut Process, call: &Call, open: &Shared, wide: bool) -> Result<u64, Stop> {
-    let [_, command, addr, ..] = call.args;
-    let layout = Flock::of(p, wide);
+fn record_lock(p: &mut Process, call: &Call, open: &Shared, command: LockCommand) -> Result<u64, Stop> {
+    let addr = call.args[2];
+    let LockCommand { asks, waits, ofd, layout } = command;
     let field = |p: &mut Process, at: u64| -> Result<i64, Errno> {
         let user = p.user();
         if layout.width == 8 {
@@ -322,8 +319,6 @@ fn record_lock(p: &mut Process, call: &Call, open: &Shared, wide: bool) -> Resul
     let start = u64::try_from(from).map_err(|_| Errno::Inval)?;
     let end = if len == 0 { u64::MAX } else { to as u64 };
     let (id, (reads, writes)) = (open.borrow().id, open.borrow().access());
-    let ofd = command >= f::OFD_GETLK;
-    let asks = matches!(command, f::GETLK | f::GETLK64 | f::OFD_GETLK);
     match kind {
         F_RDLCK if !reads && !asks => return Err(Errno::BadF.into()),
         F_WRLCK if !writes && !asks => return Err(Errno::BadF.into()),
@@ -361,7 +356,6 @@ fn record_lock(p: &mut Process, call: &Call, open: &Shared, wide: bool) -> Resul
         return Ok(0);
     }
     if conflict.is_some() {
-        let waits = matches!(command, f::SETLKW | f::SETLKW64 | f::OFD_SETLKW);
         return Err(if waits { Stop::Block(Wait::File, None) } else { Errno::Again.into() });
     }
     if ofd {

@@ -6,9 +6,9 @@ use super::super::errno::Errno;
 use super::super::fd::Object;
 use super::super::fs::{Node, X_OK};
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::Call;
 use super::super::user::Record;
-use super::Stop;
 use super::path::AT_FDCWD;
 
 /// `getdents64(fd, buf, len)`.

@@ -1,7 +1,8 @@
 //! Which system call does what.
 
+use super::super::table::Handler;
 use super::{
-    Handler, file, folder, info, io, mem, meta, path, poll, select, signal, stat, thread, time, timer,
+    file, folder, info, io, mem, meta, path, poll, select, signal, stat, thread, time, timer,
 };
 
 /// What a system call does, by its name.
@@ -46,6 +47,7 @@ fn files(name: &str) -> Option<Handler> {
         "fstatfs64" => stat::fstatfs64,
         "pipe" => poll::pipe,
         "pipe2" => poll::pipe2,
+        "sysm_pipe" => poll::sysm_pipe,
         "eventfd" => poll::eventfd,
         "eventfd2" => poll::eventfd2,
         "epoll_create" => poll::epoll_create,
@@ -57,6 +59,7 @@ fn files(name: &str) -> Option<Handler> {
         "ppoll" => select::ppoll,
         "ppoll_time64" => select::ppoll_time64,
         "select" | "_newselect" => select::select,
+        "old_select" => select::old_select,
         "pselect6" => select::pselect6,
         "pselect6_time64" => select::pselect6_time64,
         "timerfd_create" => timer::timerfd_create,
@@ -130,6 +133,7 @@ fn tree(name: &str) -> Option<Handler> {
 fn rest(name: &str) -> Option<Handler> {
     let handler: Handler = match name {
         "mmap" => mem::mmap,
+        "old_mmap" => mem::old_mmap,
         "mmap2" => mem::mmap2,
         "munmap" => mem::munmap,
         "mprotect" => mem::mprotect,

@@ -1,22 +1,19 @@
 //! What a process can ask about itself and the machine.
 
-use heapmatrix_writer::AnyTarget;
-
 use super::super::errno::Errno;
 use super::super::fd::{MAX_FILES, Object};
 use super::super::flags::O_NONBLOCK;
 use super::super::process::Process;
 use super::super::stack::STACK_SIZE;
+use super::super::table::Stop;
 use super::super::thread::{Call, PID};
 use super::super::timer::TimerClock;
 use super::super::user::Record;
-use super::Stop;
 
 /// The user and group that the process runs as.
 const UID: u64 = 1000;
 
 const RLIMIT_STACK: u64 = 3;
-const RLIMIT_NOFILE: u64 = 7;
 
 /// Bytes of random data that one call gives at most.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -143,15 +140,14 @@ fn resolution(p: &mut Process, call: &Call, one: impl Fn(Record) -> Record) -> R
 /// `ioctl(fd, request, argument)`.
 pub fn ioctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [fd, request, addr, ..] = call.args;
-    let power = p.target == AnyTarget::Ppc64;
     let open = p.fds.usable(fd)?;
-    // Power has other numbers than the rest.
-    let known = match (request as u32, power) {
-        (0x541b, false) | (0x4004_667f, true) => Request::Readable,
-        (0x5421, false) | (0x8004_667e, true) => Request::NonBlocking,
-        (0x5451, false) | (0x2000_6601, true) => Request::CloseOnExec(true),
-        (0x5450, false) | (0x2000_6602, true) => Request::CloseOnExec(false),
-        (0x5401, false) | (0x402c_7413, true) => Request::Terminal,
+    let (request, requests) = (request as u32, p.linux.ioctl);
+    let known = match request {
+        _ if request == requests.readable => Request::Readable,
+        _ if request == requests.non_blocking => Request::NonBlocking,
+        _ if request == requests.close_on_exec => Request::CloseOnExec(true),
+        _ if request == requests.keep_on_exec => Request::CloseOnExec(false),
+        _ if request == requests.terminal => Request::Terminal,
         _ => return Err(Errno::NotTy.into()),
     };
     match known {
@@ -192,13 +188,7 @@ enum Request {
 
 /// `uname(utsname)`: six strings of 65 bytes.
 pub fn uname(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let machine = match p.target {
-        AnyTarget::Amd64 => "x86_64",
-        AnyTarget::I386 => "i686",
-        AnyTarget::Arm => "armv7l",
-        _ => "ppc64",
-    };
-    let fields = ["Linux", "heapmatrix", "5.15.0", "#1", machine, ""];
+    let fields = ["Linux", "heapmatrix", "5.15.0", "#1", p.linux.machine, ""];
     let record = fields
         .iter()
         .enumerate()
@@ -233,27 +223,23 @@ pub fn sched_getaffinity(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         return Err(Errno::Inval.into());
     }
     let mask = if p.cpus >= 64 { u64::MAX } else { (1 << p.cpus) - 1 };
-    // An array of words: the order of their halves matters on a big-endian machine only.
-    let record = match p.order.word {
-        8 => Record::new(p.order).u64(mask),
-        _ => Record::new(p.order).u32(mask as u32).u32((mask >> 32) as u32),
-    };
-    p.user().write(addr, &record.finish())?;
+    let set = p.order.encode_set(mask.into(), 8);
+    p.user().write(addr, &set)?;
     Ok(8)
 }
 
 /// The present and the highest limit of a resource. All but two are unlimited.
-fn limit(resource: u64) -> u64 {
+fn limit(p: &Process, resource: u64) -> Option<u64> {
     match resource {
-        RLIMIT_STACK => STACK_SIZE,
-        RLIMIT_NOFILE => MAX_FILES as u64,
-        _ => u64::MAX,
+        RLIMIT_STACK => Some(STACK_SIZE),
+        _ if resource == p.linux.limits.files => Some(MAX_FILES as u64),
+        _ => None,
     }
 }
 
 /// `getrlimit(resource, rlimit)`.
 pub fn getrlimit(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let limit = limit(call.args[0]);
+    let limit = limit(p, call.args[0]).unwrap_or(p.linux.limits.infinity);
     let record = Record::new(p.order).word(limit).word(limit).finish();
     p.user().write(call.args[1], &record)?;
     Ok(0)
@@ -268,7 +254,7 @@ pub fn setrlimit(_: &mut Process, _: &Call) -> Result<u64, Stop> {
 pub fn prlimit64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [_, resource, _, old, ..] = call.args;
     if old != 0 {
-        let limit = limit(resource);
+        let limit = limit(p, resource).unwrap_or(u64::MAX);
         let record = Record::new(p.order).u64(limit).u64(limit).finish();
         p.user().write(old, &record)?;
     }

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use super::super::arch::signals::PIPE;
 use super::super::errno::Errno;
 use super::super::fd::{Io, Object, Refusal, Shared};
 use super::super::fs::Kind;
 use super::super::process::Process;
-use super::super::signal::{Cause, SI_USER, Signal, sig};
+use super::super::signal::{Cause, SI_USER, Signal};
+use super::super::table::Stop;
 use super::super::thread::{Call, PID, Wait};
-use super::Stop;
 
 /// Bytes that one call reads or writes at most: Linux's `MAX_RW_COUNT`.
 const MAX_COUNT: u64 = 0x7fff_f000;
@@ -165,7 +166,7 @@ fn put(p: &mut Process, open: &Shared, bytes: &[u8], at: Option<u64>) -> Result<
     let outcome = open.borrow_mut().write(bytes, at, &mut io);
     if outcome == Err(Refusal::Error(Errno::Pipe)) {
         let tid = p.thread().tid;
-        p.send_to_thread(tid, Signal { number: sig::PIPE, cause: Cause::Sent { code: SI_USER, pid: PID } });
+        p.send_to_thread(tid, Signal { number: PIPE, cause: Cause::Sent { code: SI_USER, pid: PID } });
     }
     let n = outcome.map_err(|refusal| refused(open, refusal))?;
     p.push_shared(open);

@@ -3,8 +3,8 @@
 use super::super::errno::Errno;
 use super::super::fs::{Kind, Node};
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::Call;
-use super::Stop;
 use crate::memory::{PAGE, Prot};
 
 const PROT_READ: u64 = 1;
@@ -13,7 +13,6 @@ const PROT_EXEC: u64 = 4;
 
 const MAP_SHARED: u64 = 1;
 const MAP_FIXED: u64 = 0x10;
-const MAP_ANONYMOUS: u64 = 0x20;
 const MAP_FIXED_NOREPLACE: u64 = 0x10_0000;
 
 const MADV_DONTNEED: u64 = 4;
@@ -32,6 +31,12 @@ pub fn mmap(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     map(p, call, call.args[5])
 }
 
+/// `mmap(args)`, whose arguments lie in memory.
+pub fn old_mmap(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let args = p.arguments_at(call.args[0])?;
+    map(p, &Call { args, ..*call }, args[5])
+}
+
 /// `mmap2`: the offset counts units of 4096 bytes.
 pub fn mmap2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     map(p, call, call.args[5].wrapping_mul(4096))
@@ -40,7 +45,7 @@ pub fn mmap2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 fn map(p: &mut Process, call: &Call, offset: u64) -> Result<u64, Stop> {
     let [addr, len, bits, flags, fd, _] = call.args;
     let len = pages(len)?;
-    let node = if flags & MAP_ANONYMOUS == 0 { Some(mappable(p, fd, offset, bits, flags)?) } else { None };
+    let node = if flags & p.linux.map_anonymous == 0 { Some(mappable(p, fd, offset, bits, flags)?) } else { None };
     let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
     let at = if fixed { addr } else { p.space.find(p.machine.memory(), addr, len)? };
     if !at.is_multiple_of(PAGE) || at < PAGE {

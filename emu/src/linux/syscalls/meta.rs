@@ -3,8 +3,8 @@
 use super::super::errno::Errno;
 use super::super::fs::{Kind, Node, UID, W_OK};
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::Call;
-use super::Stop;
 use super::path::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 const SECOND: i64 = 1_000_000_000;

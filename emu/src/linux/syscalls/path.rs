@@ -8,8 +8,9 @@ use super::super::flags::{self, O_ACCMODE, O_CREAT, O_NONBLOCK, O_PATH, O_TRUNC,
 use super::super::fs::{Kind, Node};
 use super::super::pipe::PipeEnd;
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
-use super::{Refusal, Stop};
+use super::super::fd::Refusal;
 
 /// Paths begin at the working directory. Only its lower half counts.
 pub const AT_FDCWD: u64 = -100_i64 as u64;
@@ -106,7 +107,7 @@ fn open_at(
     flags: u64,
     mode: u64,
 ) -> Result<u64, Stop> {
-    let flags = flags::from_guest(p.target, flags as u32);
+    let flags = p.linux.open_flags_from(flags as u32);
     let place = p.place(directory, addr)?;
     if let Some(open) = p.open_path_of_descriptor(&place)? {
         return open_again(p, &open, flags);

@@ -6,13 +6,13 @@ use super::super::epoll::Epoll;
 use super::super::errno::Errno;
 use super::super::event::Counter;
 use super::super::fd::Object;
-use super::super::flags::{self, O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY};
+use super::super::flags::{O_CLOEXEC, O_NONBLOCK, O_RDWR, O_WRONLY};
 use super::super::pipe::PipeEnd;
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
 use super::super::user::Record;
-use super::Stop;
-use heapmatrix_writer::AnyTarget;
+use crate::machine::Register;
 
 const EPOLL_CTL_ADD: u64 = 1;
 const EPOLL_CTL_DEL: u64 = 2;
@@ -31,21 +31,34 @@ pub fn pipe2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     make_pipe(p, call.args[0], call.args[1])
 }
 
+/// `pipe()` of MIPS, which answers in two registers.
+pub fn sysm_pipe(p: &mut Process, _: &Call) -> Result<u64, Stop> {
+    const SECOND_RESULT: Register = Register::General(3);
+    let [from, to] = open_pipe(p, 0)?;
+    p.machine.set(SECOND_RESULT, to).map_err(|_| Errno::NoSys)?;
+    Ok(from)
+}
+
 fn make_pipe(p: &mut Process, addr: u64, flags: u64) -> Result<u64, Stop> {
-    let flags = flags::from_guest(p.target, flags as u32) & (O_NONBLOCK | O_CLOEXEC);
-    let (reader, writer) = PipeEnd::pair();
-    let from = p.fds.open(Object::Pipe(reader, None), flags, None)?;
-    let made = p.fds.open(Object::Pipe(writer, None), flags | O_WRONLY, None);
-    let told = made.and_then(|to| {
-        let record = Record::new(p.order).u32(from as u32).u32(to as u32).finish();
-        let told = p.user().write(addr, &record);
-        if told.is_err() { p.fds.close(to).and(told) } else { told }
-    });
-    if let Err(errno) = told {
+    let [from, to] = open_pipe(p, flags)?;
+    let record = Record::new(p.order).u32(from as u32).u32(to as u32).finish();
+    if let Err(errno) = p.user().write(addr, &record) {
+        p.fds.close(to)?;
         p.fds.close(from)?;
         return Err(errno.into());
     }
     Ok(0)
+}
+
+/// Opens both ends of a pipe, or neither.
+fn open_pipe(p: &mut Process, flags: u64) -> Result<[u64; 2], Errno> {
+    let flags = p.linux.open_flags_from(flags as u32) & (O_NONBLOCK | O_CLOEXEC);
+    let (reader, writer) = PipeEnd::pair();
+    let from = p.fds.open(Object::Pipe(reader, None), flags, None)?;
+    match p.fds.open(Object::Pipe(writer, None), flags | O_WRONLY, None) {
+        Ok(to) => Ok([from, to]),
+        Err(errno) => p.fds.close(from).and(Err(errno)),
+    }
 }
 
 /// `eventfd(value)`.
@@ -57,7 +70,7 @@ pub fn eventfd(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 /// `eventfd2(value, flags)`.
 pub fn eventfd2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     const SEMAPHORE: u32 = 1;
-    let flags = call.args[1] as u32;
+    let flags = p.linux.open_flags_from(call.args[1] as u32);
     if flags & !(SEMAPHORE | O_NONBLOCK | O_CLOEXEC) != 0 {
         return Err(Errno::Inval.into());
     }
@@ -79,15 +92,6 @@ pub fn epoll_create1(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(p.fds.open(Object::Epoll(Epoll::default()), flags | O_RDWR, None)?)
 }
 
-/// Where the data lies in a `struct epoll_event`, and its size: packed on amd64 alone, where 386 has no
-/// gap either.
-fn event_layout(target: AnyTarget) -> (u64, u64) {
-    match target {
-        AnyTarget::Amd64 | AnyTarget::I386 => (4, 12),
-        _ => (8, 16),
-    }
-}
-
 /// `epoll_ctl(epoll, operation, fd, event)`.
 pub fn epoll_ctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [epoll, operation, fd, event, ..] = call.args;
@@ -103,7 +107,7 @@ pub fn epoll_ctl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         poll.delete(fd)?;
         return Ok(0);
     }
-    let (data_at, _) = event_layout(p.target);
+    let data_at = p.linux.layouts.epoll.data as u64;
     let events = p.user().u32(event)?;
     let mut data = [0; 8];
     p.user().read(event.wrapping_add(data_at), &mut data)?;
@@ -160,10 +164,10 @@ fn wait(p: &mut Process, call: &Call, timeout: Option<u64>) -> Result<u64, Stop>
             deadline => Err(Stop::Block(Wait::File, deadline)),
         };
     }
-    let (data_at, size) = event_layout(p.target);
+    let layout = p.linux.layouts.epoll;
     let record = ready.iter().enumerate().fold(Record::new(p.order), |record, (i, event)| {
-        let start = i * size as usize;
-        record.pad_to(start).u32(event.events).pad_to(start + data_at as usize).raw(&event.data)
+        let start = i * layout.size;
+        record.pad_to(start).u32(event.events).pad_to(start + layout.data).raw(&event.data)
     });
     p.user().write(addr, &record.finish())?;
     Ok(ready.len() as u64)

@@ -3,8 +3,9 @@
 use super::super::errno::Errno;
 use super::super::fd::{MAX_FILES, Object, POLLERR, POLLHUP, POLLIN, POLLOUT};
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
-use super::{Stop, time};
+use super::time;
 
 /// The file is not open.
 const POLLNVAL: u32 = 32;
@@ -102,6 +103,12 @@ pub fn select(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         }
     };
     do_select(p, call, timeout)
+}
+
+/// `select(args)`, whose arguments lie in memory.
+pub fn old_select(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    let args = p.arguments_at(call.args[0])?;
+    select(p, &Call { args, ..*call })
 }
 
 /// `pselect6(n, read, write, except, timespec, mask)` in words.

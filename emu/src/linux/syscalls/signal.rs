@@ -1,17 +1,19 @@
 //! Signals: what to do about them, which to block, and sending them.
 
+use super::super::arch::SigAction;
 use super::super::errno::Errno;
 use super::super::process::Process;
 use super::super::signal::{
-    Action, AltStack, Cause, SI_TKILL, SI_USER, SS_DISABLE, SS_ONSTACK, Signal, UNBLOCKABLE, sig,
+    Action, AltStack, Cause, SA_RESTORER, SI_TKILL, SI_USER, SS_DISABLE, SS_ONSTACK, Signal, bit,
 };
+use super::super::table::Stop;
 use super::super::thread::{Call, PID};
 use super::super::user::Record;
-use super::Stop;
 
-const SIG_BLOCK: u64 = 0;
-const SIG_UNBLOCK: u64 = 1;
-const SIG_SETMASK: u64 = 2;
+/// What `rt_sigprocmask` does, from `SIG_BLOCK` on.
+const BLOCK: u64 = 0;
+const UNBLOCK: u64 = 1;
+const SETMASK: u64 = 2;
 
 /// The smallest stack for handlers, in bytes.
 const MIN_STACK: u64 = 2048;
@@ -19,52 +21,77 @@ const MIN_STACK: u64 = 2048;
 /// `rt_sigaction(signal, new, old, mask_size)`.
 pub fn rt_sigaction(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [number, new, old, size, ..] = call.args;
-    if size != 8 || number == 0 || number > sig::MAX.into() {
+    let signals = p.linux.signals;
+    if size != signals.set_size() as u64 || number == 0 || number > signals.last.into() {
         return Err(Errno::Inval.into());
     }
     let number = number as u32;
     let was = p.actions.get(number);
     if new != 0 {
-        if number == sig::KILL || number == sig::STOP {
+        if bit(number) & signals.unblockable() != 0 {
             return Err(Errno::Inval.into());
         }
-        let word = p.order.word;
-        let user = p.user();
-        let action = Action {
-            handler: user.word(new)?,
-            flags: user.word(new.wrapping_add(word))?,
-            restorer: user.word(new.wrapping_add(2 * word))?,
-            // An array of words: one integer on every machine that has 64-bit words or little-endian ones.
-            mask: user.u64(new.wrapping_add(3 * word))? & !UNBLOCKABLE,
-        };
+        let action = read_action(p, new)?;
         p.actions.set(number, action);
     }
     if old != 0 {
-        let record = Record::new(p.order).words([was.handler, was.flags, was.restorer]).u64(was.mask);
+        let record = Record::new(p.order);
+        let record = match p.linux.layouts.sigaction {
+            SigAction::Restorer => record.words([was.handler, was.flags, was.restorer]),
+            SigAction::NoRestorer => record.words([was.handler, was.flags]),
+            SigAction::FlagsFirst => {
+                record.u32(was.flags as u32).pad_to(p.order.word as usize).word(was.handler)
+            }
+        };
+        let record = record.raw(&p.order.encode_set(was.mask, signals.set_size()));
         p.user().write(old, &record.finish())?;
     }
     Ok(0)
 }
 
+/// The `struct sigaction` at an address.
+fn read_action(p: &mut Process, addr: u64) -> Result<Action, Errno> {
+    let (word, layout) = (p.order.word, p.linux.layouts.sigaction);
+    let user = p.user();
+    let at = |n: u64| addr.wrapping_add(n * word);
+    let (handler, flags, restorer, mask_at) = match layout {
+        SigAction::Restorer => (user.word(at(0))?, user.word(at(1))?, user.word(at(2))?, at(3)),
+        SigAction::NoRestorer => (user.word(at(0))?, user.word(at(1))? & !SA_RESTORER, 0, at(2)),
+        SigAction::FlagsFirst => {
+            (user.word(at(1))?, u64::from(user.u32(addr)?) & !SA_RESTORER, 0, at(2))
+        }
+    };
+    let mask = read_set(p, mask_at)? & !p.linux.signals.unblockable();
+    Ok(Action { handler, flags, restorer, mask })
+}
+
+/// The set of signals at an address.
+fn read_set(p: &mut Process, addr: u64) -> Result<u128, Errno> {
+    let (order, size) = (p.order, p.linux.signals.set_size());
+    p.user().bytes(addr, size).map(|bytes| order.decode_set(&bytes))
+}
+
 /// `rt_sigprocmask(how, new, old, mask_size)`.
 pub fn rt_sigprocmask(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [how, new, old, size, ..] = call.args;
-    if size != 8 {
+    let signals = p.linux.signals;
+    if size != signals.set_size() as u64 {
         return Err(Errno::Inval.into());
     }
     let was = p.thread().mask;
     if new != 0 {
-        let bits = p.user().u64(new)?;
-        let mask = match how {
-            SIG_BLOCK => was | bits,
-            SIG_UNBLOCK => was & !bits,
-            SIG_SETMASK => bits,
+        let bits = read_set(p, new)?;
+        let mask = match how.wrapping_sub(signals.block) {
+            BLOCK => was | bits,
+            UNBLOCK => was & !bits,
+            SETMASK => bits,
             _ => return Err(Errno::Inval.into()),
         };
-        p.thread().mask = mask & !UNBLOCKABLE;
+        p.thread().mask = mask & !signals.unblockable();
     }
     if old != 0 {
-        p.user().put_u64(old, was)?;
+        let set = p.order.encode_set(was, signals.set_size());
+        p.user().write(old, &set)?;
     }
     Ok(0)
 }
@@ -78,7 +105,7 @@ pub fn rt_sigreturn(p: &mut Process, _: &Call) -> Result<u64, Stop> {
 /// `sigaltstack(new, old)`.
 pub fn sigaltstack(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [new, old, ..] = call.args;
-    let word = p.order.word;
+    let (word, layout) = (p.order.word, p.linux.layouts.sigstack);
     let sp = p.machine.sp();
     let was = p.thread().alt_stack;
     let in_use = was.holds(sp);
@@ -86,8 +113,8 @@ pub fn sigaltstack(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         let user = p.user();
         let stack = AltStack {
             sp: user.word(new)?,
-            flags: user.u32(new.wrapping_add(word))?,
-            size: user.word(new.wrapping_add(2 * word))?,
+            flags: user.u32(new.wrapping_add(layout.flags * word))?,
+            size: user.word(new.wrapping_add(layout.size * word))?,
         };
         if in_use {
             return Err(Errno::Perm.into());
@@ -101,21 +128,24 @@ pub fn sigaltstack(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     }
     if old != 0 {
         let flags = if in_use { SS_ONSTACK } else { was.flags };
-        let record = Record::new(p.order).word(was.sp).u32(flags).pad_to(2 * word as usize).word(was.size);
-        p.user().write(old, &record.finish())?;
+        let mut fields = [was.sp, 0, 0];
+        fields[layout.size as usize] = was.size;
+        let record = Record::new(p.order).words(fields).finish();
+        p.user().write(old, &record)?;
+        p.user().put_u32(old.wrapping_add(layout.flags * word), flags)?;
     }
     Ok(0)
 }
 
-fn number(arg: u64) -> Result<u32, Errno> {
-    if arg > sig::MAX.into() { Err(Errno::Inval) } else { Ok(arg as u32) }
+fn number(p: &Process, arg: u64) -> Result<u32, Errno> {
+    if arg > p.linux.signals.last.into() { Err(Errno::Inval) } else { Ok(arg as u32) }
 }
 
 /// `kill(pid, signal)`: only to oneself.
 pub fn kill(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     const ME: i32 = PID as i32;
     const MY_GROUP: i32 = -ME;
-    let number = number(call.args[1])?;
+    let number = number(p, call.args[1])?;
     // Itself, its group, or all that it may.
     if !matches!(call.args[0] as i32, ME | 0 | -1 | MY_GROUP) {
         return Err(Errno::Srch.into());
@@ -140,7 +170,7 @@ pub fn tgkill(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 }
 
 fn send(p: &mut Process, tid: u64, number_arg: u64) -> Result<u64, Stop> {
-    let number = number(number_arg)?;
+    let number = number(p, number_arg)?;
     let tid = tid as u32;
     p.threads.get(tid).ok_or(Errno::Srch)?;
     if number != 0 {

@@ -4,9 +4,9 @@ use super::super::budget::Full;
 use super::super::errno::Errno;
 use super::super::process::{ExitStatus, Process};
 use super::super::segments::{FIRST_TLS_ENTRY, ThreadSegments};
+use super::super::table::Stop;
 use super::super::thread::{Call, MAX_THREADS, THREAD_COST, Thread, Wait};
-use super::{Stop, time};
-use crate::machine::Register;
+use super::time;
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_THREAD: u64 = 0x1_0000;
@@ -26,7 +26,8 @@ const ARCH_SET_FS: u64 = 0x1002;
 
 /// `clone(flags, stack, …)`: threads only.
 pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [flags, stack, parent_tid, ..] = call.args;
+    let at = p.linux.clone;
+    let (flags, stack, parent_tid) = (call.args[at.flags], call.args[at.stack], call.args[2]);
     if flags & (CLONE_VM | CLONE_THREAD) != CLONE_VM | CLONE_THREAD {
         return Err(Stop::Absent);
     }
@@ -34,13 +35,12 @@ pub fn clone(p: &mut Process, call: &Call) -> Result<u64, Stop> {
         return Err(Errno::Again.into());
     }
     let charge = p.budget.take(THREAD_COST).map_err(|Full| p.budget.end_run())?;
-    let tls_at = p.arch.clone_tls();
-    let (tls, child_tid) = (call.args[tls_at], call.args[7 - tls_at]);
+    let (tls, child_tid) = (call.args[at.tls], call.args[at.child_tid]);
 
     // The new thread is this one with another stack, and the call answers zero in it.
     let Thread { mask, mut segments, .. } = *p.thread();
     let mine = p.machine.save().map_err(|_| Errno::NoMem)?;
-    p.machine.set_syscall_result(Ok(0));
+    p.linux.convention.answer(&mut p.machine, Ok(0));
     if stack != 0 {
         p.machine.set_sp(stack);
     }
@@ -83,7 +83,7 @@ fn load_segments(p: &mut Process) -> Result<(), Errno> {
 }
 
 fn set_thread_pointer(p: &mut Process, tls: u64) -> Result<(), Errno> {
-    p.machine.set(Register::Thread, tls).map_err(|_| Errno::NoSys)
+    (p.linux.set_thread_pointer)(&mut p.machine, tls)
 }
 
 /// `exit(status)`: the thread ends, and with the last one the process.
@@ -193,10 +193,11 @@ pub fn set_tls(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-/// `cacheflush(from, to)` of arm.
+/// `cacheflush(from, to)` of arm, and `cacheflush(addr, len)` of MIPS.
 pub fn cacheflush(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [from, to, ..] = call.args;
-    p.machine.flush_code(from, to.saturating_sub(from));
+    let len = if p.linux.cacheflush_to_end { to.saturating_sub(from) } else { to };
+    p.machine.flush_code(from, len);
     Ok(0)
 }
 
@@ -217,8 +218,11 @@ pub fn modify_ldt(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-/// `set_thread_area(user_desc)` of 386.
+/// `set_thread_area(user_desc)` of 386, and `set_thread_area(addr)` of MIPS.
 pub fn set_thread_area(p: &mut Process, call: &Call) -> Result<u64, Stop> {
+    if p.segments.is_none() {
+        return Ok(set_thread_pointer(p, call.args[0]).map(|()| 0)?);
+    }
     let mut segments = p.thread().segments;
     segment(p, call.args[0], &mut segments)?;
     p.thread().segments = segments;

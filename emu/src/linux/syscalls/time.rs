@@ -2,10 +2,10 @@
 
 use super::super::errno::Errno;
 use super::super::process::Process;
+use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
 use super::super::timer::TimerClock;
 use super::super::user::Record;
-use super::Stop;
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -2,15 +2,17 @@
 
 use std::rc::Rc;
 
+use super::super::arch::signals::ALRM;
 use super::super::errno::Errno;
 use super::super::event::Counter;
 use super::super::fd::Object;
 use super::super::flags::{O_CLOEXEC, O_NONBLOCK};
 use super::super::process::Process;
+use super::super::signal::SI_KERNEL;
+use super::super::table::Stop;
 use super::super::thread::{Call, PID};
 use super::super::timer::{Notify, Timer, TimerClock, TimerId};
 use super::super::user::Record;
-use super::Stop;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -23,8 +25,7 @@ const CLOCK_REALTIME_ALARM: u64 = 8;
 const CLOCK_BOOTTIME_ALARM: u64 = 9;
 const ABSTIME: u64 = 1;
 
-/// `si_code` of `setitimer`'s signals and of `timer_create`'s.
-const SI_KERNEL: i32 = 0x80;
+/// `si_code` of `timer_create`'s signals.
 const SI_TIMER: i32 = -2;
 
 /// The clock of a timer, and whether it shows the time of day.
@@ -84,11 +85,11 @@ fn tell(p: &mut Process, addr: u64, timer: Option<&Timer>, width: u64, unit: u64
 }
 
 /// The three of `setitimer`: their clocks and signals.
-fn interval_timer(which: u64) -> Result<(TimerClock, u32), Errno> {
+fn interval_timer(p: &Process, which: u64) -> Result<(TimerClock, u32), Errno> {
     match which {
-        0 => Ok((TimerClock::Real, 14)),
-        1 => Ok((TimerClock::Process, 26)),
-        2 => Ok((TimerClock::Process, 27)),
+        0 => Ok((TimerClock::Real, ALRM)),
+        1 => Ok((TimerClock::Process, p.linux.signals.vtalrm)),
+        2 => Ok((TimerClock::Process, p.linux.signals.prof)),
         _ => Err(Errno::Inval),
     }
 }
@@ -96,7 +97,7 @@ fn interval_timer(which: u64) -> Result<(TimerClock, u32), Errno> {
 /// `setitimer(which, new, old)`.
 pub fn setitimer(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [which, new, old, ..] = call.args;
-    let (clock, signal) = interval_timer(which)?;
+    let (clock, signal) = interval_timer(p, which)?;
     let (width, id) = (p.order.word, TimerId::Interval(which));
     let (interval, value) = if new == 0 { (0, 0) } else { pair(p, new, width, 1000)? };
     let was = p.timers.remove(id);
@@ -114,7 +115,7 @@ pub fn setitimer(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 /// `getitimer(which, value)`.
 pub fn getitimer(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [which, addr, ..] = call.args;
-    interval_timer(which)?;
+    interval_timer(p, which)?;
     let timer = p.timers.get(TimerId::Interval(which)).cloned();
     let width = p.order.word;
     tell(p, addr, timer.as_ref(), width, 1000)?;
@@ -128,7 +129,7 @@ pub fn alarm(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let left = p.timers.remove(id).and_then(|was| was.next).map_or(0, |next| next.saturating_sub(now));
     if seconds > 0 {
         let next = Some(now + seconds * SECOND);
-        let notify = Notify::Signal(14, SI_KERNEL, None);
+        let notify = Notify::Signal(ALRM, SI_KERNEL, None);
         p.timers
             .set(id, Timer { clock: TimerClock::Real, wall: false, next, interval: 0, notify, overrun: 0 });
     }
@@ -143,13 +144,13 @@ pub fn timer_create(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [id, event, out, ..] = call.args;
     let (clock, wall) = clock(p, id)?;
     let notify = if event == 0 {
-        Notify::Signal(14, SI_TIMER, None)
+        Notify::Signal(ALRM, SI_TIMER, None)
     } else {
         let word = p.order.word;
         let user = p.user();
         let field = |n: u64| user.u32(event.wrapping_add(word + 4 * n));
         let (signal, how, tid) = (field(0)?, field(1)?, field(2)?);
-        if how != SIGEV_NONE && !(1..=64).contains(&signal) {
+        if how != SIGEV_NONE && !(1..=p.linux.signals.last).contains(&signal) {
             return Err(Errno::Inval.into());
         }
         match how {
@@ -234,7 +235,7 @@ fn get(p: &mut Process, id: TimerId, call: &Call, width: u64) -> Result<u64, Sto
 /// `timerfd_create(clock, flags)`.
 pub fn timerfd_create(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [id, flags, ..] = call.args;
-    let flags = flags as u32;
+    let flags = p.linux.open_flags_from(flags as u32);
     let (clock, wall) = clock(p, id)?;
     if clock != TimerClock::Real || flags & !(O_NONBLOCK | O_CLOEXEC) != 0 {
         return Err(Errno::Inval.into());

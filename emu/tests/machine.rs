@@ -313,15 +313,14 @@ fn registers_have_roles() {
         assert_eq!(m.sp(), 0x1234_5678_9abc_def0 & mask);
         assert_eq!(m.set(Register::Lr, 0x40).is_ok(), target.uses_lr());
         assert_eq!(m.get(Register::Lr).ok(), target.uses_lr().then_some(0x40));
-        assert_eq!(m.set(Register::Thread, 0x7700).is_ok(), target != AnyTarget::I386);
-        assert_eq!(m.get(Register::Thread).is_ok(), target != AnyTarget::I386);
-        assert!(m.get(Register::General(32)).is_err());
+        // 386 has a segment, s390x two registers.
+        let thread = !matches!(target, AnyTarget::I386 | AnyTarget::S390x);
+        assert_eq!(m.set(Register::Thread, 0x7700).is_ok(), thread);
+        assert_eq!(m.get(Register::Thread).is_ok(), thread);
+        assert!(m.get(Register::General(34)).is_err());
         assert_eq!(m.get(Register::General(0)), Ok(0));
-        assert_eq!(m.get(Register::Ctr).is_ok(), target == AnyTarget::Ppc64);
-        m.set_syscall_result(Err(2));
-        assert_ne!(m.get(Register::Flags).unwrap() & (1 << 28) != 0, target != AnyTarget::Ppc64);
-        m.set_syscall_result(Ok(3));
-        assert_eq!(m.get(Register::Guest(heapmatrix_emu::guest::ir::Reg::V0)), Ok(3));
+        let power = matches!(target, AnyTarget::Ppc64 | AnyTarget::Ppc64le);
+        assert_eq!(m.get(Register::Ctr).is_ok(), power);
     }
     assert_eq!(
         Machine::new(AnyTarget::Loong64).unwrap_err(),

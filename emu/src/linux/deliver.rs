@@ -1,12 +1,14 @@
 //! Delivering signals: from a machine's faults and from other threads, to handlers and back.
 
+use heapmatrix_writer::{Addr, Memory};
+
 use super::arch::{Delivery, signals};
 use super::budget::Full;
 use super::errno::Errno;
 use super::process::{ExitStatus, Process, RunError};
 use super::signal::{
-    Action, Cause, ILL_ILLOPC, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL,
-    SIG_DFL, SIG_IGN, Signal, bit,
+    Action, Cause, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIG_DFL,
+    SIG_IGN, Signal, bit,
 };
 use super::thread::{CONTEXT_COST, Interrupted, PID, State, Wait};
 use crate::machine::{Fault, FaultKind};
@@ -40,12 +42,22 @@ impl Process {
             }
             FaultKind::Protected { addr, .. } => Some((signals::SEGV, SEGV_ACCERR, addr)),
             FaultKind::Misaligned { addr, .. } => Some((self.linux.signals.bus, 1, addr)),
-            FaultKind::Illegal => Some((signals::ILL, ILL_ILLOPC, fault.pc)),
-            FaultKind::Exception { number } => (self.linux.exception)(number)
-                .map(|raised| (raised.signal, raised.code, if raised.at_pc { fault.pc } else { 0 })),
+            FaultKind::Illegal => self.raised(None, fault.pc),
+            FaultKind::Exception { number } => self.raised(Some(number), fault.pc),
             FaultKind::Halted => Some((signals::SEGV, SI_KERNEL, 0)),
             _ => None,
         }
+    }
+
+    /// The signal that an exception at an instruction becomes.
+    fn raised(&self, number: Option<u32>, pc: u64) -> Option<(u32, i32, u64)> {
+        let mut instruction = [0; 4];
+        // Shorter ones may lie at the end of memory.
+        for (at, byte) in (pc..).zip(instruction.chunks_mut(1)) {
+            let _ = self.machine.memory().read(Addr(at), byte);
+        }
+        let raised = (self.linux.exception)(number, instruction)?;
+        Some((raised.signal, raised.code, if raised.at_pc { pc } else { 0 }))
     }
 
     /// The end by a signal.
@@ -82,8 +94,7 @@ impl Process {
         let sp = self.machine.sp();
         let Process { machine, linux, descriptors, .. } = self;
         let thread = self.threads.get(self.current).expect("the thread that runs exists");
-        let restorer =
-            if action.flags & SA_RESTORER != 0 { action.restorer } else { linux.sigreturn_addr() };
+        let restorer = if action.flags & SA_RESTORER != 0 { action.restorer } else { linux.sigreturn_addr() };
         let delivery = Delivery {
             linux,
             signal,

@@ -1,13 +1,15 @@
-//! Statically linked ELF executables: what to load, where to start, what lies where.
+//! ELF executables: what to load, where to start, what lies where.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use heapmatrix_writer::target::Names;
 use heapmatrix_writer::{Addr, AnyTarget};
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, Sym};
 use object::{Endian, Endianness, FileKind};
 
+use crate::machine::Machine;
 use crate::memory::{PAGE, Prot};
 
 /// Why a file is not a program that can be run.
@@ -18,28 +20,30 @@ pub enum ElfError {
     #[error("not a valid ELF file: {0}")]
     Malformed(#[from] object::Error),
     /// Not an ELF file at all.
-    #[error("not an ELF file: expected a statically linked Linux executable")]
+    #[error("not an ELF file: expected a Linux executable")]
     NotElf,
-    /// A machine that is not emulated, or one with its bytes the other way round.
-    #[error(
-        "machine {machine} with {bits}-bit {order} ELF is not emulated: expected amd64, 386, arm or ppc64"
-    )]
-    Machine {
-        /// `e_machine`.
-        machine: u16,
-        /// The ELF class.
-        bits: u8,
-        /// The byte order, in words.
-        order: &'static str,
+    /// A machine that is not emulated.
+    #[error("a program for {0}, which is not emulated: there are {names}", names = Names(Machine::ALL))]
+    Machine(String),
+    /// An ABI that is not emulated, of a machine that is.
+    #[error("a program for {target} of the {abi} ABI, which is not emulated: expected the {expected} ABI")]
+    Abi {
+        /// The machine.
+        target: AnyTarget,
+        /// The program's ABI.
+        abi: &'static str,
+        /// What can be run.
+        expected: &'static str,
     },
-    /// A relocatable file, a shared library, a core file or a position-independent executable.
-    #[error(
-        "e_type {0} is not a fixed-position executable: link it statically (CGO_ENABLED=0, -buildmode=exe)"
-    )]
-    Kind(u16),
-    /// The file wants a dynamic linker.
-    #[error("the program needs a dynamic linker: link it statically (CGO_ENABLED=0)")]
-    Dynamic,
+    /// A relocatable file or a core file.
+    #[error("{0}: expected an executable")]
+    Kind(String),
+    /// A shared library: nothing says where it begins.
+    #[error("a shared library without an entry point: expected an executable")]
+    Library,
+    /// The name of the program's interpreter can't be read.
+    #[error("the name of the program's interpreter (PT_INTERP) is damaged")]
+    Interpreter,
     /// A segment that cannot be loaded.
     #[error("segment {index} at {addr:#x}, {size:#x} bytes: {what}")]
     Segment {
@@ -135,6 +139,13 @@ impl SymbolTable {
             as u64
     }
 
+    /// Moves all symbols.
+    fn move_by(&mut self, distance: u64) {
+        let moved = |addr: u64| addr.wrapping_add(distance);
+        self.by_addr.iter_mut().for_each(|symbol| symbol.addr = moved(symbol.addr));
+        self.by_name.values_mut().for_each(|addr| *addr = moved(*addr));
+    }
+
     /// The address of a symbol.
     pub fn addr(&self, name: &str) -> Option<Addr> {
         self.by_name.get(name).copied().map(Addr)
@@ -167,6 +178,10 @@ impl SymbolTable {
 pub struct Program<'a> {
     /// The machine that it runs on.
     pub target: AnyTarget,
+    /// Whether it may be anywhere in memory: then it is at 0 until it is [moved](Program::moved_by).
+    pub movable: bool,
+    /// The path of its dynamic linker, if it has one.
+    pub interpreter: Option<String>,
     /// `e_entry`. On ppc64 with [`Program::descriptors`], the address of a function descriptor.
     pub entry: u64,
     /// Whether function pointers point to descriptors: ppc64's first ABI.
@@ -196,20 +211,43 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// Puts a program that may be anywhere at so many bytes from 0.
+    pub fn moved_by(mut self, distance: u64) -> Self {
+        let moved = |addr: &mut u64| *addr = addr.wrapping_add(distance);
+        self.segments.iter_mut().for_each(|segment| moved(&mut segment.addr));
+        moved(&mut self.entry);
+        moved(&mut self.phdr);
+        self.symbols.move_by(distance);
+        self
+    }
+
+    /// How many bytes of memory its segments take, in whole pages.
+    pub fn image_len(&self) -> u64 {
+        self.segments.iter().map(|s| s.pages().1 - s.pages().0).sum()
+    }
+
     fn parse_class<E: FileHeader<Endian = Endianness>>(data: &'a [u8]) -> Result<Self, ElfError> {
         let header = E::parse(data)?;
         let endian = header.endian()?;
         let target = machine(header, endian)?;
-        match header.e_type(endian) {
-            elf::ET_EXEC => {}
-            other => return Err(ElfError::Kind(other.0)),
+        let movable = match header.e_type(endian) {
+            elf::ET_EXEC => false,
+            elf::ET_DYN => true,
+            elf::ET_REL => return Err(ElfError::Kind("an object file".to_owned())),
+            elf::ET_CORE => return Err(ElfError::Kind("a core file".to_owned())),
+            other => return Err(ElfError::Kind(format!("an ELF file of the unknown type {}", other.0))),
+        };
+        let entry: u64 = header.e_entry(endian).into();
+        if movable && entry == 0 {
+            return Err(ElfError::Library);
         }
+        let mut interpreter = None;
         let headers = header.program_headers(endian, data)?;
         let mut segments = Vec::new();
         for (index, h) in headers.iter().enumerate() {
             match h.p_type(endian) {
-                elf::PT_INTERP => return Err(ElfError::Dynamic),
-                elf::PT_LOAD => segments.extend(segment::<E>(index, h, endian, data)?),
+                elf::PT_INTERP => interpreter = Some(path(h.data(endian, data))?),
+                elf::PT_LOAD => segments.extend(segment::<E>(index, h, endian, data, movable)?),
                 _ => {}
             }
         }
@@ -227,7 +265,9 @@ impl<'a> Program<'a> {
         let phoff: u64 = header.e_phoff(endian).into();
         Ok(Program {
             target,
-            entry: header.e_entry(endian).into(),
+            movable,
+            interpreter,
+            entry,
             // The last two bits of a ppc64 program's flags number its ABI; zero means the first.
             descriptors: target == AnyTarget::Ppc64 && header.e_flags(endian).0 & 3 < 2,
             phdr: address_of_offset(headers, endian, phoff),
@@ -239,22 +279,109 @@ impl<'a> Program<'a> {
     }
 }
 
+/// The machine of a program, if it and the ABI are emulated.
 fn machine<E: FileHeader<Endian = Endianness>>(
     header: &E,
     endian: Endianness,
 ) -> Result<AnyTarget, ElfError> {
-    let (wide, big) = (header.is_type_64(), endian.is_big_endian());
-    match (header.e_machine(endian), wide, big) {
-        (elf::EM_X86_64, true, false) => Ok(AnyTarget::Amd64),
-        (elf::EM_386, false, false) => Ok(AnyTarget::I386),
-        (elf::EM_ARM, false, false) => Ok(AnyTarget::Arm),
-        (elf::EM_PPC64, true, true) => Ok(AnyTarget::Ppc64),
-        (machine, ..) => Err(ElfError::Machine {
-            machine: machine.0,
-            bits: if wide { 64 } else { 32 },
-            order: if big { "big-endian" } else { "little-endian" },
-        }),
+    let (wide, big, flags) = (header.is_type_64(), endian.is_big_endian(), header.e_flags(endian).0);
+    let number = header.e_machine(endian);
+    let target = match (number, wide, big) {
+        (elf::EM_X86_64, true, false) => AnyTarget::Amd64,
+        (elf::EM_386, false, false) => AnyTarget::I386,
+        (elf::EM_ARM, false, false) => AnyTarget::Arm,
+        (elf::EM_AARCH64, true, false) => AnyTarget::Arm64,
+        (elf::EM_PPC64, true, true) => AnyTarget::Ppc64,
+        (elf::EM_PPC64, true, false) => AnyTarget::Ppc64le,
+        (elf::EM_MIPS, false, true) => AnyTarget::Mips,
+        (elf::EM_MIPS, false, false) => AnyTarget::Mipsle,
+        (elf::EM_MIPS, true, true) => AnyTarget::Mips64,
+        (elf::EM_MIPS, true, false) => AnyTarget::Mips64le,
+        (elf::EM_RISCV, true, false) => AnyTarget::Riscv64,
+        (elf::EM_S390, true, true) => AnyTarget::S390x,
+        _ => return Err(ElfError::Machine(unknown(number.0, wide, big))),
+    };
+    match abi(target, flags) {
+        Some((abi, expected)) => Err(ElfError::Abi { target, abi, expected }),
+        None => Ok(target),
     }
+}
+
+/// The ABI that a program's flags name, and the one that is emulated, if they are not the same.
+fn abi(target: AnyTarget, flags: u32) -> Option<(&'static str, &'static str)> {
+    const EF_MIPS_ABI2: u32 = 0x20;
+    const EF_MIPS_ABI: u32 = 0xf000;
+    const EF_MIPS_ABI_O32: u32 = 0x1000;
+    const EF_MIPS_ABI_O64: u32 = 0x2000;
+    const EF_PPC64_ABI: u32 = 3;
+    const EF_RISCV_RVE: u32 = 8;
+    match target {
+        AnyTarget::Mips | AnyTarget::Mipsle if flags & EF_MIPS_ABI2 != 0 => Some(("n32", "o32")),
+        AnyTarget::Mips | AnyTarget::Mipsle => match flags & EF_MIPS_ABI {
+            0 | EF_MIPS_ABI_O32 => None,
+            EF_MIPS_ABI_O64 => Some(("o64", "o32")),
+            _ => Some(("EABI", "o32")),
+        },
+        AnyTarget::Mips64 | AnyTarget::Mips64le => match flags & EF_MIPS_ABI {
+            0 => None,
+            EF_MIPS_ABI_O32 => Some(("o32", "n64")),
+            EF_MIPS_ABI_O64 => Some(("o64", "n64")),
+            _ => Some(("EABI", "n64")),
+        },
+        // Big-endian programs are of either, and zero means the first.
+        AnyTarget::Ppc64 => (flags & EF_PPC64_ABI == 3).then_some(("ELFv3", "ELFv1 or ELFv2")),
+        AnyTarget::Ppc64le => match flags & EF_PPC64_ABI {
+            0 | 2 => None,
+            1 => Some(("ELFv1", "ELFv2")),
+            _ => Some(("ELFv3", "ELFv2")),
+        },
+        AnyTarget::Riscv64 => (flags & EF_RISCV_RVE != 0).then_some(("RV64E", "LP64")),
+        AnyTarget::Amd64
+        | AnyTarget::I386
+        | AnyTarget::Arm
+        | AnyTarget::Arm64
+        | AnyTarget::S390x
+        | AnyTarget::Loong64
+        | AnyTarget::Amd64p32 => None,
+    }
+}
+
+/// What people call a machine that is not emulated.
+fn unknown(number: u16, wide: bool, big: bool) -> String {
+    let order = if big { "big-endian" } else { "little-endian" };
+    let bits = if wide { 64 } else { 32 };
+    let name = match (number, wide) {
+        (2 | 18, false) => "sparc",
+        (43, _) => "sparc64",
+        (3, _) => "386",
+        (4, _) => "m68k",
+        (8 | 10, _) => "mips",
+        (15, _) => "parisc",
+        (20, _) => "powerpc",
+        (21, _) => "ppc64",
+        (22, false) => "s390",
+        (22, true) => "s390x",
+        (40, _) => "arm",
+        (42, _) => "sh",
+        (50, _) => "ia64",
+        (62, false) => "x32, amd64 with pointers of 32 bits",
+        (62, true) => "amd64",
+        (183, _) => "arm64",
+        (243, _) => "riscv",
+        (252, _) => "csky",
+        (258, true) => return "loong64".to_owned(),
+        (258, false) => "loongarch",
+        (0x9026, _) => "alpha",
+        _ => return format!("the unknown machine {number} ({bits}-bit {order})"),
+    };
+    format!("{name} ({bits}-bit {order})")
+}
+
+/// The path in `PT_INTERP`, which ends with a zero.
+fn path(bytes: Result<&[u8], ()>) -> Result<String, ElfError> {
+    let bytes = bytes.map_err(|()| ElfError::Interpreter)?;
+    let text = bytes.strip_suffix(&[0]).and_then(|path| std::str::from_utf8(path).ok());
+    text.filter(|path| path.starts_with('/')).map(str::to_owned).ok_or(ElfError::Interpreter)
 }
 
 /// A segment to load, or nothing if it is empty.
@@ -263,6 +390,7 @@ fn segment<'a, E: FileHeader<Endian = Endianness>>(
     header: &E::ProgramHeader,
     endian: Endianness,
     data: &'a [u8],
+    movable: bool,
 ) -> Result<Option<Segment<'a>>, ElfError> {
     let addr: u64 = header.p_vaddr(endian).into();
     let size: u64 = header.p_memsz(endian).into();
@@ -274,7 +402,7 @@ fn segment<'a, E: FileHeader<Endian = Endianness>>(
     if bytes.len() as u64 > size {
         return Err(error("it has more bytes in the file than in memory"));
     }
-    if addr < PAGE || addr.checked_add(size).is_none_or(|end| end > 1 << 47) {
+    if addr < PAGE && !movable || addr.checked_add(size).is_none_or(|end| end > 1 << 47) {
         return Err(error("it lies outside the addresses of a process"));
     }
     let flags = header.p_flags(endian);
@@ -333,4 +461,85 @@ fn symbols<E: FileHeader<Endian = Endianness>>(
         }
     }
     Ok(SymbolTable::new(symbols, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The head of an ELF file, which says what it is for.
+    fn head(class: u8, big: bool, machine: u16, flags: u32) -> Vec<u8> {
+        let int = |value: u32, len: usize| {
+            let bytes = value.to_be_bytes()[4 - len..].to_vec();
+            if big { bytes } else { bytes.into_iter().rev().collect() }
+        };
+        let mut file = vec![0x7f, b'E', b'L', b'F', class, if big { 2 } else { 1 }, 1];
+        file.resize(16, 0);
+        file.extend([int(2, 2), int(machine.into(), 2), int(1, 4)].concat());
+        // Entry, program headers, section headers.
+        file.resize(if class == 2 { 48 } else { 36 }, 0);
+        file.extend(int(flags, 4));
+        file.resize(if class == 2 { 64 } else { 52 }, 0);
+        file
+    }
+
+    #[test]
+    fn programs_of_other_machines_are_told_their_name() {
+        for (class, big, machine, says) in [
+            (2, false, 258, "a program for loong64, which is not emulated: there are amd64, 386, arm,"),
+            (2, true, 183, "for arm64 (64-bit big-endian)"),
+            (1, true, 40, "for arm (32-bit big-endian)"),
+            (1, false, 62, "for x32, amd64 with pointers of 32 bits"),
+            (1, true, 20, "for powerpc (32-bit big-endian)"),
+            (1, true, 22, "for s390 (32-bit big-endian)"),
+            (1, false, 243, "for riscv (32-bit little-endian)"),
+            (2, true, 43, "for sparc64 (64-bit big-endian)"),
+            (2, false, 999, "for the unknown machine 999 (64-bit little-endian)"),
+        ] {
+            let error = Program::parse(&head(class, big, machine, 0)).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn programs_of_other_abis_are_told_which() {
+        for (class, big, machine, flags, says) in [
+            (
+                1,
+                true,
+                8,
+                0x6000_0020,
+                Some("for mips of the n32 ABI, which is not emulated: expected the o32 ABI"),
+            ),
+            (1, false, 8, 0x2000, Some("for mipsle of the o64 ABI")),
+            (1, false, 8, 0x7000_1007, None),
+            (
+                2,
+                true,
+                8,
+                0x1000,
+                Some("for mips64 of the o32 ABI, which is not emulated: expected the n64 ABI"),
+            ),
+            (2, false, 8, 0x2000_0000, None),
+            (
+                2,
+                false,
+                21,
+                1,
+                Some("for ppc64le of the ELFv1 ABI, which is not emulated: expected the ELFv2 ABI"),
+            ),
+            (2, false, 21, 2, None),
+            (2, true, 21, 1, None),
+            (2, true, 21, 2, None),
+            (2, false, 243, 8, Some("for riscv64 of the RV64E ABI")),
+            (2, false, 243, 4, None),
+            (2, true, 22, 0, None),
+        ] {
+            let error = Program::parse(&head(class, big, machine, flags)).unwrap_err();
+            match says {
+                Some(says) => assert!(error.to_string().contains(says), "{error}"),
+                None => assert!(matches!(error, ElfError::Empty), "{machine} {flags:#x}: {error}"),
+            }
+        }
+    }
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::arch;
+use heapmatrix_writer::AnyTarget;
+
+use super::arch::{self, Entry};
 use super::budget::Budget;
 use super::clock::{Clock, Random};
 use super::elf::{ElfError, Program};
+use super::errno::Errno;
 use super::fd::Descriptors;
+use super::fs::{Files, Kind};
 use super::futex::Futexes;
 use super::host::Host;
 use super::input::standard;
@@ -39,6 +43,20 @@ pub enum LoadError {
     /// There is no such machine.
     #[error(transparent)]
     Machine(#[from] NewError),
+    /// It has a dynamic linker, and nobody says where that is.
+    #[error(
+        "the program needs the dynamic linker {0} and its libraries: name a folder that has them with --sysroot, or \
+         link it statically (Go: CGO_ENABLED=0 and no -buildmode=pie)"
+    )]
+    Interpreter(String),
+    /// Its dynamic linker can't be used.
+    #[error("the program's dynamic linker {path} {why}")]
+    BadInterpreter {
+        /// Its path in the sysroot.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Its image does not fit.
     #[error("cannot load the program's image: {0}")]
     Memory(#[from] MemoryError),
@@ -69,7 +87,7 @@ pub enum LoadError {
 }
 
 impl Process {
-    /// Loads a statically linked ELF program.
+    /// Loads an ELF program.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -79,8 +97,14 @@ impl Process {
         let mut machine = Machine::new(target)?;
         let linux = arch::of(target).ok_or(NewError::Unsupported(target))?;
 
-        let image: u64 = program.segments.iter().map(|s| s.pages().1 - s.pages().0).sum();
-        let needed = image + STACK_SIZE + program.symbols.cost();
+        if program.movable {
+            program = program.moved_by(linux.addresses.image);
+        }
+        let interpreter = match program.interpreter.take() {
+            Some(path) if options.sysroot.is_none() => return Err(LoadError::Interpreter(path)),
+            other => other,
+        };
+        let needed = program.image_len() + STACK_SIZE + program.symbols.cost();
         let limit = options.max_memory;
         let too_large = |_| LoadError::TooLarge { needed, limit };
         let budget = Budget::new(limit);
@@ -94,8 +118,9 @@ impl Process {
             }
         }
 
+        let base = if interpreter.is_some() { linux.addresses.mmap } else { 0 };
         let mut random = Random::new(SEED);
-        let stack = InitialStack::new(linux, &program, &options.args, &options.env, &mut random);
+        let stack = InitialStack::new(linux, &program, base, &options.args, &options.env, &mut random);
         if stack.bytes.len() as u64 > STACK_SIZE / 2 {
             return Err(LoadError::Arguments(stack.bytes.len()));
         }
@@ -104,12 +129,22 @@ impl Process {
         machine.memory_mut().write(stack.sp, &stack.bytes)?;
 
         let segments = Segments::set_up(&mut machine).map_err(|e| LoadError::Engine(e.to_string()))?;
-        (linux.start)(&mut machine, &program, stack.sp)?;
-        let space = Space::new(&linux.addresses, image_end, machine.memory(), budget.clone()).map_err(too_large)?;
 
         let clock = Clock::default();
-        let mut fds = Descriptors::default();
         let (files, cwd) = files(&options, budget.clone(), elf, stack.auxv, clock.wall() as i64)?;
+        let (mut entry, mut descriptors) = (program.entry, program.descriptors);
+        if let Some(path) = &interpreter {
+            let bytes = contents(&files, path, limit)?;
+            let linker = linker(path, &bytes, target)?.moved_by(base);
+            drop(budget.take(needed + linker.image_len()).map_err(too_large)?);
+            load_segments(machine.memory_mut(), &linker)?;
+            (entry, descriptors) = (linker.entry, linker.descriptors);
+        }
+        (linux.start)(&mut machine, Entry { addr: entry, descriptors, sp: stack.sp })?;
+        let space =
+            Space::new(&linux.addresses, image_end, machine.memory(), budget.clone()).map_err(too_large)?;
+
+        let mut fds = Descriptors::default();
         let input = standard(&files, &mut fds, &mut *host).map_err(|_| no_room(options.max_memory))?;
 
         Ok(Process {
@@ -154,4 +189,42 @@ impl Process {
             time: Duration::ZERO,
         })
     }
+}
+
+/// What is in a file of the program's.
+fn contents(files: &Files, path: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let bad = |why: &str| LoadError::BadInterpreter { path: path.to_owned(), why: why.to_owned() };
+    let node = files.lookup(&files.root(), path.as_bytes(), true).map_err(|errno| {
+        bad(match errno {
+            Errno::NoEnt | Errno::NotDir => "is not in the folder that --sysroot names",
+            _ => "can't be opened",
+        })
+    })?;
+    let size = node.size();
+    if size > limit {
+        return Err(LoadError::TooLarge { needed: size, limit });
+    }
+    let Kind::Host(file) = &node.kind else { return Err(bad("is not a file")) };
+    let mut bytes = vec![0; size as usize];
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read(done as u64, &mut bytes[done..]) {
+            Ok(0) | Err(_) => return Err(bad("can't be read")),
+            Ok(read) => done += read,
+        }
+    }
+    Ok(bytes)
+}
+
+/// A dynamic linker, parsed: a program of the same machine that may be anywhere, and needs no other.
+fn linker<'a>(path: &str, bytes: &'a [u8], target: AnyTarget) -> Result<Program<'a>, LoadError> {
+    let bad = |why: String| LoadError::BadInterpreter { path: path.to_owned(), why };
+    let linker = Program::parse(bytes).map_err(|error| bad(format!("is {error}")))?;
+    if linker.target != target {
+        return Err(bad(format!("is for {}, and the program for {target}", linker.target)));
+    }
+    if !linker.movable || linker.interpreter.is_some() {
+        return Err(bad("is no dynamic linker".to_owned()));
+    }
+    Ok(linker)
 }

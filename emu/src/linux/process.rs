@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,9 @@ pub struct Options {
     pub cwd: String,
     /// What it may read of the host's files.
     pub mounts: Vec<Mount>,
+    /// A folder of the host's that has the program's dynamic linker and libraries. All that is in it lies at the root
+    /// of the program's files, but what the system itself has there.
+    pub sysroot: Option<PathBuf>,
     /// Says by its first bytes, 64 at most, whether a file is kept that the program deletes
     /// ([`Process::deleted`]).
     pub keep: Option<fn(&[u8]) -> bool>,
@@ -69,6 +73,7 @@ impl Default for Options {
             path: "/program".to_owned(),
             cwd: "/".to_owned(),
             mounts: Vec::new(),
+            sysroot: None,
             keep: None,
             max_memory: 4 << 30,
             max_instructions: u64::MAX,

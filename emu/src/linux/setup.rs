@@ -1,5 +1,7 @@
 //! What a program finds when it starts: its image in memory, its files.
 
+use std::path::Path;
+
 use super::budget::Budget;
 use super::elf::Program;
 use super::errno::Errno;
@@ -24,7 +26,8 @@ pub fn files(
     let full = |_| no_room(options.max_memory);
     let files = Files::new(budget, now, options.keep).map_err(full)?;
     // The shorter path first: of mounts within each other the longer one lies over the shorter one.
-    let mut mounts: Vec<&Mount> = options.mounts.iter().collect();
+    let system = options.sysroot.as_deref().map(sysroot).transpose()?.unwrap_or_default();
+    let mut mounts: Vec<&Mount> = system.iter().chain(&options.mounts).collect();
     mounts.sort_by_key(|mount| mount.guest.trim_end_matches('/').len());
     for mount in mounts {
         files.mount(mount).map_err(|errno| LoadError::Mount {
@@ -60,6 +63,23 @@ pub fn files(
     files.fix(&options.path, elf, 0o555).map_err(|_| in_the_way(&options.path))?;
     let cwd = files.folders(&options.cwd).map_err(|_| in_the_way(&options.cwd))?;
     Ok((files, cwd))
+}
+
+/// What a folder puts at the root of the program's files.
+fn sysroot(folder: &Path) -> Result<Vec<Mount>, LoadError> {
+    /// What the system has there itself.
+    const OWN: [&str; 4] = ["dev", "proc", "sys", "tmp"];
+    let bad = |why| LoadError::Mount { path: folder.display().to_string(), why };
+    let entries = std::fs::read_dir(folder).map_err(|_| bad("it is no folder that can be read"))?;
+    let mut mounts = Vec::new();
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let host = entry.path();
+        if !OWN.contains(&name.as_str()) && (host.is_dir() || host.is_file()) {
+            mounts.push(Mount { guest: format!("/{name}"), host });
+        }
+    }
+    Ok(mounts)
 }
 
 /// Maps the program's segments and fills them; returns the end of the last.

@@ -14,6 +14,7 @@ mod at {
     pub const PHDR: u64 = 3;
     pub const PHENT: u64 = 4;
     pub const PHNUM: u64 = 5;
+    pub const BASE: u64 = 7;
     pub const PAGESZ: u64 = 6;
     pub const ENTRY: u64 = 9;
     pub const UID: u64 = 11;
@@ -41,10 +42,11 @@ pub struct InitialStack {
 }
 
 impl InitialStack {
-    /// Lays out the stack of a program. Strings lie at the top, the vectors below them.
+    /// Lays out the stack of a program whose interpreter, if it has one, lies at `interpreter`. Strings lie at the top, the vectors below them.
     pub fn new(
         linux: &Linux,
         program: &Program<'_>,
+        interpreter: u64,
         args: &[String],
         env: &[String],
         random: &mut Random,
@@ -70,6 +72,7 @@ impl InitialStack {
             (at::PHENT, program.phent),
             (at::PHNUM, program.phnum),
             (at::PAGESZ, PAGE),
+            (at::BASE, interpreter),
             (at::ENTRY, program.entry),
             (at::UID, 1000),
             (at::EUID, 1000),
@@ -117,6 +120,8 @@ mod tests {
         for linux in AnyTarget::ALL.iter().copied().filter_map(arch::of) {
             let program = Program {
                 target: linux.target,
+                movable: false,
+                interpreter: None,
                 entry: 0x1234,
                 descriptors: false,
                 segments: Vec::new(),
@@ -126,7 +131,7 @@ mod tests {
                 symbols: SymbolTable::default(),
             };
             let (args, env) = (["prog".to_owned(), "-x".to_owned()], ["A=b".to_owned()]);
-            let stack = InitialStack::new(linux, &program, &args, &env, &mut Random::new(1));
+            let stack = InitialStack::new(linux, &program, 0, &args, &env, &mut Random::new(1));
             assert!(stack.sp.is_multiple_of(16));
             let order = linux.order;
             let word = |i: u64| {
@@ -142,9 +147,9 @@ mod tests {
                 (2, "prog".into(), "-x".into(), 0)
             );
             assert_eq!((string(word(4)), word(5)), ("A=b".to_owned(), 0));
-            let auxv: Vec<(u64, u64)> = (0..17).map(|i| (word(6 + 2 * i), word(7 + 2 * i))).collect();
+            let auxv: Vec<(u64, u64)> = (0..18).map(|i| (word(6 + 2 * i), word(7 + 2 * i))).collect();
             assert!(auxv.contains(&(at::PAGESZ, 4096)) && auxv.contains(&(at::ENTRY, 0x1234)));
-            assert_eq!(auxv[16], (0, 0));
+            assert_eq!(auxv[17], (0, 0));
             let random = auxv.iter().find(|e| e.0 == at::RANDOM).unwrap().1;
             assert!(random >= stack.sp && random + 16 <= linux.addresses.stack_top);
         }

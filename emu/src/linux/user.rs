@@ -1,6 +1,6 @@
 //! The guest's structures in guest memory, as a kernel reads and writes them.
 
-use heapmatrix_writer::{Addr, AnyTarget, Memory};
+use heapmatrix_writer::{Addr, Memory};
 
 use super::errno::Errno;
 use crate::memory::{GuestMemory, Prot};
@@ -22,11 +22,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order of a target.
-    pub fn of(target: AnyTarget) -> Self {
-        Order { word: target.ptr_size(), big: target.big_endian() }
-    }
-
     /// An integer from its bytes.
     pub fn decode(self, bytes: &[u8]) -> u64 {
         let join = |value: u64, &byte: &u8| value << 8 | u64::from(byte);

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode};
 
-use super::arch::{Arch, Encoding, Interrupt, Syscall, x86_trap_code};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced, x86_trap_code};
 use super::hooks;
 
 pub(super) static ARCH: Arch = Arch {
@@ -14,7 +14,7 @@ pub(super) static ARCH: Arch = Arch {
     pc: X86::RIP as i32,
     sp: X86::RSP as i32,
     lr: None,
-    flags: X86::RFLAGS as i32,
+    flags: Some(X86::RFLAGS as i32),
     ctr: None,
     xer: None,
     general: &[
@@ -44,18 +44,6 @@ pub(super) static ARCH: Arch = Arch {
         X86::RDI as i32,
     ],
     thread: Some(X86::FS_BASE as i32),
-    syscall: Syscall {
-        number: X86::RAX as i32,
-        args: [
-            X86::RDI as i32,
-            X86::RSI as i32,
-            X86::RDX as i32,
-            X86::R10 as i32,
-            X86::R8 as i32,
-            X86::R9 as i32,
-        ],
-        result: X86::RAX as i32,
-    },
     encoding: Encoding::X86 { bits: 64 },
     rests: false,
     // `syscall` reaches the host by its own hook and raises no interrupt.
@@ -64,6 +52,8 @@ pub(super) static ARCH: Arch = Arch {
         hooks::on_time_stamp::<true>(engine)
     },
     interrupt: |_| Interrupt::Exception,
-    exception_skid: 0,
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Exact,
+    replace: nothing_replaced,
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
 };

@@ -3,6 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
+use super::fault::FaultKind;
 use super::hooks::State;
 
 /// An architecture: which registers have which role, and how the engine behaves on it.
@@ -17,18 +18,18 @@ pub(super) struct Arch {
     pub sp: i32,
     /// The link register, on machines that have one.
     pub lr: Option<i32>,
-    /// Condition codes: RFLAGS, EFLAGS, CPSR, NZCV, CR.
-    pub flags: i32,
+    /// Condition codes, on machines that have them: RFLAGS, EFLAGS, CPSR, NZCV, CR, the program status word.
+    pub flags: Option<i32>,
     /// The count register and the fixed-point exception register of Power.
     pub ctr: Option<i32>,
     pub xer: Option<i32>,
-    /// General registers in the order of the architecture's own numbering.
+    /// General registers in the order of the architecture's own numbering; after them those that a signal handler
+    /// finds saved with them.
     pub general: &'static [i32],
     /// The guest program's V0 to V5.
     pub guest: [i32; 6],
     /// What holds the address of the thread's own storage, where that is a register.
     pub thread: Option<i32>,
-    pub syscall: Syscall,
     pub encoding: Encoding,
     /// Whether it has hints to take a rest (yield, wait, low priority) at which the engine stops.
     pub rests: bool,
@@ -36,8 +37,13 @@ pub(super) struct Arch {
     pub start: fn(&mut Unicorn<'static, State>) -> Result<(), uc_error>,
     /// What an interrupt of the engine means.
     pub interrupt: fn(u32) -> Interrupt,
-    /// Bytes by which the engine's PC is past the instruction that raised an exception.
-    pub exception_skid: u64,
+    /// Bytes by which the engine's PC is before the end of a trap.
+    pub trap_skid: u64,
+    /// Where the engine's PC is when an instruction has raised an exception.
+    pub exception_pc: ExceptionPc,
+    /// Executes an instruction that the engine says does not exist, where it must be replaced: what it leaves in
+    /// which general register, or nothing if it really does not exist.
+    pub replace: fn(u32, u64) -> Option<(usize, u64)>,
     /// The code of the trap whose instruction ends at the end of these bytes.
     pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
 }
@@ -49,17 +55,30 @@ pub(super) enum Encoding {
     Fixed { bytes: u64 },
     /// As the x86 decoder of this mode says.
     X86 { bits: u32 },
+    /// Two bytes or four, as the first byte says.
+    Riscv,
+    /// Two bytes, four or six, as the first byte says.
+    S390x,
+}
+
+/// Where the engine's PC is at an exception.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ExceptionPc {
+    /// At the instruction.
+    Exact,
+    /// So many bytes further.
+    Past(u64),
+    /// Anywhere: the instruction is the last in its block that can raise such an exception.
+    Lost(fn(u32, FaultKind) -> bool),
+}
+
+/// No instruction is replaced.
+pub(super) fn nothing_replaced(_: u32, _: u64) -> Option<(usize, u64)> {
+    None
 }
 
 /// The most bytes that a trap and its code take.
 pub(super) const TRAP_BYTES: usize = 8;
-
-/// The registers of a Linux system call.
-pub(super) struct Syscall {
-    pub number: i32,
-    pub args: [i32; 6],
-    pub result: i32,
-}
 
 /// The meaning of an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterARM as Arm;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, Interrupt, Syscall};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
 use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
@@ -14,7 +14,7 @@ pub(super) static ARCH: Arch = Arch {
     pc: Arm::PC as i32,
     sp: Arm::SP as i32,
     lr: Some(Arm::LR as i32),
-    flags: Arm::CPSR as i32,
+    flags: Some(Arm::CPSR as i32),
     ctr: None,
     xer: None,
     general: &[
@@ -38,23 +38,13 @@ pub(super) static ARCH: Arch = Arch {
     guest: [Arm::R0 as i32, Arm::R1 as i32, Arm::R2 as i32, Arm::R3 as i32, Arm::R4 as i32, Arm::R5 as i32],
     // TPIDRURO, which the kernel sets and the process reads.
     thread: Some(Arm::C13_C0_3 as i32),
-    syscall: Syscall {
-        number: Arm::R7 as i32,
-        args: [
-            Arm::R0 as i32,
-            Arm::R1 as i32,
-            Arm::R2 as i32,
-            Arm::R3 as i32,
-            Arm::R4 as i32,
-            Arm::R5 as i32,
-        ],
-        result: Arm::R0 as i32,
-    },
     encoding: Encoding::Fixed { bytes: 4 },
     rests: true,
     start,
     interrupt: |number| if number == EXCP_SWI { Interrupt::Trap } else { Interrupt::Exception },
-    exception_skid: 0,
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Exact,
+    replace: nothing_replaced,
     // svc #code: cond=1110 1111 imm24, of which sixteen bits are used
     trap_code: |bytes| match *bytes {
         [.., lo, hi, 0, 0xef] => Some(u16::from_le_bytes([lo, hi])),

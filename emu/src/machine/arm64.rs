@@ -3,7 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{Arch as UcArch, Arm64Insn, Mode, RegisterARM64 as A64, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, Interrupt, Syscall};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
 use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
@@ -14,7 +14,7 @@ pub(super) static ARCH: Arch = Arch {
     pc: A64::PC as i32,
     sp: A64::SP as i32,
     lr: Some(A64::X30 as i32),
-    flags: A64::NZCV as i32,
+    flags: Some(A64::NZCV as i32),
     ctr: None,
     xer: None,
     general: &[
@@ -53,18 +53,6 @@ pub(super) static ARCH: Arch = Arch {
     ],
     guest: [A64::X0 as i32, A64::X1 as i32, A64::X2 as i32, A64::X3 as i32, A64::X4 as i32, A64::X5 as i32],
     thread: Some(A64::TPIDR_EL0 as i32),
-    syscall: Syscall {
-        number: A64::X8 as i32,
-        args: [
-            A64::X0 as i32,
-            A64::X1 as i32,
-            A64::X2 as i32,
-            A64::X3 as i32,
-            A64::X4 as i32,
-            A64::X5 as i32,
-        ],
-        result: A64::X0 as i32,
-    },
     encoding: Encoding::Fixed { bytes: 4 },
     rests: true,
     start,
@@ -73,7 +61,9 @@ pub(super) static ARCH: Arch = Arch {
         EXCP_UDEF => Interrupt::Illegal,
         _ => Interrupt::Exception,
     },
-    exception_skid: 0,
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Exact,
+    replace: nothing_replaced,
     // svc #code: 11010100000 imm16 00001
     trap_code: |&[.., a, b, c, d]| {
         let insn = u32::from_le_bytes([a, b, c, d]);

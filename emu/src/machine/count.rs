@@ -55,7 +55,7 @@ impl Count {
     pub fn new(encoding: Encoding) -> Rc<Self> {
         let places = match encoding {
             Encoding::Fixed { .. } => 0,
-            Encoding::X86 { .. } => KNOWN,
+            Encoding::X86 { .. } | Encoding::Riscv | Encoding::S390x => KNOWN,
         };
         Rc::new(Count {
             encoding,
@@ -105,6 +105,11 @@ impl Count {
         self.block.set((0, 0));
     }
 
+    /// The address and length of the block that was entered last.
+    pub fn block(&self) -> (u64, u32) {
+        self.block.get()
+    }
+
     /// Whether the block that was entered last has been executed to its end, which is at `pc`.
     pub fn completed(&self, pc: u64) -> bool {
         let (addr, bytes) = self.block.get();
@@ -121,7 +126,7 @@ impl Count {
         }
         let rest = match self.encoding {
             Encoding::Fixed { bytes } => (end - pc) / bytes,
-            Encoding::X86 { bits } => instructions(engine, bits, pc, (end - pc) as usize).into(),
+            varying => instructions(engine, varying, pc, (end - pc) as usize).into(),
         };
         self.clock.set(self.clock.get().saturating_sub(rest));
         self.leave();
@@ -131,19 +136,19 @@ impl Count {
         (addr ^ (addr >> 13)) as usize & (KNOWN - 1)
     }
 
-    /// How many instructions an x86 block has that is about to be executed.
+    /// How many instructions a block has that is about to be executed, where they vary in length.
     #[inline]
-    fn known(&self, engine: *mut uc_engine, bits: u32, addr: u64, bytes: u32) -> u32 {
+    fn known(&self, engine: *mut uc_engine, addr: u64, bytes: u32) -> u32 {
         let place = &self.known[Count::place(addr)];
         match place.get() {
             known if known.addr == addr && known.bytes == bytes => known.instructions,
-            _ => self.learn(engine, bits, addr, bytes),
+            _ => self.learn(engine, addr, bytes),
         }
     }
 
     #[cold]
-    fn learn(&self, engine: *mut uc_engine, bits: u32, addr: u64, bytes: u32) -> u32 {
-        let instructions = instructions(engine, bits, addr, bytes as usize);
+    fn learn(&self, engine: *mut uc_engine, addr: u64, bytes: u32) -> u32 {
+        let instructions = instructions(engine, self.encoding, addr, bytes as usize);
         self.known[Count::place(addr)].set(Known { addr, bytes, instructions });
         instructions
     }
@@ -164,9 +169,8 @@ impl Count {
 /// Has the engine count blocks, and stop before the one that begins at the limit.
 pub(super) fn on_block<S>(engine: &mut Unicorn<'static, S>, count: &Rc<Count>) -> Result<(), uc_error> {
     let callback: Block = match count.encoding {
-        Encoding::Fixed { .. } => enter::<0>,
-        Encoding::X86 { bits: 32 } => enter::<32>,
-        Encoding::X86 { .. } => enter::<64>,
+        Encoding::Fixed { .. } => enter::<true>,
+        Encoding::X86 { .. } | Encoding::Riscv | Encoding::S390x => enter::<false>,
     };
     let mut id = 0;
     // SAFETY: the callback has the type that the engine wants of one for blocks. The counter is owned by the
@@ -187,11 +191,11 @@ pub(super) fn on_block<S>(engine: &mut Unicorn<'static, S>, count: &Rc<Count>) -
 
 type Block = unsafe extern "C" fn(*mut uc_engine, u64, u32, *mut c_void);
 
-/// Counts a block as it begins: of x86 with so many bits, or of instructions of four bytes if zero.
+/// Counts a block as it begins, whose instructions all have four bytes or vary.
 ///
 /// # Safety
 /// `count` must point to a [`Count`], and `engine` to an engine that is in a hook.
-unsafe extern "C" fn enter<const BITS: u32>(
+unsafe extern "C" fn enter<const FOUR: bool>(
     engine: *mut uc_engine,
     addr: u64,
     bytes: u32,
@@ -204,20 +208,45 @@ unsafe extern "C" fn enter<const BITS: u32>(
         return count.at_bar(engine);
     }
     count.block.set((addr, bytes));
-    let instructions = if BITS == 0 { bytes / 4 } else { count.known(engine, BITS, addr, bytes) };
+    let instructions = if FOUR { bytes / 4 } else { count.known(engine, addr, bytes) };
     count.clock.set(done + u64::from(instructions));
 }
 
-/// The number of x86 instructions in the `len` bytes of a block from `pc` to its end.
+/// The number of instructions in the `len` bytes of a block from `pc` to its end.
 ///
 /// The engine could be asked for a whole block, but of a part only by having it translate from `pc` on, which
 /// need not end where the block does, nor before memory does.
-fn instructions(engine: *mut uc_engine, bits: u32, pc: u64, len: usize) -> u32 {
+fn instructions(engine: *mut uc_engine, encoding: Encoding, pc: u64, len: usize) -> u32 {
     let mut code = [0; LONGEST];
     let code = &mut code[..len.min(LONGEST)];
     // What has been translated is there, so this does not fail.
     // SAFETY: the buffer is as long as is said.
     let _ = unsafe { uc_mem_read(engine, pc, code.as_mut_ptr().cast(), code.len() as u64) };
+    match encoding {
+        Encoding::Fixed { bytes } => (len as u64 / bytes) as u32,
+        Encoding::X86 { bits } => x86_instructions(bits, pc, code),
+        // The last two bits are set of those that have four bytes.
+        Encoding::Riscv => steps(code, |first| if first & 3 == 3 { 4 } else { 2 }),
+        // The first two bits are clear of those that have two bytes, and set of those that have six.
+        Encoding::S390x => steps(code, |first| match first >> 6 {
+            0 => 2,
+            3 => 6,
+            _ => 4,
+        }),
+    }
+}
+
+/// How many instructions there are whose first byte says how long they are.
+fn steps(code: &[u8], length: fn(u8) -> usize) -> u32 {
+    let (mut at, mut count) = (0, 0);
+    while let Some(&first) = code.get(at) {
+        at += length(first);
+        count += 1;
+    }
+    count
+}
+
+fn x86_instructions(bits: u32, pc: u64, code: &[u8]) -> u32 {
     let mut decoder = Decoder::with_ip(bits, code, pc, DecoderOptions::NONE);
     let mut count = 0;
     while decoder.can_decode() {

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
-use super::arch::{Arch, Encoding, Interrupt, Syscall, x86_trap_code};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced, x86_trap_code};
 use super::{Machine, hooks};
 
 pub(super) static ARCH: Arch = Arch {
@@ -14,7 +14,7 @@ pub(super) static ARCH: Arch = Arch {
     pc: X86::EIP as i32,
     sp: X86::ESP as i32,
     lr: None,
-    flags: X86::EFLAGS as i32,
+    flags: Some(X86::EFLAGS as i32),
     ctr: None,
     xer: None,
     general: &[
@@ -37,23 +37,13 @@ pub(super) static ARCH: Arch = Arch {
     ],
     // Threads find their storage through a segment: see `Machine::set_segment`.
     thread: None,
-    syscall: Syscall {
-        number: X86::EAX as i32,
-        args: [
-            X86::EBX as i32,
-            X86::ECX as i32,
-            X86::EDX as i32,
-            X86::ESI as i32,
-            X86::EDI as i32,
-            X86::EBP as i32,
-        ],
-        result: X86::EAX as i32,
-    },
     encoding: Encoding::X86 { bits: 32 },
     rests: false,
     start: hooks::on_time_stamp::<false>,
     interrupt: |number| if number == 0x80 { Interrupt::Trap } else { Interrupt::Exception },
-    exception_skid: 0,
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Exact,
+    replace: nothing_replaced,
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),
 };
 

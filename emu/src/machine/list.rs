@@ -4,7 +4,7 @@
 use heapmatrix_writer::AnyTarget;
 
 use super::arch::Arch;
-use super::{Machine, amd64, arm, arm64, i386, ppc64};
+use super::{Machine, amd64, arm, arm64, i386, mips, ppc64, riscv64, s390x};
 
 /// Hands the list to a macro: `machine_list!([callback] arguments)` is
 /// `callback! { {machines that have synthetic worlds} {those that have none} arguments }`, each machine as
@@ -20,10 +20,17 @@ macro_rules! machine_list {
                 amd64 Amd64 amd64::ARCH;
                 i386 I386 i386::ARCH;
                 arm Arm arm::ARCH;
-                ppc64 Ppc64 ppc64::ARCH;
+                ppc64 Ppc64 ppc64::PPC64;
             }
             {
                 arm64 Arm64 arm64::ARCH;
+                mips Mips mips::MIPS;
+                mipsle Mipsle mips::MIPSLE;
+                mips64 Mips64 mips::MIPS64;
+                mips64le Mips64le mips::MIPS64LE;
+                ppc64le Ppc64le ppc64::PPC64LE;
+                riscv64 Riscv64 riscv64::ARCH;
+                s390x S390x s390x::ARCH;
             }
             $($arguments)*
         }
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn machines_without_an_engine_are_told_which_have_one() {
         let error = Machine::new(AnyTarget::Loong64).unwrap_err();
-        let (start, end) = ("no emulated machine for loong64: there are amd64, 386, arm, ", " and arm64");
+        let (start, end) = ("no emulated machine for loong64: there are amd64, 386, arm, ", " and s390x");
         assert!(error.to_string().starts_with(start) && error.to_string().ends_with(end), "{error}");
     }
 }

@@ -22,8 +22,11 @@ mod fault;
 mod hooks;
 mod i386;
 mod list;
+mod mips;
 mod ppc64;
 mod registers;
+mod riscv64;
+mod s390x;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +38,7 @@ use heapmatrix_writer::target::Names;
 use unicorn_engine::{TlbType, UcHookId, Unicorn, uc_error};
 
 use crate::memory::GuestMemory;
-use arch::{Arch, TRAP_BYTES};
+use arch::{Arch, ExceptionPc, TRAP_BYTES};
 use hooks::{State, Stop};
 
 pub use heapmatrix_writer::AnyTarget;
@@ -247,12 +250,20 @@ impl Machine {
         let outcome = loop {
             let outcome = self.start(pc);
             pc = self.pc();
-            if !self.rested(outcome, pc) {
+            if let Some(next) = self.replaced() {
+                pc = next;
+            } else if !self.rested(outcome, pc) {
                 break outcome;
             }
         };
         match (outcome, self.engine.get_data_mut().stop.take()) {
-            (Ok(()), Some(Stop::Trap)) => Ok(Exit::Trap { pc }),
+            (Ok(()), Some(Stop::Trap)) => {
+                let pc = pc.wrapping_add(self.arch.trap_skid);
+                if self.arch.trap_skid != 0 {
+                    self.set_pc(pc);
+                }
+                Ok(Exit::Trap { pc })
+            }
             (Ok(()), Some(Stop::Limit)) => Ok(Exit::Limit { pc }),
             (Ok(()), Some(Stop::Breakpoint)) => {
                 self.stopped_at(pc);
@@ -357,10 +368,52 @@ impl Machine {
 
     /// A fault that came as an exception, behind whose instruction the engine may stand.
     fn exception(&mut self, pc: u64, kind: FaultKind) -> Fault {
-        let pc = pc.wrapping_sub(self.arch.exception_skid);
+        let pc = self.raised_at(pc, kind);
         self.set_pc(pc);
         self.stopped_at(pc);
         self.fault(pc, kind)
+    }
+
+    /// The address of the instruction that has raised an exception, where the engine's PC is now at `pc`.
+    fn raised_at(&self, pc: u64, kind: FaultKind) -> u64 {
+        match self.arch.exception_pc {
+            ExceptionPc::Exact => pc,
+            ExceptionPc::Past(bytes) => pc.wrapping_sub(bytes),
+            ExceptionPc::Lost(raises) => {
+                let (start, bytes) = self.engine.get_data().count.block();
+                let mut places = (0..bytes / 4).rev().map(|nth| start + 4 * u64::from(nth));
+                places.find(|&at| self.instruction(at).is_some_and(|word| raises(word, kind))).unwrap_or(pc)
+            }
+        }
+    }
+
+    /// The four bytes of an instruction, in the machine's order.
+    fn instruction(&self, pc: u64) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.memory.read(Addr(pc), &mut bytes).ok()?;
+        let big = self.arch.target.big_endian();
+        Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    }
+
+    /// Executes the instruction at which the engine has stopped, if it is one that must be replaced: the address of
+    /// the next one.
+    fn replaced(&mut self) -> Option<u64> {
+        if self.engine.get_data().stop != Some(Stop::Illegal) {
+            return None;
+        }
+        let pc = self.raised_at(self.pc(), FaultKind::Illegal);
+        let instruction = self.instruction(pc)?;
+        let clock = self.engine.get_data().count.clock().get();
+        let (register, value) = (self.arch.replace)(instruction, clock)?;
+        // What cannot be written stays zero.
+        if register != 0 {
+            self.write(self.arch.general[register], value);
+        }
+        let next = pc.wrapping_add(4);
+        self.set_pc(next);
+        self.stopped_at(next);
+        self.engine.get_data_mut().stop = None;
+        Some(next)
     }
 
     /// A fault that came as the engine's error.

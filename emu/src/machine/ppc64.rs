@@ -1,13 +1,25 @@
-//! ppc64, big-endian.
+//! ppc64 and ppc64le.
 
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterPPC as Ppc;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, Interrupt, Syscall};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
 use super::hooks::State;
 
-pub(super) static ARCH: Arch = Arch {
+pub(super) static PPC64: Arch = BIG;
+
+pub(super) static PPC64LE: Arch = Arch {
+    target: AnyTarget::Ppc64le,
+    start: start_little,
+    trap_code: |bytes| match *bytes {
+        [lo, hi, 0x20, 0x28, 2, 0, 0, 0x44] => Some(u16::from_le_bytes([lo, hi])),
+        _ => None,
+    },
+    ..BIG
+};
+
+const BIG: Arch = Arch {
     target: AnyTarget::Ppc64,
     engine: (UcArch::PPC, Mode(Mode::PPC64.0 | Mode::BIG_ENDIAN.0)),
     // Choosing one selects a 32-bit CPU.
@@ -15,7 +27,7 @@ pub(super) static ARCH: Arch = Arch {
     pc: Ppc::PC as i32,
     sp: Ppc::R1 as i32,
     lr: Some(Ppc::LR as i32),
-    flags: Ppc::CR as i32,
+    flags: Some(Ppc::CR as i32),
     ctr: Some(Ppc::CTR as i32),
     xer: Some(Ppc::XER as i32),
     general: &[
@@ -54,18 +66,6 @@ pub(super) static ARCH: Arch = Arch {
     ],
     guest: [Ppc::R3 as i32, Ppc::R4 as i32, Ppc::R5 as i32, Ppc::R6 as i32, Ppc::R7 as i32, Ppc::R8 as i32],
     thread: Some(Ppc::R13 as i32),
-    syscall: Syscall {
-        number: Ppc::R0 as i32,
-        args: [
-            Ppc::R3 as i32,
-            Ppc::R4 as i32,
-            Ppc::R5 as i32,
-            Ppc::R6 as i32,
-            Ppc::R7 as i32,
-            Ppc::R8 as i32,
-        ],
-        result: Ppc::R3 as i32,
-    },
     encoding: Encoding::Fixed { bytes: 4 },
     rests: true,
     start,
@@ -75,7 +75,9 @@ pub(super) static ARCH: Arch = Arch {
         _ => Interrupt::Exception,
     },
     // The engine steps over the instruction whatever the exception.
-    exception_skid: 4,
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Past(4),
+    replace: nothing_replaced,
     // cmpldi r0, code: 001010 000 01 00000 imm16; then sc
     trap_code: |bytes| match *bytes {
         [0x28, 0x20, hi, lo, 0x44, 0, 0, 2] => Some(u16::from_be_bytes([hi, lo])),
@@ -87,10 +89,17 @@ pub(super) static ARCH: Arch = Arch {
 const EXCP_SYSCALL: u32 = 8;
 /// The engine's number for an instruction that does not exist.
 const EXCP_INVALID: u32 = 96;
+/// MSR.LE: little-endian. The engine's mode is big-endian all the same.
+const MSR_LITTLE: u64 = 1;
 /// MSR.VEC, MSR.VSX and MSR.FP: without them vector and floating-point instructions trap.
 const MSR_UNITS: u64 = 1 << 25 | 1 << 23 | 1 << 13;
 
 fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
     let msr = engine.reg_read(Ppc::MSR)?;
     engine.reg_write(Ppc::MSR, msr | MSR_UNITS)
+}
+
+fn start_little(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
+    let msr = engine.reg_read(Ppc::MSR)?;
+    engine.reg_write(Ppc::MSR, msr | MSR_UNITS | MSR_LITTLE)
 }

@@ -67,32 +67,6 @@ impl Machine {
         self.write(self.arch.sp, sp);
     }
 
-    /// The number of the system call for which the guest has trapped.
-    pub fn syscall_number(&self) -> u64 {
-        self.read(self.arch.syscall.number)
-    }
-
-    /// The six arguments of the system call for which the guest has trapped.
-    pub fn syscall_args(&self) -> [u64; 6] {
-        self.arch.syscall.args.map(|register| self.read(register))
-    }
-
-    /// Gives a system call's result: a value, or the number of an error.
-    pub fn set_syscall_result(&mut self, result: Result<u64, u32>) {
-        let summary_overflow = 1 << 28;
-        let on_power = self.arch.ctr.is_some();
-        match result {
-            Ok(value) => self.write(self.arch.syscall.result, value),
-            Err(errno) if on_power => self.write(self.arch.syscall.result, errno.into()),
-            Err(errno) => self.write(self.arch.syscall.result, (-i64::from(errno)) as u64),
-        }
-        if on_power {
-            // There errors are told by the summary overflow bit of condition register field 0.
-            let cr = self.read(self.arch.flags) & !summary_overflow;
-            self.write(self.arch.flags, cr | if result.is_err() { summary_overflow } else { 0 });
-        }
-    }
-
     /// The engine's number of a register.
     fn number(&self, register: Register) -> Result<i32, NoRegister> {
         let arch = self.arch;
@@ -100,7 +74,7 @@ impl Machine {
             Register::Pc => Some(arch.pc),
             Register::Sp | Register::Guest(Reg::Sp) => Some(arch.sp),
             Register::Lr => arch.lr,
-            Register::Flags => Some(arch.flags),
+            Register::Flags => arch.flags,
             Register::General(n) => arch.general.get(usize::from(n)).copied(),
             Register::Guest(Reg::V0) => Some(arch.guest[0]),
             Register::Guest(Reg::V1) => Some(arch.guest[1]),

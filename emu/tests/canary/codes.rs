@@ -1,7 +1,9 @@
 //! The instructions that the canaries execute, for each machine that can be emulated.
 
 use heapmatrix_writer::AnyTarget;
-use unicorn_engine::{RegisterARM, RegisterARM64, RegisterPPC, RegisterX86};
+use unicorn_engine::{
+    RegisterARM, RegisterARM64, RegisterMIPS, RegisterPPC, RegisterRISCV, RegisterS390X, RegisterX86,
+};
 
 /// How the engine answers an instruction that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub enum Illegal {
     Error,
     /// An interrupt, with the PC so many bytes further.
     Interrupt { number: u32, skid: u64 },
+    /// An interrupt, with the PC anywhere else.
+    Lost { number: u32 },
 }
 
 /// What an engine executes in these tests: a nop, a store of V0 to the address in V1, a load of V2 from there, and a trap.
@@ -23,8 +27,9 @@ pub struct Code {
     pub interrupt: Option<u32>,
     /// An instruction that does not exist, and how the engine says so.
     pub illegal: (&'static [u8], Illegal),
-    /// The breakpoint instruction, and the engine's number of its exception.
-    pub breakpoint: (&'static [u8], u32),
+    /// The breakpoint instruction, and the engine's number of its exception: none where it is as one that does not
+    /// exist.
+    pub breakpoint: (&'static [u8], Option<u32>),
     /// A floating-point register.
     pub float: i32,
 }
@@ -38,7 +43,7 @@ pub const CODES: &[Code] = &[
         trap: &[0x0f, 0x05],        // syscall
         interrupt: None,
         illegal: (&[0x0f, 0x0b], Illegal::Error),
-        breakpoint: (&[0xcc], 3),
+        breakpoint: (&[0xcc], Some(3)),
         float: RegisterX86::XMM0 as i32,
     },
     Code {
@@ -49,7 +54,7 @@ pub const CODES: &[Code] = &[
         trap: &[0xcd, 0x80],  // int 0x80
         interrupt: Some(0x80),
         illegal: (&[0x0f, 0x0b], Illegal::Error),
-        breakpoint: (&[0xcc], 3),
+        breakpoint: (&[0xcc], Some(3)),
         float: RegisterX86::XMM0 as i32,
     },
     Code {
@@ -60,7 +65,7 @@ pub const CODES: &[Code] = &[
         trap: &[0, 0, 0, 0xef],       // svc #0
         interrupt: Some(2),
         illegal: (&[0xf0, 0, 0xf0, 0xe7], Illegal::Error),
-        breakpoint: (&[0x70, 0, 0x20, 0xe1], 7), // bkpt #0
+        breakpoint: (&[0x70, 0, 0x20, 0xe1], Some(7)), // bkpt #0
         float: RegisterARM::D8 as i32,
     },
     Code {
@@ -71,7 +76,7 @@ pub const CODES: &[Code] = &[
         trap: &[0x44, 0, 0, 2],     // sc
         interrupt: Some(8),
         illegal: (&[0; 4], Illegal::Interrupt { number: 96, skid: 4 }),
-        breakpoint: (&[0x7f, 0xe0, 0, 8], 6), // trap
+        breakpoint: (&[0x7f, 0xe0, 0, 8], Some(6)), // trap
         float: RegisterPPC::FPR20 as i32,
     },
     Code {
@@ -82,8 +87,85 @@ pub const CODES: &[Code] = &[
         trap: &[1, 0, 0, 0xd4],       // svc #0
         interrupt: Some(2),
         illegal: (&[0; 4], Illegal::Interrupt { number: 1, skid: 0 }), // udf #0
-        breakpoint: (&[0, 0, 0x20, 0xd4], 7),                          // brk #0
+        breakpoint: (&[0, 0, 0x20, 0xd4], Some(7)),                    // brk #0
         float: RegisterARM64::D8 as i32,
+    },
+    Code {
+        target: AnyTarget::Ppc64le,
+        nop: &[0, 0, 0, 0x60],
+        store: &[0, 0, 0x64, 0xf8], // std r3, 0(r4)
+        load: &[0, 0, 0xa4, 0xe8],  // ld r5, 0(r4)
+        trap: &[2, 0, 0, 0x44],     // sc
+        interrupt: Some(8),
+        illegal: (&[0; 4], Illegal::Interrupt { number: 96, skid: 4 }),
+        breakpoint: (&[8, 0, 0xe0, 0x7f], Some(6)), // trap
+        float: RegisterPPC::FPR20 as i32,
+    },
+    Code {
+        target: AnyTarget::Mips,
+        nop: &[0; 4],
+        store: &[0xad, 0x28, 0, 0], // sw t0, 0(t1)
+        load: &[0x8d, 0x2a, 0, 0],  // lw t2, 0(t1)
+        trap: &[0, 0, 0, 0x0c],     // syscall
+        interrupt: Some(17),
+        illegal: (&[0xdc, 0, 0, 0], Illegal::Lost { number: 20 }),
+        breakpoint: (&[0, 0, 0, 0x0d], Some(18)), // break
+        float: RegisterMIPS::F20 as i32,
+    },
+    Code {
+        target: AnyTarget::Mipsle,
+        nop: &[0; 4],
+        store: &[0, 0, 0x28, 0xad], // sw t0, 0(t1)
+        load: &[0, 0, 0x2a, 0x8d],  // lw t2, 0(t1)
+        trap: &[0x0c, 0, 0, 0],     // syscall
+        interrupt: Some(17),
+        illegal: (&[0, 0, 0, 0xdc], Illegal::Lost { number: 20 }),
+        breakpoint: (&[0x0d, 0, 0, 0], Some(18)), // break
+        float: RegisterMIPS::F20 as i32,
+    },
+    Code {
+        target: AnyTarget::Mips64,
+        nop: &[0; 4],
+        store: &[0xfd, 0x28, 0, 0], // sd t0, 0(t1)
+        load: &[0xdd, 0x2a, 0, 0],  // ld t2, 0(t1)
+        trap: &[0, 0, 0, 0x0c],     // syscall
+        interrupt: Some(17),
+        illegal: (&[0x7c, 0, 0, 0x3f], Illegal::Lost { number: 20 }),
+        breakpoint: (&[0, 0, 0, 0x0d], Some(18)), // break
+        float: RegisterMIPS::F20 as i32,
+    },
+    Code {
+        target: AnyTarget::Mips64le,
+        nop: &[0; 4],
+        store: &[0, 0, 0x28, 0xfd], // sd t0, 0(t1)
+        load: &[0, 0, 0x2a, 0xdd],  // ld t2, 0(t1)
+        trap: &[0x0c, 0, 0, 0],     // syscall
+        interrupt: Some(17),
+        illegal: (&[0x3f, 0, 0, 0x7c], Illegal::Lost { number: 20 }),
+        breakpoint: (&[0x0d, 0, 0, 0], Some(18)), // break
+        float: RegisterMIPS::F20 as i32,
+    },
+    Code {
+        target: AnyTarget::Riscv64,
+        nop: &[0x13, 0, 0, 0],
+        store: &[0x23, 0xb0, 0xa5, 0], // sd a0, 0(a1)
+        load: &[0x03, 0xb6, 0x05, 0],  // ld a2, 0(a1)
+        trap: &[0x73, 0, 0, 0],        // ecall
+        interrupt: Some(8),
+        illegal: (&[0xff; 4], Illegal::Interrupt { number: 2, skid: 4 }),
+        breakpoint: (&[0x73, 0, 0x10, 0], None), // ebreak
+        float: RegisterRISCV::F8 as i32,
+    },
+    Code {
+        target: AnyTarget::S390x,
+        nop: &[0x47, 0, 0, 0],
+        store: &[0xe3, 0x20, 0x30, 0, 0, 0x24], // stg %r2, 0(%r3)
+        load: &[0xe3, 0x40, 0x30, 0, 0, 0x04],  // lg %r4, 0(%r3)
+        trap: &[0x0a, 0],                       // svc 0
+        interrupt: Some(2),
+        illegal: (&[0, 0], Illegal::Interrupt { number: 3, skid: 0 }),
+        breakpoint: (&[0, 1], Some(3)),
+        float: RegisterS390X::F8 as i32,
     },
 ];
 

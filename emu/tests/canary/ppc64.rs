@@ -82,3 +82,15 @@ fn hints_to_rest_end_a_run_on_ppc64() {
     assert_eq!(e.emu_start(CODE, 0, 0, 0), Ok(()));
     assert_eq!((e.get_data().interrupt, e.reg_read(RegisterPPC::PC)), (None, Ok(CODE + 4)));
 }
+
+/// If not: `start_little`. ppc64le is the same engine with a bit of MSR set, and memory is little-endian then.
+#[test]
+fn ppc64le_is_a_bit_of_msr() {
+    let code = of(AnyTarget::Ppc64le);
+    let mut m = machine(AnyTarget::Ppc64le, &[code.load, code.trap].concat());
+    m.memory_mut().write(DATA, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    m.set(Register::General(4), DATA).unwrap();
+    assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: CODE + 8 }));
+    assert_eq!(m.get(Register::General(5)), Ok(0x0807_0605_0403_0201));
+    assert_eq!(m.instructions(), 2);
+}

@@ -3,8 +3,8 @@
 
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{
-    Arch, MemType, Mode, Prot, RegisterARM, RegisterARM64, RegisterPPC, RegisterX86, TlbEntry, TlbType,
-    Unicorn, X86Insn,
+    Arch, MemType, Mode, Prot, RegisterARM, RegisterARM64, RegisterMIPS, RegisterPPC, RegisterRISCV,
+    RegisterS390X, RegisterX86, TlbEntry, TlbType, Unicorn, X86Insn,
 };
 
 pub type Engine<D> = Unicorn<'static, D>;
@@ -16,7 +16,14 @@ pub fn mode(target: AnyTarget) -> (Arch, Mode) {
         AnyTarget::I386 => (Arch::X86, Mode::MODE_32),
         AnyTarget::Arm => (Arch::ARM, Mode::ARM),
         AnyTarget::Arm64 => (Arch::ARM64, Mode::ARM),
-        AnyTarget::Ppc64 => (Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN),
+        // The CPU itself is told to be little-endian.
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => (Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN),
+        AnyTarget::Mips => (Arch::MIPS, Mode::MIPS32 | Mode::BIG_ENDIAN),
+        AnyTarget::Mipsle => (Arch::MIPS, Mode::MIPS32),
+        AnyTarget::Mips64 => (Arch::MIPS, Mode::MIPS64 | Mode::BIG_ENDIAN),
+        AnyTarget::Mips64le => (Arch::MIPS, Mode::MIPS64),
+        AnyTarget::Riscv64 => (Arch::RISCV, Mode::RISCV64),
+        AnyTarget::S390x => (Arch::S390X, Mode::BIG_ENDIAN),
         other => panic!("no engine for {other}"),
     }
 }
@@ -25,7 +32,8 @@ pub fn mode(target: AnyTarget) -> (Arch, Mode) {
 pub fn engine<D: 'static>(target: AnyTarget, data: D) -> Engine<D> {
     let (arch, mode) = mode(target);
     let mut engine = Unicorn::new_with_data(arch, mode, data).unwrap();
-    if target == AnyTarget::Ppc64 {
+    set_up(&mut engine, target);
+    if needs_virtual_tlb(target) {
         engine.ctl_set_tlb_type(TlbType::VIRTUAL).unwrap();
         let grant = |_: &mut Unicorn<'_, D>, paddr, access| {
             let perms =
@@ -35,6 +43,27 @@ pub fn engine<D: 'static>(target: AnyTarget, data: D) -> Engine<D> {
         engine.add_tlb_hook(1, 0, grant).unwrap();
     }
     engine
+}
+
+/// Whether nothing is executed where the CPU translates addresses itself.
+pub fn needs_virtual_tlb(target: AnyTarget) -> bool {
+    matches!(target, AnyTarget::Ppc64 | AnyTarget::Ppc64le | AnyTarget::S390x)
+}
+
+/// Brings a CPU into a state in which it executes the target's code.
+pub fn set_up<D>(engine: &mut Engine<D>, target: AnyTarget) {
+    match target {
+        AnyTarget::Ppc64le => {
+            let msr = engine.reg_read(RegisterPPC::MSR).unwrap();
+            engine.reg_write(RegisterPPC::MSR, msr | 1).unwrap();
+        }
+        // The lower half of the addresses is not translated; with 64 bits, instructions of 64 bits.
+        AnyTarget::Mips | AnyTarget::Mipsle => engine.reg_write(RegisterMIPS::CP0_STATUS, 4).unwrap(),
+        AnyTarget::Mips64 | AnyTarget::Mips64le => {
+            engine.reg_write(RegisterMIPS::CP0_STATUS, 0xe4).unwrap();
+        }
+        _ => {}
+    }
 }
 
 /// Stops the engine at system calls, and tells the interrupt's number, where there is one.
@@ -71,7 +100,19 @@ pub fn registers(target: AnyTarget) -> [i32; 8] {
             use RegisterARM64 as R;
             [R::PC, R::SP, R::X0, R::X1, R::X2, R::X3, R::X4, R::X5].map(|r| r as i32)
         }
-        AnyTarget::Ppc64 => {
+        AnyTarget::Mips | AnyTarget::Mipsle | AnyTarget::Mips64 | AnyTarget::Mips64le => {
+            use RegisterMIPS as R;
+            [R::PC, R::R29, R::R8, R::R9, R::R10, R::R11, R::R12, R::R13].map(|r| r as i32)
+        }
+        AnyTarget::Riscv64 => {
+            use RegisterRISCV as R;
+            [R::PC, R::X2, R::X10, R::X11, R::X12, R::X13, R::X14, R::X15].map(|r| r as i32)
+        }
+        AnyTarget::S390x => {
+            use RegisterS390X as R;
+            [R::PC, R::R15, R::R2, R::R3, R::R4, R::R5, R::R6, R::R7].map(|r| r as i32)
+        }
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => {
             use RegisterPPC as R;
             [R::PC, R::R1, R::R3, R::R4, R::R5, R::R6, R::R7, R::R8].map(|r| r as i32)
         }

@@ -52,7 +52,7 @@ fn memory_comes_and_goes() {
             (at as i64, 0, 5),
             "{target}"
         );
-        let Ok(Outcome::Ended(ExitStatus::Killed { signal: 11, cause })) = &done.outcome else {
+        let Ok(Outcome::Ended(ExitStatus::Killed { signal: 11, cause, .. })) = &done.outcome else {
             panic!("{target}: {:?}", done.outcome)
         };
         assert!(cause.contains("0x20000010"), "{cause}");

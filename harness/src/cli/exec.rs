@@ -27,7 +27,7 @@ enum Trace {
     Syscalls,
 }
 
-/// Run a statically linked Linux program of amd64, 386, arm or ppc64, and dump its heap from outside
+/// Run a Linux program on an emulated machine, and dump its heap from outside
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status: that of the program; 1 if --compare found a difference, 2 bad usage or a program that cannot be run.
@@ -57,6 +57,9 @@ pub struct Args {
     /// Let the program read a file or folder of this machine [at the same path, or at GUEST]
     #[arg(long, value_name = "HOST[:GUEST]", value_parser = mount)]
     mount: Vec<Mount>,
+    /// Take the program's dynamic linker and libraries from this folder, which it sees as its root
+    #[arg(long, value_name = "DIR")]
+    sysroot: Option<PathBuf>,
     /// Show what the program does
     #[arg(long, value_name = "WHAT")]
     trace: Option<Trace>,
@@ -201,6 +204,7 @@ impl Args {
             path: here(Path::new(&self.program[0])).unwrap_or(defaults.path),
             cwd: cwd.map_err(|e| format!("cannot tell the working folder: {e}; name one with --cwd"))?,
             mounts: self.mount.clone(),
+            sysroot: self.sysroot.clone(),
             keep: self.capture.as_ref().map(|_| exec::begins_dump as fn(&[u8]) -> bool),
             max_memory: self.max_memory.saturating_mul(1 << 20),
             max_instructions: self.max_instructions,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::go::Program;
-use crate::{ARCHITECTURES, heapmatrix, stderr, stdout};
+use crate::{architectures, heapmatrix, stderr, stdout};
 
 /// Runs the guest with options before it and arguments behind it: the status, standard output, and
 /// standard error.
@@ -19,7 +19,7 @@ fn guest(arch: &str) -> Option<Program> {
 
 #[test]
 fn the_programs_status_is_the_commands() {
-    for arch in ARCHITECTURES {
+    for arch in architectures() {
         let Some(guest) = guest(arch) else { return };
         assert_eq!(run(&guest, &["--arch", arch], &["exit"]), (3, String::new(), String::new()), "{arch}");
         let (status, _, err) = run(&guest, &[], &["panic"]);
@@ -31,7 +31,7 @@ fn the_programs_status_is_the_commands() {
 
 #[test]
 fn limits_end_programs_that_know_none() {
-    for arch in ARCHITECTURES {
+    for arch in architectures() {
         let Some(guest) = guest(arch) else { return };
         let (status, _, err) = run(&guest, &["--max-instructions", "20000000"], &["spin"]);
         assert!(status == 2 && err.contains("raise it with --max-instructions"), "{arch}: {status} {err}");

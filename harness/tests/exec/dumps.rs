@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use heapmatrix_emu::machine::AnyTarget;
 use heapmatrix_reader::{Dump, Kind, laws};
 use serde_json::Value;
 
@@ -42,14 +43,15 @@ fn twice(program: &Program, cpus: &str, argument: &str) -> (Value, String) {
     (first.0, first.1)
 }
 
-fn guest_of_the_corpus(arch: &str) {
+fn a_guest_of_the_corpus_dumps_itself(target: AnyTarget) {
+    let arch = target.goarch();
     let Some(program) = Program::build("../corpora/real/guest", arch) else { return };
     let (report, _) = twice(&program, "1", "dump");
     assert_eq!((&report["arch"], &report["status"]), (&arch.into(), &0.into()));
 }
 
-fn guest_that_checks(arch: &str) {
-    let Some(program) = Program::build("tests/exec/guest", arch) else { return };
+fn a_guest_finds_all_as_on_linux(target: AnyTarget) {
+    let Some(program) = Program::build("tests/exec/guest", target.goarch()) else { return };
     for cpus in ["1", "4"] {
         let (report, output) = twice(&program, cpus, "check");
         // A panic that nobody recovers from ends a Go program with status 2.
@@ -60,20 +62,4 @@ fn guest_that_checks(arch: &str) {
     }
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident $arch:literal)*) => {$(
-        mod $name {
-            #[test]
-            fn a_guest_of_the_corpus_dumps_itself() {
-                super::guest_of_the_corpus($arch);
-            }
-
-            #[test]
-            fn a_guest_finds_all_as_on_linux() {
-                super::guest_that_checks($arch);
-            }
-        }
-    )*};
-}
-
-on_each_machine!(amd64 "amd64" i386 "386" arm "arm" ppc64 "ppc64");
+heapmatrix_emu::each_engine!(a_guest_of_the_corpus_dumps_itself, a_guest_finds_all_as_on_linux);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use crate::go::Program;
-use crate::{ARCHITECTURES, stderr, stdout};
+use crate::{architectures, stderr, stdout};
 
 /// What the program prints under Linux, of which a run on an x86-64 Linux makes sure.
 const EXPECTED: &str = include_str!("files/expected.txt");
@@ -34,7 +34,7 @@ fn lines_differ(arch: &str, seen: &str) {
 
 #[test]
 fn files_are_as_under_linux() {
-    for arch in ARCHITECTURES {
+    for arch in architectures() {
         let Some(program) = Program::build("tests/exec/files", arch) else { return };
         let output = fed(exec().args(["--cwd", "/", program.path()]));
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{arch}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::{ARCHITECTURES, heapmatrix, stderr};
+use crate::{architectures, heapmatrix, stderr};
 
 #[test]
 fn a_dump_from_outside_is_the_programs_own_byte_for_byte() {
@@ -13,7 +13,7 @@ fn a_dump_from_outside_is_the_programs_own_byte_for_byte() {
         return;
     };
     let mut programs: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    programs.retain(|p| ARCHITECTURES.iter().any(|arch| p.to_string_lossy().ends_with(&format!("-{arch}"))));
+    programs.retain(|p| architectures().any(|arch| p.to_string_lossy().ends_with(&format!("-{arch}"))));
     programs.sort();
     assert!(!programs.is_empty(), "HEAPMATRIX_GO15_GUESTS has no files <name>-<arch>");
     for program in programs {

@@ -13,7 +13,12 @@ mod go15;
 
 use std::process::{Command, Output};
 
-const ARCHITECTURES: [&str; 4] = ["amd64", "386", "arm", "ppc64"];
+use heapmatrix_emu::machine::Machine;
+
+/// The names of all machines.
+fn architectures() -> impl Iterator<Item = &'static str> {
+    Machine::ALL.iter().map(|target| target.goarch())
+}
 
 fn heapmatrix(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_heapmatrix")).arg("exec").args(args).output().expect("heapmatrix runs")

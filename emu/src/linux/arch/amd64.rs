@@ -3,12 +3,12 @@
 use heapmatrix_writer::AnyTarget;
 
 use super::super::errno::Errno;
-use super::super::signal::{FPE_INTDIV, ILL_ILLOPC, SI_KERNEL, SIGINFO_SIZE, TRAP_BRKPT};
+use super::super::signal::{SI_KERNEL, SIGINFO_SIZE};
 use super::super::user::{Order, Record};
 use super::frame::{
     X86_FLAGS, general, get, load, load_mask, set_flags, set_general, store, x86_fault, x86_trap,
 };
-use super::signals::{FPE, GENERIC, ILL, SEGV, TRAP};
+use super::signals::{GENERIC, SEGV};
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     KernelPage, Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame,
@@ -64,16 +64,15 @@ pub(super) static LINUX: Linux = Linux {
 };
 
 /// What x86's exceptions become that reach a process.
-pub(super) fn x86_exception(number: u32) -> Option<Raised> {
-    let (signal, code, at_pc) = match number {
-        0 => (FPE, FPE_INTDIV, true),
-        3 => (TRAP, TRAP_BRKPT, true),
-        6 => (ILL, ILL_ILLOPC, true),
+pub(super) fn x86_exception(number: Option<u32>, _: [u8; 4]) -> Option<Raised> {
+    match number {
+        Some(0) => Some(Raised::DIVISION),
+        Some(3) => Some(Raised::BREAKPOINT),
+        None | Some(6) => Some(Raised::ILLEGAL),
         // The kernel knows no address: an access that is not canonical.
-        13 => (SEGV, SI_KERNEL, false),
-        _ => return None,
-    };
-    Some(Raised { signal, code, at_pc })
+        Some(13) => Some(Raised { signal: SEGV, code: SI_KERNEL, at_pc: false }),
+        Some(_) => None,
+    }
 }
 
 /// The first fast system calls, at fixed addresses. Go 1.5 calls `gettimeofday` there when it finds no vDSO.

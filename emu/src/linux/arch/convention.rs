@@ -111,3 +111,35 @@ fn get(machine: &Machine, register: u8) -> u64 {
 fn set(machine: &mut Machine, register: Register, value: u64) {
     machine.set(register, value).expect("a register of this architecture");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::of;
+    use super::*;
+
+    #[test]
+    fn answers_tell_values_from_errors() {
+        for linux in Machine::ALL.iter().copied().filter_map(of) {
+            let mut machine = Machine::new(linux.target).unwrap();
+            let convention = &linux.convention;
+            let negative = match linux.order.word {
+                4 => 0xffff_fffe,
+                _ => -2_i64 as u64,
+            };
+            convention.answer(&mut machine, Err(2));
+            let told = match convention.errors {
+                Errors::Negative => (negative, true),
+                Errors::Condition(bit) => (2, machine.get(Register::Flags).unwrap() & bit != 0),
+                Errors::Register(register) => (2, get(&machine, register) == 1),
+            };
+            assert_eq!((get(&machine, convention.result), true), told, "{linux:?}");
+            convention.answer(&mut machine, Ok(3));
+            let told = match convention.errors {
+                Errors::Negative => false,
+                Errors::Condition(bit) => machine.get(Register::Flags).unwrap() & bit != 0,
+                Errors::Register(register) => get(&machine, register) == 1,
+            };
+            assert_eq!((get(&machine, convention.result), told), (3, false), "{linux:?}");
+        }
+    }
+}

@@ -9,14 +9,17 @@ mod convention;
 mod frame;
 mod i386;
 mod layout;
+mod mips;
 mod ppc64;
+mod riscv64;
+mod s390x;
 pub mod signals;
 mod stat;
 
 use heapmatrix_writer::AnyTarget;
 
-use super::elf::Program;
 use super::errno::Errno;
+use super::signal::{FPE_INTDIV, ILL_ILLOPC, TRAP_BRKPT};
 use super::user::Order;
 use crate::machine::Machine;
 use crate::memory::MemoryError;
@@ -64,7 +67,7 @@ pub struct Linux {
     /// The structures that are not the same everywhere.
     pub layouts: Layouts,
     /// Sets the registers that a program finds.
-    pub start: fn(&mut Machine, &Program<'_>, u64) -> Result<(), MemoryError>,
+    pub start: fn(&mut Machine, Entry) -> Result<(), MemoryError>,
     /// Sets the address of the running thread's own storage, where that is not a segment.
     pub set_thread_pointer: fn(&mut Machine, u64) -> Result<(), Errno>,
     /// The code that a signal handler returns to if its program names none: the system call `rt_sigreturn`.
@@ -73,8 +76,9 @@ pub struct Linux {
     pub pages: fn() -> Vec<KernelPage>,
     /// What a signal handler finds on its stack.
     pub frame: &'static dyn SignalFrame,
-    /// What becomes of an exception of the CPU, by the engine's number.
-    pub exception: fn(u32) -> Option<Raised>,
+    /// What becomes of an exception of the CPU: by the engine's number, or none where it knows no such instruction,
+    /// and by the instruction's first bytes.
+    pub exception: fn(Option<u32>, [u8; 4]) -> Option<Raised>,
     /// Whether an instruction is a hint to let others run after which the engine says that it knows no such
     /// instruction.
     pub yields: fn(u32) -> bool,
@@ -91,15 +95,26 @@ pub fn of(target: AnyTarget) -> Option<&'static Linux> {
         AnyTarget::Arm64 => Some(&arm64::LINUX),
         AnyTarget::Ppc64 => Some(&ppc64::PPC64),
         AnyTarget::Ppc64le => Some(&ppc64::PPC64LE),
-        AnyTarget::Mips
-        | AnyTarget::Mipsle
-        | AnyTarget::Mips64
-        | AnyTarget::Mips64le
-        | AnyTarget::Riscv64
-        | AnyTarget::S390x => None,
+        AnyTarget::Mips => Some(&mips::MIPS),
+        AnyTarget::Mipsle => Some(&mips::MIPSLE),
+        AnyTarget::Mips64 => Some(&mips::MIPS64),
+        AnyTarget::Mips64le => Some(&mips::MIPS64LE),
+        AnyTarget::Riscv64 => Some(&riscv64::LINUX),
+        AnyTarget::S390x => Some(&s390x::LINUX),
         // A machine of Native Client, and one that the engine lacks.
         AnyTarget::Amd64p32 | AnyTarget::Loong64 => None,
     }
+}
+
+/// How a program begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Where: its entry, or its descriptor.
+    pub addr: u64,
+    /// Whether function pointers point to descriptors.
+    pub descriptors: bool,
+    /// The stack pointer.
+    pub sp: u64,
 }
 
 /// What the CPU can do, as `AT_PLATFORM`, `AT_HWCAP` and `AT_HWCAP2` say it. Programs pick instructions by these,
@@ -117,21 +132,35 @@ pub struct Capabilities {
 /// Where things lie in a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// The end of the main thread's stack. The page there is where signal handlers return to.
-    pub stack_top: u64,
+    /// Where position-independent programs lie.
+    pub image: u64,
     /// Where the search for free addresses begins.
     pub mmap: u64,
-    /// The first address that a process can't ask for.
+    /// Where it ends.
     pub limit: u64,
+    /// The end of the main thread's stack. The page there is where signal handlers return to.
+    pub stack_top: u64,
+    /// The first address that a process does not have.
+    pub end: u64,
 }
 
 impl Addresses {
     /// Those of most 64-bit processes.
-    pub const WIDE: Addresses =
-        Addresses { stack_top: 0x7fff_ffff_f000, mmap: 0x7f00_0000_0000, limit: 0x7ff0_0000_0000 };
+    pub const WIDE: Addresses = Addresses {
+        image: 0x5555_5555_4000,
+        mmap: 0x7f00_0000_0000,
+        limit: 0x7ff0_0000_0000,
+        stack_top: 0x7fff_ffff_f000,
+        end: 1 << 47,
+    };
     /// Those of 32-bit processes where the kernel has the last quarter.
-    pub const NARROW: Addresses =
-        Addresses { stack_top: 0xbfff_f000, mmap: 0xa000_0000, limit: 0xbf00_0000 };
+    pub const NARROW: Addresses = Addresses {
+        image: 0x5655_5000,
+        mmap: 0xa000_0000,
+        limit: 0xbf00_0000,
+        stack_top: 0xbfff_f000,
+        end: 0xc000_0000,
+    };
 }
 
 /// Commands of `fcntl`.
@@ -203,6 +232,15 @@ pub struct Raised {
     pub at_pc: bool,
 }
 
+impl Raised {
+    /// An instruction that does not exist.
+    pub const ILLEGAL: Raised = Raised { signal: signals::ILL, code: ILL_ILLOPC, at_pc: true };
+    /// A breakpoint.
+    pub const BREAKPOINT: Raised = Raised { signal: signals::TRAP, code: TRAP_BRKPT, at_pc: true };
+    /// A division by zero.
+    pub const DIVISION: Raised = Raised { signal: signals::FPE, code: FPE_INTDIV, at_pc: true };
+}
+
 /// A page of code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelPage {
@@ -236,9 +274,12 @@ impl Linux {
 
     /// A program's flags of `open`, in the values that are used here.
     pub fn open_flags_from(&self, flags: u32) -> u32 {
-        self.open_flags.iter().fold(flags & !self.moved(), |ours, &(our, their)| {
-            if flags & their != 0 { ours | our } else { ours }
-        })
+        self.open_flags.iter().fold(
+            flags & !self.moved(),
+            |ours, &(our, their)| {
+                if flags & their != 0 { ours | our } else { ours }
+            },
+        )
     }
 
     /// Flags of `open` as the program has them.
@@ -261,9 +302,9 @@ impl std::fmt::Debug for Linux {
 }
 
 /// The start of a program that begins at its entry with nothing but a stack.
-fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
-    machine.set_sp(sp);
-    machine.set_pc(program.entry);
+fn start(machine: &mut Machine, entry: Entry) -> Result<(), MemoryError> {
+    machine.set_sp(entry.sp);
+    machine.set_pc(entry.addr);
     Ok(())
 }
 
@@ -272,9 +313,9 @@ fn thread_register(machine: &mut Machine, addr: u64) -> Result<(), Errno> {
     machine.set(crate::machine::Register::Thread, addr).map_err(|_| Errno::NoSys)
 }
 
-/// Any exception is a breakpoint: there are no others on this architecture.
-fn breakpoint(_: u32) -> Option<Raised> {
-    Some(Raised { signal: signals::TRAP, code: super::signal::TRAP_BRKPT, at_pc: true })
+/// Where all exceptions are breakpoints but those of instructions that do not exist.
+fn breakpoint(number: Option<u32>, _: [u8; 4]) -> Option<Raised> {
+    Some(if number.is_none() { Raised::ILLEGAL } else { Raised::BREAKPOINT })
 }
 
 /// No instruction is such a hint.
@@ -296,7 +337,8 @@ mod tests {
     fn each_is_its_targets() {
         assert!(all().count() > 4);
         for linux in all() {
-            assert_eq!(linux.order, Order::of(linux.target), "{linux:?}");
+            let order = Order { word: linux.target.ptr_size(), big: linux.target.big_endian() };
+            assert_eq!(linux.order, order, "{linux:?}");
             assert_eq!(linux.signals.last % 64, 0);
         }
     }
@@ -310,7 +352,11 @@ mod tests {
                 AnyTarget::Arm | AnyTarget::Arm64 | AnyTarget::Ppc64 | AnyTarget::Ppc64le => 0o2140002,
                 _ => 0o2600002,
             };
-            assert_eq!((linux.open_flags_from(theirs), linux.open_flags_to(ours)), (ours, theirs), "{linux:?}");
+            assert_eq!(
+                (linux.open_flags_from(theirs), linux.open_flags_to(ours)),
+                (ours, theirs),
+                "{linux:?}"
+            );
             for &(our, their) in linux.open_flags {
                 let there = (linux.open_flags_to(our), linux.open_flags_from(their));
                 assert_eq!(there, (their, our), "{linux:?}: {our:#o} is {their:#o} there");

@@ -2,14 +2,13 @@
 
 use heapmatrix_writer::AnyTarget;
 
-use super::super::elf::Program;
 use super::super::errno::Errno;
 use super::super::signal::{Cause, SIGINFO_SIZE};
 use super::super::user::{Order, Record, User};
 use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::{GENERIC, SEGV};
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Convention, Delivery, Entry, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint, no_hint,
     stat, thread_register,
 };
@@ -97,18 +96,18 @@ const fn linux(
 }
 
 /// R2 is the table of contents where functions have descriptors, and R12 the address of a function's code.
-fn start(machine: &mut Machine, program: &Program<'_>, sp: u64) -> Result<(), MemoryError> {
-    machine.set_sp(sp);
-    let mut entry = program.entry;
-    if program.descriptors {
-        let user = User::new(machine.memory_mut(), Order::of(program.target));
-        let missing = |_| MemoryError::NotMapped { addr: program.entry, len: 16, missing: program.entry };
-        let toc = user.u64(entry.wrapping_add(8)).map_err(missing)?;
-        entry = user.u64(entry).map_err(missing)?;
+fn start(machine: &mut Machine, entry: Entry) -> Result<(), MemoryError> {
+    let mut addr = entry.addr;
+    if entry.descriptors {
+        let user = User::new(machine.memory_mut(), BIG);
+        let missing = |_| MemoryError::NotMapped { addr, len: 16, missing: addr };
+        let toc = user.u64(addr.wrapping_add(8)).map_err(missing)?;
+        addr = user.u64(addr).map_err(missing)?;
         set_general(machine, 2, toc);
     }
-    set_general(machine, 12, entry);
-    machine.set_pc(entry);
+    set_general(machine, 12, addr);
+    machine.set_sp(entry.sp);
+    machine.set_pc(addr);
     Ok(())
 }
 

@@ -75,13 +75,30 @@ pub static GENERIC: Signals = Signals {
     code_first: false,
 };
 
+/// Those of MIPS (arch/mips/include/uapi/asm/signal.h).
+pub static MIPS: Signals = Signals {
+    names: [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "EMT", "FPE", "KILL", "BUS", "SEGV", "SYS", "PIPE",
+        "ALRM", "TERM", "USR1", "USR2", "CHLD", "PWR", "WINCH", "URG", "IO", "STOP", "TSTP", "CONT", "TTIN",
+        "TTOU", "VTALRM", "PROF", "XCPU", "XFSZ",
+    ],
+    last: 128,
+    bus: 10,
+    stop: 23,
+    ignored: [18, 25, 21, 20],
+    vtalrm: 28,
+    prof: 29,
+    block: 1,
+    code_first: true,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_and_numbers_agree() {
-        for signals in [&GENERIC] {
+        for signals in [&GENERIC, &MIPS] {
             let [chld, cont, urg, winch] = signals.ignored;
             for (number, name) in [
                 (ILL, "ILL"),

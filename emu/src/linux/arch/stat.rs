@@ -112,6 +112,51 @@ pub fn narrow(stat: &Stat, record: Record) -> Option<Record> {
     Some(record)
 }
 
+/// s390x.
+pub fn s390x(stat: &Stat, record: Record) -> Record {
+    record
+        .words([stat.device, stat.inode, stat.links.into()])
+        .u32(stat.mode)
+        .u32(stat.uid)
+        .u32(stat.gid)
+        .u32(0)
+        .words([stat.special, stat.size])
+        .words(stat.time_fields())
+        .words([BLOCK, stat.blocks()])
+        .pad_to(144)
+}
+
+/// `struct stat` of 64-bit MIPS and `struct stat64` of 32-bit MIPS, which agree.
+pub fn mips(stat: &Stat, record: Record) -> Record {
+    let record = record
+        .u32(stat.device as u32)
+        .pad_to(16)
+        .u64(stat.inode)
+        .u32(stat.mode)
+        .u32(stat.links)
+        .u32(stat.uid)
+        .u32(stat.gid)
+        .u32(stat.special as u32)
+        .pad_to(56)
+        .u64(stat.size);
+    let record = stat.time_fields().fold(record, |record, time| record.u32(time as u32));
+    record.u32(BLOCK as u32).u32(0).u64(stat.blocks())
+}
+
+/// `struct stat` of 32-bit MIPS, of before there were large files.
+pub fn narrow_mips(stat: &Stat, record: Record) -> Option<Record> {
+    let record = record
+        .u32(stat.device as u32)
+        .pad_to(16)
+        .words([stat.inode, stat.mode.into(), stat.links.into(), stat.uid.into(), stat.gid.into()])
+        .word(stat.special)
+        .words([0, 0, stat.narrow_size()?.into(), 0])
+        .words(stat.time_fields())
+        .words([BLOCK, stat.blocks()])
+        .pad_to(144);
+    Some(record)
+}
+
 /// What `statfs` tells of a file system.
 #[derive(Clone, Copy, Debug)]
 pub struct FileSystem {
@@ -143,4 +188,37 @@ pub fn statfs64(fs: &FileSystem, record: Record) -> Record {
         .fold(record.words([fs.magic, BLOCK]), Record::u64)
         .words([1, 0, NAME_MAX, BLOCK, 0])
         .words([0; 4])
+}
+
+/// `struct statfs` of s390x, where some fields have 32 bits.
+pub fn statfs_s390x(fs: &FileSystem, record: Record) -> Record {
+    record
+        .u32(fs.magic as u32)
+        .u32(BLOCK as u32)
+        .words([fs.blocks, fs.free, fs.free, fs.files, fs.files])
+        .u32(1)
+        .u32(0)
+        .u32(NAME_MAX as u32)
+        .u32(BLOCK as u32)
+        .u32(0)
+        .pad_to(88)
+}
+
+/// `struct statfs` of MIPS, in an order of its own.
+pub fn statfs_mips(fs: &FileSystem, record: Record) -> Record {
+    record
+        .words([fs.magic, BLOCK, BLOCK, fs.blocks, fs.free, fs.files, fs.files, fs.free])
+        .u32(1)
+        .u32(0)
+        .words([NAME_MAX, 0])
+        .words([0; 5])
+}
+
+/// `struct statfs64` of 32-bit MIPS.
+pub fn statfs64_mips(fs: &FileSystem, record: Record) -> Record {
+    [fs.blocks, fs.free, fs.files, fs.files, fs.free]
+        .into_iter()
+        .fold(record.words([fs.magic, BLOCK, BLOCK, 0]), Record::u64)
+        .words([1, 0, NAME_MAX, 0])
+        .words([0; 5])
 }

@@ -1,9 +1,7 @@
 //! Which system call does what.
 
 use super::super::table::Handler;
-use super::{
-    file, folder, info, io, mem, meta, path, poll, select, signal, stat, thread, time, timer,
-};
+use super::{file, folder, info, io, mem, meta, path, poll, select, signal, stat, thread, time, timer};
 
 /// What a system call does, by its name.
 pub fn handler(name: &str) -> Option<Handler> {

@@ -45,11 +45,15 @@ pub fn mmap2(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 fn map(p: &mut Process, call: &Call, offset: u64) -> Result<u64, Stop> {
     let [addr, len, bits, flags, fd, _] = call.args;
     let len = pages(len)?;
-    let node = if flags & p.linux.map_anonymous == 0 { Some(mappable(p, fd, offset, bits, flags)?) } else { None };
+    let node =
+        if flags & p.linux.map_anonymous == 0 { Some(mappable(p, fd, offset, bits, flags)?) } else { None };
     let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
     let at = if fixed { addr } else { p.space.find(p.machine.memory(), addr, len)? };
     if !at.is_multiple_of(PAGE) || at < PAGE {
         return Err(Errno::Inval.into());
+    }
+    if at.checked_add(len).is_none_or(|end| end > p.linux.addresses.end) {
+        return Err(Errno::NoMem.into());
     }
     if flags & MAP_FIXED_NOREPLACE != 0 && p.space.find(p.machine.memory(), at, len) != Ok(at) {
         return Err(Errno::Exist.into());

@@ -43,6 +43,10 @@ mod tests {
                 AnyTarget::Arm => [3, 120, 240, 248],
                 AnyTarget::Arm64 => [63, 220, 98, 94],
                 AnyTarget::Ppc64 | AnyTarget::Ppc64le => [3, 120, 221, 234],
+                AnyTarget::Mips | AnyTarget::Mipsle => [4003, 4120, 4238, 4246],
+                AnyTarget::Mips64 | AnyTarget::Mips64le => [5000, 5055, 5194, 5205],
+                AnyTarget::Riscv64 => [63, 220, 98, 94],
+                AnyTarget::S390x => [3, 120, 238, 248],
                 other => panic!("{other} has numbers that this test does not know"),
             };
             let numbered: Vec<u64> = table.iter().map(|(number, _)| *number).collect();

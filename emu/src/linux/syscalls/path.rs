@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::super::errno::Errno;
+use super::super::fd::Refusal;
 use super::super::fd::{Object, Shared};
 use super::super::flags::{self, O_ACCMODE, O_CREAT, O_NONBLOCK, O_PATH, O_TRUNC, O_WRONLY};
 use super::super::fs::{Kind, Node};
@@ -10,7 +11,6 @@ use super::super::pipe::PipeEnd;
 use super::super::process::Process;
 use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
-use super::super::fd::Refusal;
 
 /// Paths begin at the working directory. Only its lower half counts.
 pub const AT_FDCWD: u64 = -100_i64 as u64;

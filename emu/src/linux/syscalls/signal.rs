@@ -57,9 +57,7 @@ fn read_action(p: &mut Process, addr: u64) -> Result<Action, Errno> {
     let (handler, flags, restorer, mask_at) = match layout {
         SigAction::Restorer => (user.word(at(0))?, user.word(at(1))?, user.word(at(2))?, at(3)),
         SigAction::NoRestorer => (user.word(at(0))?, user.word(at(1))? & !SA_RESTORER, 0, at(2)),
-        SigAction::FlagsFirst => {
-            (user.word(at(1))?, u64::from(user.u32(addr)?) & !SA_RESTORER, 0, at(2))
-        }
+        SigAction::FlagsFirst => (user.word(at(1))?, u64::from(user.u32(addr)?) & !SA_RESTORER, 0, at(2)),
     };
     let mask = read_set(p, mask_at)? & !p.linux.signals.unblockable();
     Ok(Action { handler, flags, restorer, mask })

@@ -58,7 +58,7 @@ func main() {
 		fmt.Printf("%q %v\n", text, info.Mode().IsRegular())
 	case "miss":
 		for i := 0; i < 2; i++ {
-			_, _, errno := syscall.RawSyscall(syscall.SYS_FORK, 0, 0, 0)
+			_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, 0, 0, 0)
 			fmt.Println(errno)
 		}
 		_, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

@@ -1,0 +1,147 @@
+//! mips, mipsle, mips64 and mips64le.
+//!
+//! Processes of 64 bits live below 2 GiB: `ll` and `sc` translate addresses by the CPU's own rules, past the virtual
+//! TLB, and those rules leave no more as it is (`Status.ERL`).
+//!
+//! A fault in the delay slot of a branch leaves the engine in the middle of it. Go's compilers and assembler put nops
+//! there, which do not fault.
+
+use heapmatrix_writer::AnyTarget;
+use unicorn_engine::RegisterMIPS as Mips;
+use unicorn_engine::{Arch as UcArch, Mode};
+
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::fault::FaultKind;
+
+pub(super) static MIPS: Arch =
+    Arch { target: AnyTarget::Mips, engine: engine(Mode::MIPS32.0, true), ..NARROW };
+pub(super) static MIPSLE: Arch =
+    Arch { target: AnyTarget::Mipsle, engine: engine(Mode::MIPS32.0, false), ..NARROW };
+pub(super) static MIPS64: Arch =
+    Arch { target: AnyTarget::Mips64, engine: engine(Mode::MIPS64.0, true), ..WIDE };
+pub(super) static MIPS64LE: Arch =
+    Arch { target: AnyTarget::Mips64le, engine: engine(Mode::MIPS64.0, false), ..WIDE };
+
+const fn engine(bits: u32, big: bool) -> (UcArch, Mode) {
+    (UcArch::MIPS, Mode(bits | if big { Mode::BIG_ENDIAN.0 } else { 0 }))
+}
+
+const WIDE: Arch = Arch {
+    // The default, an R4000, lacks conditional moves and `rdhwr`.
+    model: Some(MODEL_64R2),
+    start: |engine| engine.reg_write(Mips::CP0_STATUS, CU1 | FR | ERL | KX | SX | UX),
+    ..NARROW
+};
+
+const NARROW: Arch = Arch {
+    target: AnyTarget::Mips,
+    engine: engine(Mode::MIPS32.0, true),
+    model: None,
+    pc: Mips::PC as i32,
+    sp: Mips::R29 as i32,
+    lr: Some(Mips::R31 as i32),
+    flags: None,
+    ctr: None,
+    xer: None,
+    // HI and LO follow.
+    general: &[
+        Mips::R0 as i32,
+        Mips::R1 as i32,
+        Mips::R2 as i32,
+        Mips::R3 as i32,
+        Mips::R4 as i32,
+        Mips::R5 as i32,
+        Mips::R6 as i32,
+        Mips::R7 as i32,
+        Mips::R8 as i32,
+        Mips::R9 as i32,
+        Mips::R10 as i32,
+        Mips::R11 as i32,
+        Mips::R12 as i32,
+        Mips::R13 as i32,
+        Mips::R14 as i32,
+        Mips::R15 as i32,
+        Mips::R16 as i32,
+        Mips::R17 as i32,
+        Mips::R18 as i32,
+        Mips::R19 as i32,
+        Mips::R20 as i32,
+        Mips::R21 as i32,
+        Mips::R22 as i32,
+        Mips::R23 as i32,
+        Mips::R24 as i32,
+        Mips::R25 as i32,
+        Mips::R26 as i32,
+        Mips::R27 as i32,
+        Mips::R28 as i32,
+        Mips::R29 as i32,
+        Mips::R30 as i32,
+        Mips::R31 as i32,
+        Mips::HI as i32,
+        Mips::LO as i32,
+    ],
+    guest: [
+        Mips::R8 as i32,
+        Mips::R9 as i32,
+        Mips::R10 as i32,
+        Mips::R11 as i32,
+        Mips::R12 as i32,
+        Mips::R13 as i32,
+    ],
+    thread: Some(Mips::CP0_USERLOCAL as i32),
+    encoding: Encoding::Fixed { bytes: 4 },
+    rests: true,
+    start: |engine| engine.reg_write(Mips::CP0_STATUS, CU1 | ERL),
+    interrupt: |number| match number {
+        EXCP_SYSCALL => Interrupt::Trap,
+        EXCP_RI => Interrupt::Illegal,
+        _ => Interrupt::Exception,
+    },
+    trap_skid: 0,
+    exception_pc: ExceptionPc::Lost(raises),
+    replace: nothing_replaced,
+    trap_code: |_| None,
+};
+
+/// Whether an instruction can raise an exception. Those that always do end their block.
+fn raises(instruction: u32, kind: FaultKind) -> bool {
+    const EXCP_BREAK: u32 = 18;
+    const EXCP_OVERFLOW: u32 = 21;
+    const EXCP_TRAP: u32 = 22;
+    /// The code of instructions that a function code tells apart, and of those that a register number does.
+    const SPECIAL: u32 = 0;
+    const REGIMM: u32 = 1;
+    let (code, register, function) = (instruction >> 26, instruction >> 16 & 0x1f, instruction & 0x3f);
+    match kind {
+        FaultKind::Exception { number: EXCP_BREAK } => code == SPECIAL && function == 0x0d,
+        // add, sub, dadd, dsub; addi, daddi
+        FaultKind::Exception { number: EXCP_OVERFLOW } => match code {
+            SPECIAL => matches!(function, 0x20 | 0x22 | 0x2c | 0x2e),
+            _ => matches!(code, 0x08 | 0x18),
+        },
+        // tge to tne; tgei to tnei
+        FaultKind::Exception { number: EXCP_TRAP } => match code {
+            SPECIAL => matches!(function, 0x30..=0x36),
+            _ => code == REGIMM && matches!(register, 0x08..=0x0e),
+        },
+        _ => true,
+    }
+}
+
+/// The engine's number of a CPU with release 2 of the 64-bit architecture.
+const MODEL_64R2: i32 = 5;
+/// The engine's number for a system call.
+const EXCP_SYSCALL: u32 = 17;
+/// The engine's number for an instruction that does not exist.
+const EXCP_RI: u32 = 20;
+
+/// Status: the floating-point unit is on.
+const CU1: u64 = 1 << 29;
+/// Status: it has 32 registers of 64 bits.
+const FR: u64 = 1 << 26;
+/// Status: addresses and instructions of 64 bits in all modes.
+const KX: u64 = 1 << 7;
+const SX: u64 = 1 << 6;
+const UX: u64 = 1 << 5;
+/// Status: the lower half of the addresses is not translated.
+const ERL: u64 = 1 << 2;

@@ -1,0 +1,50 @@
+//! What is true of s390x.
+
+use super::*;
+use unicorn_engine::RegisterS390X;
+
+/// If not: `start` of s390x. Without bits of the first control register only four of the floating-point registers are
+/// there, and no vectors.
+#[test]
+fn registers_of_s390x_need_bits() {
+    // adbr %f1, %f3; vzero %v1
+    for instruction in [&[0xb3, 0x1a, 0, 0x13][..], &[0xe7, 0x10, 0, 0, 0, 0x44]] {
+        let code = [instruction, &[0x0a, 0]].concat();
+        let mut e = trapping(AnyTarget::S390x, &code);
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+        assert_eq!((e.get_data().interrupt, e.reg_read(RegisterS390X::PC)), (Some(3), Ok(CODE)));
+        let mut m = machine(AnyTarget::S390x, &code);
+        assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: CODE + code.len() as u64 }));
+    }
+}
+
+/// If not: `Encoding::S390x`. Instructions have two bytes, four or six.
+#[test]
+fn instructions_of_s390x_are_counted() {
+    // lr %r2, %r2; lghi %r2, 1; lg %r4, 0(%r3); svc 9
+    let code = [&[0x18, 0x22][..], &[0xa7, 0x29, 0, 1], &[0xe3, 0x40, 0x30, 0, 0, 4], &[0x0a, 9]].concat();
+    let mut m = machine(AnyTarget::S390x, &code);
+    m.set(Register::General(3), DATA).unwrap();
+    assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: CODE + 14 }));
+    assert_eq!((m.instructions(), m.get(Register::General(2)), m.trap_code()), (4, Ok(1), Some(9)));
+    // The load at fault, after two.
+    m.set(Register::General(3), 0x7000).unwrap();
+    assert_eq!(m.run(CODE, Limits::NONE).unwrap_err().pc, CODE + 6);
+    assert_eq!(m.instructions(), 6);
+}
+
+/// If not: a program may see the host's time.
+#[test]
+fn the_clock_of_s390x_stands_still() {
+    // stck 0(%r3)
+    let code = [0xb2, 0x05, 0x30, 0, 0x0a, 0];
+    let mut m = machine(AnyTarget::S390x, &code);
+    m.set(Register::General(3), DATA).unwrap();
+    let mut read = || {
+        m.run(CODE, Limits::NONE).unwrap();
+        m.memory().region_at(DATA).unwrap().bytes()[..8].to_vec()
+    };
+    let first = read();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert_eq!(read(), first);
+}

@@ -2,8 +2,9 @@
 
 mod common;
 
+use common::both;
 use common::generate::{functions, lower, start};
-use common::{TARGETS, both};
+use heapmatrix_emu::world::World;
 use proptest::prelude::*;
 
 proptest! {
@@ -11,7 +12,7 @@ proptest! {
 
     #[test]
     fn cpu_and_interpreter_agree(functions in functions(), start in start()) {
-        for target in TARGETS {
+        for &target in World::MACHINES {
             both(target, &lower(target, &functions), &start);
         }
     }

@@ -1,9 +1,12 @@
 //! Why an image could not be built.
 
+use heapmatrix_writer::AnyTarget;
+use heapmatrix_writer::target::Names;
+
 use super::facts::FactError;
 use crate::guest::asm::AsmError;
 use crate::memory::MemoryError;
-use crate::world::Invalid;
+use crate::world::{Invalid, World};
 
 /// Why an image could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +15,10 @@ pub enum BuildError {
     /// The world describes no process.
     #[error(transparent)]
     World(#[from] Invalid),
-    /// The architecture, or something in it, has not been measured.
+    /// A machine on which no worlds can be built.
+    #[error("no worlds can be built on {0}: there are {names}", names = Names(World::MACHINES))]
+    Machine(AnyTarget),
+    /// Something that has not been measured.
     #[error(transparent)]
     Facts(#[from] FactError),
     /// Something does not fit into the target's address space as images divide it.

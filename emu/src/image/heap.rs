@@ -119,14 +119,9 @@ impl Heap {
         sections: &mut Sections,
     ) -> Result<Heap, BuildError> {
         let target = sections.target;
-        let usual = match target {
-            AnyTarget::I386 => 0x1840_0000,
-            AnyTarget::Arm => 0x1030_0000,
-            _ => 0xc8_2000_0000,
-        };
         let longer = if target.ptr_size() == 4 { 1 << 28 } else { 1 << 42 };
         let arena_start = match u64::from(world.arena.below) {
-            0 => usual,
+            0 => sections.machine.arena,
             pages => longer - (pages << PAGE_SHIFT),
         };
         let mut planner = Planner::new(target.ptr_size(), world);

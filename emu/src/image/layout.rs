@@ -2,6 +2,7 @@
 
 use super::error::BuildError;
 use super::heap::{self, Event, Heap};
+use super::machine::Machine;
 use super::section::{In, Sections};
 use super::stack::{self, Stack};
 use super::types;
@@ -32,6 +33,8 @@ pub(crate) struct Cells {
 
 /// The addresses of a world's things.
 pub(crate) struct Layout {
+    /// What Go does differently on the machine.
+    pub machine: Machine,
     pub vars: Vars,
     pub cells: Cells,
     pub types: Vec<u64>,
@@ -67,8 +70,8 @@ pub(crate) enum Placed {
 impl Layout {
     /// Gives everything an address and fills what depends on nothing else.
     pub fn new(world: &World, sections: &mut Sections) -> Result<Layout, BuildError> {
-        let target = sections.target;
-        let ptr_size = target.ptr_size();
+        let machine = sections.machine;
+        let ptr_size = machine.target.ptr_size();
         let vars = Vars::place(world, sections)?;
         let cells = Cells {
             handles: sections.reserve_words(In::Cells, world.objects.len() as u64),
@@ -92,7 +95,7 @@ impl Layout {
 
         let events = heap::events(world);
         let stack_lens: Vec<u64> =
-            world.goroutines.iter().map(|g| stack::stack_bytes(world, target, g)).collect();
+            world.goroutines.iter().map(|g| stack::stack_bytes(world, &machine, g)).collect();
         let asked: Vec<u64> = stack_lens.iter().copied().filter(|&len| len > 0).collect();
         let heap = Heap::plan(world, &asked, &events, sections)?;
         heap.fill(world, &vars, sections)?;
@@ -138,6 +141,7 @@ impl Layout {
         }
         sections.put_word(cells.finblock_pool, finblocks);
         Ok(Layout {
+            machine,
             vars,
             cells,
             types,

@@ -12,6 +12,7 @@ pub use heapmatrix_facts as facts;
 pub(crate) mod heap;
 pub(crate) mod layout;
 mod locations;
+pub(crate) mod machine;
 mod moduledata;
 pub(crate) mod section;
 pub(crate) mod sizes;

@@ -5,6 +5,7 @@ use heapmatrix_writer::AnyTarget;
 use super::dirt::Dirt;
 use super::error::BuildError;
 use super::facts::{FactError, Layouts};
+use super::machine::Machine;
 use crate::memory::{GuestMemory, PAGE, Prot};
 
 /// Pieces of the target's memory, and how numbers are written there.
@@ -13,6 +14,8 @@ use crate::memory::{GuestMemory, PAGE, Prot};
 pub(crate) struct Sections {
     /// The machine.
     pub target: AnyTarget,
+    /// What Go does differently there.
+    pub machine: Machine,
     /// The layouts of its structures.
     pub layouts: Layouts,
     /// What is in their memory where nothing has been written.
@@ -60,20 +63,10 @@ impl Sections {
     ///
     /// Text and arena lie where Go 1.5's linker and runtime put them. Between them each section has
     /// room to grow, so that the address of one does not depend on the size of another.
-    pub fn new(target: AnyTarget, dirt: Dirt) -> Result<Sections, FactError> {
+    pub fn new(target: AnyTarget, dirt: Dirt) -> Result<Sections, BuildError> {
+        let machine = Machine::of(target).ok_or(BuildError::Machine(target))?;
         let layouts = Layouts::of(target.goarch())?;
-        let text = match target {
-            AnyTarget::Amd64 => 0x0040_1000,
-            AnyTarget::I386 => 0x0804_9000,
-            _ => 0x0001_1000,
-        };
-        // Go 1.5 gets anonymous memory below the stack, high in the address space.
-        let mapped = match target {
-            AnyTarget::Amd64 => 0x7f00_0000_0000,
-            AnyTarget::I386 => 0x5000_0000,
-            AnyTarget::Arm => 0x4000_0000,
-            _ => 0x3fff_0000_0000,
-        };
+        let Machine { text, mapped, .. } = machine;
         let section = |name, base, room, prot| Section { name, base, room, prot, bytes: Vec::new(), used: 0 };
         let sections = vec![
             section("text", text, 0x0100_0000, Prot::READ_EXEC),
@@ -87,7 +80,7 @@ impl Sections {
             section("cells", mapped + 0x3000_0000, 0x1000_0000, Prot::READ_WRITE),
             section("system stack", mapped + 0x4000_0000, 0x0010_0000, Prot::READ_WRITE),
         ];
-        Ok(Sections { target, layouts, dirt, sections })
+        Ok(Sections { target, machine, layouts, dirt, sections })
     }
 
     /// The first address of a section.

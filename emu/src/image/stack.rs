@@ -1,9 +1,8 @@
 //! Where stack frames are: what a chain of calls does to SP on each machine.
 
-use heapmatrix_writer::AnyTarget;
-
 use super::dirt::Dirt;
 use super::facts::FactError;
+use super::machine::Machine;
 use super::section::{In, Sections};
 use crate::memory::{GuestMemory, MemoryError};
 use crate::world::{Function, Goroutine, Status, World};
@@ -65,37 +64,41 @@ impl Stack {
 }
 
 /// By how many bytes a function's prologue moves SP.
-pub(crate) fn frame_bytes(world: &World, target: AnyTarget, function: &Function) -> u64 {
+pub(crate) fn frame_bytes(world: &World, machine: &Machine, function: &Function) -> u64 {
+    let target = machine.target;
     let words = u64::from(function.frame) * target.ptr_size();
     if target.uses_lr() {
         if function.leaf { 0 } else { target.ptr_size() + words }
-    } else if saves_bp(world, target, function) {
+    } else if saves_bp(world, machine, function) {
         words + target.reg_size()
     } else {
         words
     }
 }
 
-fn saves_bp(world: &World, target: AnyTarget, function: &Function) -> bool {
-    world.framepointer && target == AnyTarget::Amd64 && function.frame > 0
+fn saves_bp(world: &World, machine: &Machine, function: &Function) -> bool {
+    world.framepointer && machine.saves_bp && function.frame > 0
 }
 
 /// The bytes above the outermost frame: its arguments, and what `newproc1` leaves free.
-fn bytes_above(target: AnyTarget, g: &Goroutine) -> u64 {
+fn bytes_above(machine: &Machine, g: &Goroutine) -> u64 {
+    let target = machine.target;
     let args = (g.args.len() as u64 * target.ptr_size()).next_multiple_of(8);
-    4 * target.reg_size() + args + if target.uses_lr() { target.ptr_size() } else { 0 }
+    let bytes = 4 * target.reg_size() + args + if target.uses_lr() { target.ptr_size() } else { 0 };
+    bytes.next_multiple_of(machine.sp_align)
 }
 
 /// The bytes of stack that a goroutine needs; zero for dead ones.
-pub(crate) fn stack_bytes(world: &World, target: AnyTarget, g: &Goroutine) -> u64 {
+pub(crate) fn stack_bytes(world: &World, machine: &Machine, g: &Goroutine) -> u64 {
     if g.status == Status::Dead {
         return 0;
     }
-    // Each call takes a return PC, and a fault with a link register an extra word.
+    // Each call takes a return PC, and a fault with a link register what the signal handler pushes.
     let frame = |a: &crate::world::Activation| {
-        frame_bytes(world, target, &world.functions[a.function]) + 2 * target.reg_size()
+        let pushed = machine.target.reg_size() + machine.signal_pushes;
+        frame_bytes(world, machine, &world.functions[a.function]) + pushed
     };
-    bytes_above(target, g) + g.activations.iter().map(frame).sum::<u64>() + BELOW
+    bytes_above(machine, g) + g.activations.iter().map(frame).sum::<u64>() + BELOW
 }
 
 /// Places a goroutine whose stack is at the given bounds.
@@ -106,14 +109,15 @@ pub(crate) fn place(
     hi: u64,
     sections: &mut Sections,
 ) -> Result<Stack, FactError> {
-    let target = sections.target;
+    let machine = sections.machine;
+    let target = machine.target;
     let ptr_size = target.ptr_size();
     let addr = sections.reserve_structure(In::Persistent, "runtime.g")?;
     if g.status == Status::Dead {
         return Ok(Stack { g: addr, ..Stack::default() });
     }
-    let top = hi - bytes_above(target, g);
-    let frames = frames(world, target, g, top);
+    let top = hi - bytes_above(&machine, g);
+    let frames = frames(world, &machine, g, top);
     let mut defers = Vec::with_capacity(frames.len());
     for a in &g.activations {
         let place = |_: &_| sections.reserve_structure(In::Persistent, "runtime._defer");
@@ -144,7 +148,8 @@ pub(crate) fn place(
 }
 
 /// The frames of a call chain, outermost first; `top` is the outermost one's frame pointer.
-fn frames(world: &World, target: AnyTarget, g: &Goroutine, top: u64) -> Vec<Frame> {
+fn frames(world: &World, machine: &Machine, g: &Goroutine, top: u64) -> Vec<Frame> {
+    let target = machine.target;
     let (ptr_size, uses_lr) = (target.ptr_size(), target.uses_lr());
     let mut frames: Vec<Frame> = Vec::with_capacity(g.activations.len());
     for (k, activation) in g.activations.iter().enumerate() {
@@ -152,11 +157,11 @@ fn frames(world: &World, target: AnyTarget, g: &Goroutine, top: u64) -> Vec<Fram
         let mut caller_sp = frames.last().map_or(top, |caller| caller.sp);
         if uses_lr && k > 0 && function.is_sigpanic() {
             // The signal handler stores the link register below the frame that faults.
-            caller_sp -= ptr_size;
+            caller_sp -= machine.signal_pushes;
         }
         let entry_sp = if uses_lr { caller_sp } else { caller_sp - target.reg_size() };
         let has_frame = g.has_frame(k);
-        let sp = if has_frame { entry_sp - frame_bytes(world, target, function) } else { entry_sp };
+        let sp = if has_frame { entry_sp - frame_bytes(world, machine, function) } else { entry_sp };
         frames.push(Frame {
             entry_sp,
             sp,
@@ -166,7 +171,7 @@ fn frames(world: &World, target: AnyTarget, g: &Goroutine, top: u64) -> Vec<Fram
                 false => Some(entry_sp),
                 true => (has_frame && !function.leaf).then_some(sp),
             },
-            saved_bp: (has_frame && saves_bp(world, target, function)).then(|| entry_sp - target.reg_size()),
+            saved_bp: (has_frame && saves_bp(world, machine, function)).then(|| entry_sp - target.reg_size()),
         });
     }
     frames

@@ -21,9 +21,9 @@ macro_rules! machine_list {
                 i386 I386 i386::ARCH;
                 arm Arm arm::ARCH;
                 ppc64 Ppc64 ppc64::PPC64;
+                arm64 Arm64 arm64::ARCH;
             }
             {
-                arm64 Arm64 arm64::ARCH;
                 mips Mips mips::MIPS;
                 mipsle Mipsle mips::MIPSLE;
                 mips64 Mips64 mips::MIPS64;

@@ -11,10 +11,10 @@ use heapmatrix_emu::guest::interpreter::{self, Interpreter};
 use heapmatrix_emu::guest::ir::{Assembled, Op, Reg};
 use heapmatrix_emu::machine::{Exit, Limits, Machine, Register};
 use heapmatrix_emu::memory::{GuestMemory, Prot};
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::memory::{Addr, Memory};
 
-pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
 pub const VREGS: [Reg; 6] = [Reg::V0, Reg::V1, Reg::V2, Reg::V3, Reg::V4, Reg::V5];
 
 /// Bytes of data and of stack: twice what the largest offsets, and calls as deep as programs make them, need.
@@ -94,7 +94,7 @@ pub fn program(target: AnyTarget, ops: &[Op]) -> Assembled {
 pub fn on_cpu(target: AnyTarget, ops: &[Op], start: Start) -> Outcome {
     thread_local! {
         static MACHINES: RefCell<Vec<Machine>> =
-            RefCell::new(TARGETS.iter().map(|&target| Machine::new(target).unwrap()).collect());
+            RefCell::new(World::MACHINES.iter().map(|&target| Machine::new(target).unwrap()).collect());
     }
     MACHINES.with_borrow_mut(|machines| {
         let machine = machines.iter_mut().find(|machine| machine.target() == target).unwrap();

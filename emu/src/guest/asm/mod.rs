@@ -4,6 +4,7 @@
 //! first finds out where everything is, the second encodes it.
 
 mod arm;
+mod arm64;
 mod ppc64;
 mod x86;
 
@@ -138,8 +139,8 @@ impl Isa {
             AnyTarget::I386 => Some(Isa { pad: x86::INT3, encode: x86::encode::<false> }),
             AnyTarget::Arm => Some(Isa { pad: &arm::UDF, encode: arm::encode }),
             AnyTarget::Ppc64 => Some(Isa { pad: &ppc64::TRAP, encode: ppc64::encode }),
-            AnyTarget::Arm64
-            | AnyTarget::Ppc64le
+            AnyTarget::Arm64 => Some(Isa { pad: &arm64::UDF, encode: arm64::encode }),
+            AnyTarget::Ppc64le
             | AnyTarget::Amd64p32
             | AnyTarget::Mips
             | AnyTarget::Mipsle
@@ -258,8 +259,7 @@ impl Out {
 mod tests {
     use super::*;
     use crate::guest::ir::Width;
-
-    const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
+    use crate::world::World;
 
     fn refused(target: AnyTarget, ops: &[Op]) -> (usize, AsmErrorKind) {
         let error = assemble(target, 0x1000, ops).unwrap_err();
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn errors_name_the_op() {
         let l = Label(0);
-        for target in TARGETS {
+        for &target in World::MACHINES {
             let bits = target.ptr_size() * 8;
             assert_eq!(refused(target, &[Op::Trap(0), Op::Jump(l)]), (1, AsmErrorKind::Undefined(l)));
             assert_eq!(refused(target, &[Op::Label(l), Op::Label(l)]), (1, AsmErrorKind::Duplicate(l)));
@@ -299,7 +299,10 @@ mod tests {
                 assert_eq!(refused(target, &[Op::GetLr(Reg::V0)]), (0, AsmErrorKind::LinkRegister));
             }
         }
-        assert_eq!(refused(AnyTarget::Arm64, &[Op::Trap(0)]), (0, AsmErrorKind::Target));
+        for &target in AnyTarget::ALL {
+            let refused = assemble(target, 0, &[Op::Trap(0)]).is_err_and(|e| e.kind == AsmErrorKind::Target);
+            assert_eq!(refused, !World::MACHINES.contains(&target), "{target}");
+        }
         let error = assemble(AnyTarget::I386, 0, &[Op::SetLr(Reg::V1)]).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -312,7 +315,7 @@ mod tests {
         let l = Label(2);
         let ops =
             [Op::Imm(Reg::V0, 1), Op::Label(l), Op::Align(16), Op::Label(Label(0)), Op::Jump(l), Op::Trap(3)];
-        for target in TARGETS {
+        for &target in World::MACHINES {
             let program = assemble(target, 0x1000, &ops).unwrap();
             assert_eq!(program.addrs.len(), ops.len() + 1);
             assert!(program.addrs.is_sorted());

@@ -96,7 +96,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn function(&mut self, index: usize, blocks: &[Block]) -> Result<(), FactError> {
         let function = &self.world.functions[index];
-        let frame = frame_bytes(self.world, self.code.target, function) as u32;
+        let frame = frame_bytes(self.world, &self.layout.machine, function) as u32;
         self.code.function(Whose::World(index), self.entries[index], function.line as i32);
         self.code.emit(&[Mov(V5, V5)]);
         let (entered, preempted): (Vec<Block>, Vec<Block>) = blocks
@@ -178,11 +178,11 @@ impl Writer<'_> {
     /// it stores the link register below the frame and pretends that the faulting instruction has
     /// called `sigpanic`.
     fn fault(&mut self, sigpanic: usize) {
-        let word = self.code.word();
+        let pushed = self.layout.machine.signal_pushes as i32;
         let faulting = self.code.label();
         self.code.emit(&[
             GetLr(V0),
-            AddImm(Sp, -word),
+            AddImm(Sp, -pushed),
             Store(V0, Sp, 0, Word),
             LabelAddr(V0, faulting),
             SetLr(V0),

@@ -9,14 +9,14 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput};
 use heapmatrix_benches::image::Flat;
 use heapmatrix_benches::shape::{self, Shape};
-use heapmatrix_benches::{sinks, sizes};
+use heapmatrix_benches::{measured, sinks, sizes};
 use heapmatrix_writer::{AnyTarget, Options, Summary, write_heap_dump, write_heap_dump_pipelined};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let quick = std::env::args().any(|arg| arg == "--test");
     let sizes = if quick { vec![1] } else { sizes("HEAPMATRIX_DUMP_MB", &[1, 10, 100]) };
-    for target in [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+    for target in measured() {
         for shape in [&shape::SMALL, &shape::ALL] {
             for &mb in &sizes {
                 dumps(&mut criterion, target, shape, mb);

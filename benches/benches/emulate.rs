@@ -1,21 +1,22 @@
 //! A world of the default size on each machine, step by step: engine set-up, image build, guest run, dump, check.
 //!
-//! All steps together are what a cell of `heapmatrix run` takes. A thousand worlds on all four machines are to
-//! take less than a minute on two cores: 30 ms a cell.
+//! All steps together are what a cell of `heapmatrix run` takes. A thousand worlds on all machines are to
+//! take less than half a minute on two cores.
 
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use heapmatrix::matrix::{self, EMULATED};
+use heapmatrix::matrix;
 use heapmatrix::oracle::model;
 use heapmatrix_emu::image::Image;
 use heapmatrix_emu::machine::Machine;
 use heapmatrix_emu::run::run_on_cpu;
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::Defects;
 
 fn emulate(c: &mut Criterion) {
     let world = matrix::world(1);
-    for target in EMULATED {
+    for &target in World::MACHINES {
         let mut group = c.benchmark_group(format!("emulate {target}"));
         group
             .warm_up_time(Duration::from_millis(300))

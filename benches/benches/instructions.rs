@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 
 use heapmatrix_benches::image::Flat;
-use heapmatrix_benches::{mix, shape, sinks::Null};
+use heapmatrix_benches::{measured, mix, shape, sinks::Null};
 use heapmatrix_writer::bench::Encoder;
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
 
@@ -15,31 +15,50 @@ const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json")
 const TOLERANCE: f64 = 1.05;
 const N: usize = 1 << 16;
 
-/// What is counted: a name, and how often what it does is done.
-type Case = (&'static str, u64);
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Case {
+    /// Integers of the real mix, all at once.
+    Integers,
+    /// The same, one by one.
+    OneByOne,
+    /// Heap pointers.
+    Pointers(AnyTarget),
+    /// Objects of a whole dump.
+    Objects(AnyTarget),
+}
 
-const CASES: [Case; 6] = [
-    ("an integer of the real mix", N as u64),
-    ("an integer of the real mix, one by one", N as u64),
-    ("a heap pointer of amd64", N as u64),
-    ("an object of amd64", 0),
-    ("an object of 386", 0),
-    ("an object of ppc64", 0),
-];
+impl Case {
+    fn all() -> Vec<Case> {
+        let integers = [Case::Integers, Case::OneByOne, Case::Pointers(AnyTarget::Amd64)];
+        integers.into_iter().chain(measured().into_iter().map(Case::Objects)).collect()
+    }
+
+    fn name(self) -> String {
+        match self {
+            Case::Integers => "an integer of the real mix".to_owned(),
+            Case::OneByOne => "an integer of the real mix, one by one".to_owned(),
+            Case::Pointers(target) => format!("a heap pointer of {target}"),
+            Case::Objects(target) => format!("an object of {target}"),
+        }
+    }
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     if let [_, flag, case, times] = &args[..]
         && flag == "--run"
     {
-        println!("{}", run(case.parse().expect("a number"), times.parse().expect("a number")));
+        let case: usize = case.parse().expect("a number");
+        println!("{}", run(Case::all()[case], times.parse().expect("a number")));
         return ExitCode::SUCCESS;
     }
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("instructions: skipped, there is no valgrind on this machine");
         return ExitCode::SUCCESS;
     }
-    let counts: BTreeMap<&str, f64> = (0..CASES.len()).map(|case| (CASES[case].0, each(case))).collect();
+    let counts: BTreeMap<String, f64> =
+        Case::all().iter().enumerate().map(|(number, case)| (case.name(), each(number))).collect();
     if std::env::var_os("UPDATE_BASELINE").is_some() {
         let text = serde_json::to_string_pretty(&counts).expect("names and numbers") + "\n";
         std::fs::write(BASELINE, text).expect("the baseline can be written");
@@ -48,7 +67,7 @@ fn main() -> ExitCode {
     let baseline: BTreeMap<String, f64> = serde_json::from_str(&text).expect("names and numbers");
     let mut failed = false;
     for (name, count) in counts {
-        let Some(&before) = baseline.get(name) else {
+        let Some(&before) = baseline.get(&name) else {
             println!("{name}: {count:.1} instructions, and no baseline");
             failed = true;
             continue;
@@ -69,33 +88,33 @@ fn main() -> ExitCode {
 }
 
 /// Does a case some times over; gives how often what it names was done each time.
-fn run(case: usize, times: usize) -> u64 {
+fn run(case: Case, times: usize) -> u64 {
     let integers = match case {
-        2 => mix::heap_pointers(AnyTarget::Amd64, N),
+        Case::Pointers(target) => mix::heap_pointers(target, N),
         _ => mix::real(N),
     };
     let mut out = Null;
     let mut encoder = Encoder::new(&mut out, Options::DEFAULT_CAPACITY);
-    let target = match case {
-        0 | 2 => {
+    match case {
+        Case::Integers | Case::Pointers(_) => {
             (0..times).for_each(|_| encoder.dumpints(&integers).expect("takes everything"));
-            return CASES[case].1;
+            N as u64
         }
-        1 => {
+        Case::OneByOne => {
             for _ in 0..times {
                 integers.iter().for_each(|&v| encoder.dumpint(v).expect("takes everything"));
             }
-            return CASES[case].1;
+            N as u64
         }
-        3 => AnyTarget::Amd64,
-        4 => AnyTarget::I386,
-        _ => AnyTarget::Ppc64,
-    };
-    let flat = Flat::new(target, &shape::SMALL, 1 << 20);
-    for _ in 0..times {
-        write_heap_dump(target, &flat, &flat.symbols, &Options::default(), Null).expect("a sound image");
+        Case::Objects(target) => {
+            let flat = Flat::new(target, &shape::SMALL, 1 << 20);
+            for _ in 0..times {
+                write_heap_dump(target, &flat, &flat.symbols, &Options::default(), Null)
+                    .expect("a sound image");
+            }
+            flat.objects
+        }
     }
-    flat.objects
 }
 
 /// Instructions for one: what doing it all once more adds, divided.

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use heapmatrix_writer::AnyTarget;
+
 pub mod image;
 pub mod mix;
 pub mod reference;
@@ -26,4 +28,10 @@ pub fn on_cpu() -> io::Result<f64> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let ns = stat.split_whitespace().next().and_then(|ns| ns.parse().ok());
     ns.ok_or_else(|| io::Error::other(format!("/proc/thread-self/schedstat: {stat:?}")))
+}
+
+/// The machines whose structures have been measured, of which there can be images.
+pub fn measured() -> Vec<AnyTarget> {
+    let goarches = heapmatrix_facts::measured();
+    AnyTarget::ALL.iter().copied().filter(|target| goarches.contains(&target.goarch())).collect()
 }

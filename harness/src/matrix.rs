@@ -17,9 +17,6 @@ use crate::oracle::model::{self, Mismatch};
 use crate::report::{ArchReport, Failure, RunReport};
 use crate::tally::Tally;
 
-/// The architectures that have an emulated machine.
-pub const EMULATED: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
-
 /// Worlds between two additions to the report: enough to keep all workers busy, few enough that what
 /// they have found takes no memory to speak of.
 const BATCH: u64 = 256;
@@ -27,7 +24,7 @@ const BATCH: u64 = 256;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Matrix {
-    /// The architectures, each once.
+    /// The architectures, each once; of those that have [worlds](World::MACHINES).
     pub targets: Vec<AnyTarget>,
     /// The number of worlds.
     pub worlds: u64,

@@ -243,37 +243,4 @@ fn allocations_are_counted() {
     assert!((1 << 20..2 << 20).contains(&peak), "{peak} bytes, of which {} are left", kept.len());
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $target:ident),*) => {
-        $(mod $name {
-            use super::AnyTarget;
-
-            #[test]
-            fn outputs() {
-                super::outputs(AnyTarget::$target);
-            }
-
-            #[test]
-            fn losses() {
-                super::losses(AnyTarget::$target);
-            }
-
-            #[test]
-            fn holes() {
-                super::holes(AnyTarget::$target);
-            }
-
-            #[test]
-            fn torn_pages() {
-                super::torn_pages(AnyTarget::$target);
-            }
-
-            #[test]
-            fn bit_flips() {
-                super::bit_flips(AnyTarget::$target);
-            }
-        })*
-    };
-}
-
-on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);
+heapmatrix_emu::each_machine!(outputs, losses, holes, torn_pages, bit_flips);

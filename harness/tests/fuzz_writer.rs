@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use heapmatrix_fuzz::{memory, writing};
+use heapmatrix_fuzz::{machines, memory, writing};
+use heapmatrix_writer::AnyTarget;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -22,9 +23,9 @@ fn writer() {
 
 /// Random corruptions of every world's memory on a machine, from a seed: so many, or `HEAPMATRIX_CORRUPTIONS` says how
 /// many.
-fn random_corruptions(machine: u8) {
+fn random_corruptions(target: AnyTarget) {
     let count = std::env::var("HEAPMATRIX_CORRUPTIONS").map_or(4000, |count| count.parse().unwrap());
-    let mut state = 0x9e37_79b9_7f4a_7c15 + u64::from(machine);
+    let mut state = 0x9e37_79b9_7f4a_7c15 + target as u64;
     let mut random = || {
         state ^= state << 13;
         state ^= state >> 7;
@@ -32,7 +33,8 @@ fn random_corruptions(machine: u8) {
         state
     };
     for number in 0..count {
-        let [world, how, pokes] = [random() as u8, random() as u8 & 4 | machine, 1 + random() as u8 % 3];
+        let [world, how, pokes] =
+            [random() as u8, machines::byte(target, random() & 1 == 1), 1 + random() as u8 % 3];
         let mut input = vec![world, how];
         for _ in 0..pokes {
             input.extend_from_slice(&random().to_le_bytes()[..4]);
@@ -65,15 +67,4 @@ impl Drop for Told<'_> {
     }
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $machine:literal),*) => {
-        mod random_corruptions {
-            $(#[test]
-            fn $name() {
-                super::random_corruptions($machine);
-            })*
-        }
-    };
-}
-
-on_each_machine!(amd64: 0, i386: 1, arm: 2, ppc64: 3);
+heapmatrix_emu::each_machine!(random_corruptions);

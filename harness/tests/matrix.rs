@@ -44,22 +44,4 @@ fn guest_that_did_not_run(target: AnyTarget) {
     assert!(checked > 20, "only {checked} worlds have anything for a guest to do");
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $target:ident),*) => {
-        $(mod $name {
-            use super::AnyTarget;
-
-            #[test]
-            fn catalogue() {
-                super::catalogue(AnyTarget::$target);
-            }
-
-            #[test]
-            fn guest_that_did_not_run() {
-                super::guest_that_did_not_run(AnyTarget::$target);
-            }
-        })*
-    };
-}
-
-on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);
+heapmatrix_emu::each_machine!(catalogue, guest_that_did_not_run);

@@ -11,7 +11,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
-use heapmatrix::matrix::{self, EMULATED};
+use heapmatrix::matrix;
 use heapmatrix::oracle::literal::{Fixes, writeheapdump};
 use heapmatrix::oracle::{isomorphism, laws, memories, model, reencode};
 use heapmatrix_emu::image::Image;
@@ -68,9 +68,9 @@ fn transliteration(finished: &Finished, dialect: Dialect, fixes: Fixes) -> Verdi
 
 /// Asks the oracle that needs all machines.
 fn isomorphic(world: &World) -> Verdict {
-    let graphs: Vec<isomorphism::Graph> = EMULATED
-        .into_iter()
-        .map(|target| {
+    let graphs: Vec<isomorphism::Graph> = World::MACHINES
+        .iter()
+        .map(|&target| {
             let finished = matrix::build(world, target).map_err(by("machine"))?;
             let dump = matrix::dump(&finished, Defects::NONE).map_err(by("writer"))?;
             isomorphism::graph(world, &finished.locations, &dump).map_err(by("isomorphism"))
@@ -135,7 +135,7 @@ fn by_chance(what: &str, judge: impl Fn(&World) -> Verdict) {
 }
 
 /// Worlds of one object and of a hundred thousand, and between.
-fn sizes(target: AnyTarget) {
+fn worlds_of_all_sizes(target: AnyTarget) {
     for objects in [1, 10, 1000, 100_000] {
         let world = World::generate_sized(15, Size::with_objects(objects));
         if let Err(what) = judge(&world, target) {
@@ -144,39 +144,21 @@ fn sizes(target: AnyTarget) {
     }
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $target:ident),*) => {
-        $(mod $name {
-            use super::*;
-
-            const TARGET: AnyTarget = AnyTarget::$target;
-
-            #[test]
-            fn worlds_by_hand() {
-                each(by_hand(), |world| judge(world, TARGET));
-            }
-
-            #[test]
-            fn worlds_that_failed() {
-                each(saved(), |world| judge(world, TARGET));
-            }
-
-            #[test]
-            fn worlds_by_chance() {
-                by_chance(stringify!($name), |world| judge(world, TARGET));
-            }
-
-            #[test]
-            fn worlds_of_all_sizes() {
-                sizes(TARGET);
-            }
-        })*
-    };
+fn worlds_by_hand(target: AnyTarget) {
+    each(by_hand(), |world| judge(world, target));
 }
 
-on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);
+fn worlds_that_failed(target: AnyTarget) {
+    each(saved(), |world| judge(world, target));
+}
 
-mod four_machines {
+fn worlds_by_chance(target: AnyTarget) {
+    by_chance(target.goarch(), |world| judge(world, target));
+}
+
+heapmatrix_emu::each_machine!(worlds_by_hand, worlds_that_failed, worlds_by_chance, worlds_of_all_sizes);
+
+mod all_machines {
     use super::*;
 
     #[test]

@@ -66,15 +66,4 @@ fn loses_names_alone(target: AnyTarget) {
     assert!(names > 50, "{names} names are lost");
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $target:ident),*) => {
-        $(mod $name {
-            #[test]
-            fn loses_names_alone() {
-                super::loses_names_alone(super::AnyTarget::$target);
-            }
-        })*
-    };
-}
-
-on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);
+heapmatrix_emu::each_machine!(loses_names_alone);

@@ -42,22 +42,12 @@ fn catalogue(target: AnyTarget, dialect: Dialect, fixes: Fixes) {
     }
 }
 
-macro_rules! on_each_machine {
-    ($($name:ident: $target:ident),*) => {
-        $(mod $name {
-            use super::{AnyTarget, Dialect, Fixes};
-
-            #[test]
-            fn what_the_format_means() {
-                super::catalogue(AnyTarget::$target, Dialect::Go15, Fixes::ALL);
-            }
-
-            #[test]
-            fn what_go_1_5_writes() {
-                super::catalogue(AnyTarget::$target, Dialect::Go15Exact, Fixes::NONE);
-            }
-        })*
-    };
+fn what_the_format_means(target: AnyTarget) {
+    catalogue(target, Dialect::Go15, Fixes::ALL);
 }
 
-on_each_machine!(amd64: Amd64, i386: I386, arm: Arm, ppc64: Ppc64);
+fn what_go_1_5_writes(target: AnyTarget) {
+    catalogue(target, Dialect::Go15Exact, Fixes::NONE);
+}
+
+heapmatrix_emu::each_machine!(what_the_format_means, what_go_1_5_writes);

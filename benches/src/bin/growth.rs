@@ -6,8 +6,8 @@
 use std::error::Error;
 
 use heapmatrix_benches::image::Flat;
-use heapmatrix_benches::{on_cpu, shape, sinks};
-use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
+use heapmatrix_benches::{measured, on_cpu, shape, sinks};
+use heapmatrix_writer::{Options, write_heap_dump};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("## Growth: whole dumps into nothing\n");
     println!("| target | objects | MB | GB/s | ns an object | the writer's memory, KiB |");
     println!("|---|---|---|---|---|---|");
-    for target in [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64] {
+    for target in measured() {
         for shape in [&shape::SMALL, &shape::ALL] {
             for &mb in &sizes {
                 let flat = Flat::new(target, shape, mb << 20);

@@ -4,6 +4,8 @@
 //! saved corpora, and with hostile ones of their own.
 
 mod expect;
+#[cfg(any(feature = "exec", feature = "writer"))]
+pub mod machines;
 pub mod memory;
 pub mod reading;
 #[cfg(feature = "exec")]

@@ -7,9 +7,9 @@ use heapmatrix_emu::guest::ir::{Label, Op, Reg, Width};
 use heapmatrix_emu::linux::{Host, Options, Process, Stream};
 use heapmatrix_writer::AnyTarget;
 
-use crate::memory;
+use crate::{machines, memory};
 
-/// The machines, in the order in which an input's first byte counts them.
+/// The machines whose system calls [`stub`] makes.
 pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
 
 /// What a program may take of the host's memory, in bytes.
@@ -28,23 +28,23 @@ const SIZE: u64 = 0x2_0000;
 /// Where their data lies.
 const DATA: u64 = ORIGIN + 0x1_0000;
 
-/// The bit of an input's first byte that says that system calls follow, and not code.
-const CALLS: u8 = 4;
-
 /// Any program ends, or is stopped at its limits: neither its file, nor its instructions, nor its system calls bring
 /// the host down or make it hold more than that.
 ///
-/// An input that begins as an ELF file is one. In all others the first byte names a machine, and whether what follows
-/// is machine code or system calls, of [`CALL`] bytes each.
+/// An input that begins as an ELF file is one. In all others the first byte [names a machine](crate::machines), and
+/// whether what follows is machine code or system calls, of [`CALL`] bytes each.
 pub fn exec(input: &[u8]) {
     let elf = match input {
         [0x7f, b'E', b'L', b'F', ..] => input.to_vec(),
         [how, rest @ ..] => {
-            let target = TARGETS[*how as usize % TARGETS.len()];
-            if how & CALLS == 0 {
-                elf(target, &rest[..rest.len().min((DATA - ORIGIN) as usize)])
-            } else {
+            let Some((target, makes_calls)) = machines::machine(*how) else { return };
+            if !TARGETS.contains(&target) {
+                return;
+            }
+            if makes_calls {
                 elf(target, &calls(target, rest))
+            } else {
+                elf(target, &rest[..rest.len().min((DATA - ORIGIN) as usize)])
             }
         }
         [] => return,
@@ -255,7 +255,6 @@ impl Kind {
 /// The input of a kind and a number, for a machine: always the same.
 pub fn generate(kind: Kind, target: AnyTarget, number: u64) -> Vec<u8> {
     let mut random = Random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (kind as u64) << 32);
-    let machine = TARGETS.iter().position(|&t| t == target).expect("an emulated machine") as u8;
     let sound = calls(target, &random_calls(&mut random, 3));
     match kind {
         Kind::Elf => {
@@ -286,11 +285,11 @@ pub fn generate(kind: Kind, target: AnyTarget, number: u64) -> Vec<u8> {
                     random.change(&mut code[at]);
                 }
             }
-            [vec![machine], code].concat()
+            [vec![machines::byte(target, false)], code].concat()
         }
         Kind::Calls => {
             let count = 1 + random.below(60);
-            [vec![machine | CALLS], random_calls(&mut random, count)].concat()
+            [vec![machines::byte(target, true)], random_calls(&mut random, count)].concat()
         }
     }
 }

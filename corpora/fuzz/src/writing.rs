@@ -14,10 +14,7 @@ use heapmatrix_writer::{
     Addr, AnyTarget, Defects, Dialect, Error, Memory, Options, Summary, Unreadable, write_heap_dump,
 };
 
-use crate::memory;
-
-/// The machines.
-const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
+use crate::{machines, memory};
 
 /// Bytes of output that a dump may have for each byte of memory: contents as they are, and fields that take up to six
 /// bytes for a bit.
@@ -32,16 +29,20 @@ const MEMORY: usize = 8 << 20;
 /// A dump of a corrupted process ends, with an error or with a dump that can be read, after work and output in
 /// proportion to its memory.
 ///
-/// An input is the number of a world, a byte whose lowest bits are the machine and the dialect, and corruptions
-/// of [`Poke::LENGTH`] bytes each.
+/// An input is the number of a world, the [byte of a machine](crate::machines) with the dialect, and corruptions of
+/// [`Poke::LENGTH`] bytes each.
 pub fn writer(input: &[u8]) {
     let [world, how, rest @ ..] = input else { return };
+    let Some((target, exact)) = machines::machine(*how) else { return };
+    if !World::MACHINES.contains(&target) {
+        return;
+    }
     WORLDS.with_borrow_mut(|worlds| {
         let world = *world as usize % worlds.all.len();
-        let process = worlds.process(world, TARGETS[*how as usize % TARGETS.len()]);
+        let process = worlds.process(world, target);
         let pokes: Vec<Poke> =
             rest.chunks_exact(Poke::LENGTH).map(|bytes| Poke::new(bytes, process)).collect();
-        let dialect = if how & 4 == 0 { Dialect::Go15 } else { Dialect::Go15Exact };
+        let dialect = if exact { Dialect::Go15Exact } else { Dialect::Go15 };
         check(process, &pokes, dialect);
     });
 }

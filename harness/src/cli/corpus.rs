@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use heapmatrix_emu::world::World;
 
 use super::{Outcome, Verdict, output, print};
 use crate::golden::Golden;
-use crate::matrix::EMULATED;
 
 /// Compare the golden dumps with what their worlds give, or make them anew
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ impl Args {
             format!("{error}{advice}")
         })?;
         let mut count = 0;
-        for target in EMULATED {
+        for &target in World::MACHINES {
             let differences =
                 if regenerates { golden.regenerate(target, output::write)? } else { golden.check(target)? };
             for difference in &differences {
@@ -59,9 +59,10 @@ impl Args {
         }
         let worlds = golden.worlds().count();
         match (count, regenerates) {
-            (0, _) => {
-                print(format_args!("{worlds} worlds on {} architectures, all as they are\n", EMULATED.len()))?
-            }
+            (0, _) => print(format_args!(
+                "{worlds} worlds on {} architectures, all as they are\n",
+                World::MACHINES.len()
+            ))?,
             (_, true) => print(format_args!("{count} files made anew from {worlds} worlds\n"))?,
             (_, false) => {
                 print(format_args!("{count} files differ: heapmatrix corpus regenerate writes them\n"))?

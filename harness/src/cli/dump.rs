@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use heapmatrix_writer::{AnyTarget, Dialect};
 
-use super::{Outcome, Verdict, emulated_target, output};
+use super::{Outcome, Verdict, arch, output};
 use crate::matrix;
 
 /// Write the heap dump of one world on one architecture
@@ -19,7 +19,7 @@ Examples:
   heapmatrix dump --arch arm --seed 7 --dialect go1.5-exact -o - | heapmatrix inspect -")]
 pub struct Args {
     /// Architecture
-    #[arg(long, value_name = "A", value_parser = emulated_target)]
+    #[arg(long, value_name = "A", value_parser = arch::machine)]
     arch: AnyTarget,
     /// The world's seed
     #[arg(long, value_name = "S", default_value = "1", value_parser = super::number::number)]

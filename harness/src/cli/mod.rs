@@ -6,6 +6,7 @@
 //! through `Out` and `note`, which escape what could deceive.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod arch;
 mod corpus;
 #[cfg(test)]
 #[expect(clippy::print_stderr, reason = "says which input made a test fail")]
@@ -39,9 +40,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
-use heapmatrix_writer::AnyTarget;
 
-use crate::matrix::EMULATED;
 use out::{BAD, Out};
 use stdout::{list_to_stdout, print, print_json, to_stdout, write_json};
 
@@ -209,12 +208,6 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// An architecture that has an emulated machine.
-fn emulated_target(name: &str) -> Result<AnyTarget, String> {
-    let known = EMULATED.into_iter().find(|target| target.goarch() == name);
-    known.ok_or_else(|| "no machine of this architecture: choose from amd64, 386, arm, ppc64".to_owned())
 }
 
 #[cfg(test)]

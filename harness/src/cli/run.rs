@@ -4,12 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use heapmatrix_writer::AnyTarget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::arch::{self, Choice};
 use super::number::{number, positive};
 use super::out::{BAD, GOOD, HEAD, Out};
-use super::{Outcome, Verdict, emulated_target, output, print_json, to_stdout};
+use super::{Outcome, Verdict, output, print_json, to_stdout};
 use crate::matrix::{self, Matrix};
 use crate::report::RunReport;
 
@@ -23,12 +23,11 @@ Exit status: 0 every dump holds its world, 1 one does not, 2 bad usage or a file
 
 Examples:
   heapmatrix run --worlds 1000 --seed 7
-  heapmatrix run --arch ppc64,arm --worlds 20 --out dumps")]
+  heapmatrix run --arch big,arm --worlds 20 --out dumps")]
 pub struct Args {
-    /// Architectures, separated by commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = emulated_target,
-          default_value = "amd64,386,arm,ppc64")]
-    arch: Vec<AnyTarget>,
+    /// Architectures, separated by commas: names, and the groups 64, 32, big and little
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = arch::choice, default_value = "all")]
+    arch: Vec<Choice>,
     /// How many worlds, each on every architecture
     #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
     worlds: u64,
@@ -54,18 +53,10 @@ impl Args {
                 .and_then(|()| tempfile_in(dir))
                 .map_err(|e| format!("cannot write to {}: {e}", dir.display()))?;
         }
-        let mut targets = self.arch.clone();
-        let mut seen = Vec::new();
-        targets.retain(|t| {
-            !seen.contains(t) && {
-                seen.push(*t);
-                true
-            }
-        });
 
         let progress = progress_bar(self.worlds);
         let matrix = Matrix {
-            targets,
+            targets: arch::chosen(&self.arch),
             worlds: self.worlds,
             seed: self.seed,
             jobs: self.jobs.map_or(0, |jobs| usize::try_from(jobs).unwrap_or(MOST_JOBS).min(MOST_JOBS)),

@@ -1,6 +1,6 @@
 //! Teeth: writers that make a mistake are caught on every architecture where it can show.
 //!
-//! The mistakes are the rows of `mistakes.rs`. Each wrong writer dumps the catalogue's worlds on the four machines, and
+//! The mistakes are the rows of `mistakes.rs`. Each wrong writer dumps the catalogue's worlds on all machines, and
 //! every oracle is asked. What they say is the table in `caught.md`, which the test compares;
 //! `UPDATE_WRONG_WRITERS=1` writes it anew.
 
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use heapmatrix::matrix::{self, EMULATED};
+use heapmatrix::matrix;
 use heapmatrix::oracle::isomorphism::{self, Graph};
 use heapmatrix::oracle::literal::{Fixes, Literal, writeheapdump};
 use heapmatrix::oracle::{laws, model, reencode};
@@ -35,7 +35,7 @@ enum Oracle {
     Reencoding,
     /// The dump breaks a law.
     Laws,
-    /// The graphs of the four machines differ.
+    /// The graphs of the machines differ.
     Isomorphism,
     /// The dump is not of its world.
     Model,
@@ -162,13 +162,17 @@ impl Cell {
 }
 
 /// By machine, the oracles that caught a mistake.
-type Caught = [[bool; Oracle::ALL.len()]; EMULATED.len()];
+type Caught = [[bool; Oracle::ALL.len()]; World::MACHINES.len()];
+
+fn machines() -> impl Iterator<Item = AnyTarget> {
+    World::MACHINES.iter().copied()
+}
 
 fn hunt() -> Vec<(Mistake, Caught)> {
     let mut found: Vec<(Mistake, Caught)> =
         Mistake::ALL.iter().map(|&wrong| (wrong, Caught::default())).collect();
     for case in catalog() {
-        let cells = EMULATED.map(|target| Cell::new(&case.world, target));
+        let cells = machines().map(|target| Cell::new(&case.world, target)).collect::<Vec<_>>();
         for (wrong, caught) in &mut found {
             let graphs: Vec<Option<Graph>> = making(*wrong, || {
                 let cells = cells.iter().zip(&mut *caught);
@@ -198,7 +202,7 @@ fn table(found: &[(Mistake, Caught)]) -> String {
         "# Wrong writers\n\n\
          Each row is a mistake that the writer makes when it is told to, and the oracles that catch it on \
          the catalogue's worlds. A cell names the machines on which an oracle catches it: all on which it can \
-         show, or some. Isomorphism takes all four and cannot say which is wrong. Oracles stand in the order \
+         show, or some. Isomorphism takes all of them and cannot say which is wrong. Oracles stand in the order \
          in which they are asked, from the one that knows least of the dumped process; the first to catch a \
          mistake is in the second column. `cargo test -p heapmatrix-wrong-writers` holds this table.\n\n",
     );
@@ -206,9 +210,10 @@ fn table(found: &[(Mistake, Caught)]) -> String {
     writeln!(text, "| mistake | first | {names} |").unwrap();
     writeln!(text, "|---|---{}|", "|---".repeat(Oracle::ALL.len())).unwrap();
     for (wrong, caught) in found {
-        let shows: Vec<usize> = (0..EMULATED.len()).filter(|&i| wrong.shows_on(EMULATED[i])).collect();
+        let shows: Vec<usize> =
+            (0..World::MACHINES.len()).filter(|&i| wrong.shows_on(World::MACHINES[i])).collect();
         let by = |oracle: Oracle| -> Vec<usize> {
-            let all = 0..EMULATED.len();
+            let all = 0..World::MACHINES.len();
             all.filter(|&i| caught[i][oracle as usize]).collect()
         };
         let cell = |oracle| {
@@ -216,8 +221,8 @@ fn table(found: &[(Mistake, Caught)]) -> String {
             match by.len() {
                 0 => String::new(),
                 _ if oracle == Oracle::Isomorphism => "yes".to_owned(),
-                n if n == EMULATED.len() => "all".to_owned(),
-                _ => by.iter().map(|&i| EMULATED[i].goarch()).collect::<Vec<_>>().join(", "),
+                n if n == World::MACHINES.len() => "all".to_owned(),
+                _ => by.iter().map(|&i| World::MACHINES[i].goarch()).collect::<Vec<_>>().join(", "),
             }
         };
         // First: the one that is enough, or if none is alone, the first to catch anything.
@@ -235,7 +240,7 @@ fn every_wrong_writer_is_caught() {
     let found = hunt();
     let mut wrong_verdicts = Vec::new();
     for (wrong, caught) in &found {
-        for (target, caught) in EMULATED.iter().zip(caught) {
+        for (target, caught) in World::MACHINES.iter().zip(caught) {
             let alone = (0..caught.len()).any(|i| caught[i] && i != Oracle::Isomorphism as usize);
             if alone != wrong.shows_on(*target) {
                 let verdict = if alone { "caught, though it cannot show" } else { "not caught" };
@@ -269,7 +274,7 @@ fn the_list_is_long_enough_and_says_what_breaks() {
 #[test]
 fn without_a_mistake_nothing_is_caught() {
     for case in catalog() {
-        let cells = EMULATED.map(|target| Cell::new(&case.world, target));
+        let cells = machines().map(|target| Cell::new(&case.world, target)).collect::<Vec<_>>();
         for cell in &cells {
             let ask = || cell.ask(&case.world, &mut |oracle| panic!("{oracle:?} caught {}", case.name));
             assert!(ask().is_some(), "{}", case.name);

@@ -7,10 +7,6 @@ use heapmatrix_writer::{Addr, AnyTarget, Memory, Symbols, Unreadable};
 use super::super::layout::Layout;
 use super::super::{Fixes, Runtime};
 
-/// The four targets whose layouts were measured.
-pub(super) const TARGETS: [AnyTarget; 4] =
-    [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
-
 // Where things are. Everything is zero until it is set.
 pub(super) const TEXT: u64 = 0x1_0000;
 const MODULE: u64 = 0x10_0000;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
 
 use super::super::mbitmap::heapBits;
 use super::super::{Cause, Fixes, R, Runtime, SysAlloc, writeheapdump};
-use super::image::{Func, Image, STACK, TARGETS, TEXT, str, uvarint, uvarints};
+use super::image::{Func, Image, STACK, TEXT, str, uvarint, uvarints};
 
 /// What `dump` writes.
 fn written(image: &Image, fixes: Fixes, dump: impl FnOnce(&mut Runtime<'_>) -> R<()>) -> R<Vec<u8>> {
@@ -37,7 +38,7 @@ fn new_type(image: &mut Image, name: &str, size: u64, hash: u64, kind: u64) -> u
 
 #[test]
 fn a_type_goes_by_its_string() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         for (kind, has_pointers) in
             [(0, 1), (DIRECT_IFACE, 1), (NO_POINTERS, 1), (DIRECT_IFACE | NO_POINTERS, 0)]
@@ -53,7 +54,7 @@ fn a_type_goes_by_its_string() {
 
 #[test]
 fn a_named_types_name_both_ways() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         let ptr = image.ptr();
         let t = new_type(&mut image, "main.T", 24, 5, 0);
@@ -110,7 +111,7 @@ fn the_type_cache_keeps_the_last_four_of_a_bucket() {
 
 #[test]
 fn itabs_name_what_their_data_word_holds() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         let ptr = image.ptr();
         let ptrto = new_type(&mut image, "*T", ptr, 1, DIRECT_IFACE);
@@ -152,7 +153,7 @@ fn itabs_name_what_their_data_word_holds() {
 
 #[test]
 fn the_heap_bitmap_grows_down_from_the_arena() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         let (ptr, arena) = (image.ptr(), 0x80_0000);
         image.set(image.symbols.mheap.0, "mheap.arena_start", arena);
@@ -198,7 +199,7 @@ fn heap(target: AnyTarget) -> (Image, u64) {
 
 #[test]
 fn objects_with_their_pointers_but_not_the_free_ones() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, s) = heap(target);
         let (ptr, arena) = (image.ptr(), 0x80_0000);
         let first =
@@ -247,7 +248,7 @@ fn objects_with_their_pointers_but_not_the_free_ones() {
 
 #[test]
 fn specials_and_the_finalizer_queue() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, s) = heap(target);
         let arena = 0x80_0000;
         let fns = [0x1111, 0x2222].map(|code| {
@@ -312,7 +313,7 @@ fn specials_and_the_finalizer_queue() {
 
 #[test]
 fn profile_buckets_with_their_lines() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         let f = Func {
             name: "main.f",
@@ -421,7 +422,7 @@ fn process(target: AnyTarget) -> (Image, HashMap<&'static str, u64>) {
 
 #[test]
 fn a_whole_dump() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         for (fixes, sys_alloc) in [(Fixes::NONE, None), (Fixes::NONE, Some(0x70_0000)), (Fixes::ALL, Some(1))]
         {
             let (image, at) = process(target);

@@ -1,12 +1,13 @@
 //! Frames and the walk that finds them.
 
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::{Addr, AnyTarget};
 
 use super::super::stacks::childInfo;
 use super::super::symtab::{bitvector, bytedata};
 use super::super::traceback::stkframe;
 use super::super::{Cause, Fixes, R, Runtime};
-use super::image::{Func, Image, STACK, TARGETS, TEXT, str, uvarints};
+use super::image::{Func, Image, STACK, TEXT, str, uvarints};
 
 /// What the walk hands to its callback: function's entry, pc, continpc, sp, fp, varp, argp, arglen.
 type Frame = [u64; 8];
@@ -69,7 +70,7 @@ fn two_frames(target: AnyTarget) -> (Image, u64, [u64; 2]) {
 
 #[test]
 fn three_frames_on_every_machine() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (image, gp, _) = two_frames(target);
         let (n, frames) = walk(&image, gp, LEAF + 4, 0);
         assert_eq!(n, Ok(3));
@@ -89,7 +90,7 @@ fn three_frames_on_every_machine() {
 
 #[test]
 fn a_leaf_that_saved_nothing_is_left_by_the_link_register() {
-    for target in TARGETS.into_iter().filter(|t| t.uses_lr()) {
+    for &target in World::MACHINES.iter().filter(|t| t.uses_lr()) {
         let (mut image, gp, _) = two_frames(target);
         // goexit's frame is empty: sp == fp, so that the register counts.
         image.word(STACK, 0xdead);
@@ -105,7 +106,7 @@ fn a_leaf_that_saved_nothing_is_left_by_the_link_register() {
 
 #[test]
 fn a_nil_function_was_called() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, _) = two_frames(target);
         image.zero(STACK, 128);
         image.bytes(STACK, &[0; 128]);
@@ -130,7 +131,7 @@ fn a_nil_function_was_called() {
 
 #[test]
 fn pcs_of_no_function() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, [ret, _]) = two_frames(target);
         assert_eq!(message(walk(&image, gp, 0x77, 0).0), "unknown pc (runtime: unknown pc 0x77)");
         image.word(ret, 0x77);
@@ -142,7 +143,7 @@ fn pcs_of_no_function() {
 
 #[test]
 fn stack_barriers_are_looked_through() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, [ret, outer]) = two_frames(target);
         let plain = walk(&image, gp, LEAF + 4, 0).1;
         for at in [ret, outer] {
@@ -176,7 +177,7 @@ fn stack_barriers_are_looked_through() {
 
 #[test]
 fn caught_inside_of_a_stack_barrier() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         // stackBarrier has returned from leaf: sp is above the slot of leaf's return PC.
         let (mut image, gp, [ret, outer]) = two_frames(target);
         let array = image.new_bytes(&[0; 64]);
@@ -209,7 +210,7 @@ fn defer(image: &mut Image, sp: u64, pc: u64, link: u64) -> u64 {
 
 #[test]
 fn under_sigpanic_a_frame_goes_on_at_its_defer() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, [_, outer]) = two_frames(target);
         // sigpanic (16 bytes), as if called by caller; on link register machines the signal handler
         // has pushed the LR.
@@ -236,7 +237,7 @@ fn under_sigpanic_a_frame_goes_on_at_its_defer() {
 
 #[test]
 fn defers_of_no_frame_are_left_over() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, _) = two_frames(target);
         let d = defer(&mut image, STACK + 1, LEAF, 0);
         image.set(gp, "g._defer", d);
@@ -248,7 +249,7 @@ fn defers_of_no_frame_are_left_over() {
 
 #[test]
 fn reflects_stubs_bring_the_map_of_their_arguments() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, _) = two_frames(target);
         let stub =
             |image: &Image, name| Func { name, args: i32::MIN, pcsp: image.whole(32), ..Func::default() };
@@ -278,7 +279,7 @@ fn reflects_stubs_bring_the_map_of_their_arguments() {
 
 #[test]
 fn frame_pointers_are_amd64s() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (mut image, gp, _) = two_frames(target);
         let plain = walk(&image, gp, LEAF + 4, 0).1;
         image.symbols.framepointer_enabled = Addr(image.new_bytes(&[1]));
@@ -349,7 +350,7 @@ fn expected(child: &childInfo, fields: &[u64]) -> Vec<u8> {
 
 #[test]
 fn a_frame_with_a_bitmap_of_its_locals() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let ptr = target.ptr_size();
         let image = frame_image(target, Some((2, 4, &[0, 0, 0, 0, 0b1011])));
         let mut child = childInfo::new();
@@ -369,7 +370,7 @@ fn a_frame_with_a_bitmap_of_its_locals() {
 
 #[test]
 fn a_frame_with_the_size_of_its_locals() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let ptr = target.ptr_size();
         let image = frame_image(target, Some((-16, 0, &[])));
         let offs: Vec<u64> = (24..40).step_by(ptr as usize).collect();
@@ -380,7 +381,7 @@ fn a_frame_with_the_size_of_its_locals() {
 
 #[test]
 fn a_frame_without_a_stack_map() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let ptr = target.ptr_size();
         let image = frame_image(target, None);
         // Two words of arguments and a half, from the second word on.
@@ -398,7 +399,7 @@ fn a_frame_without_a_stack_map() {
 
 #[test]
 fn arguments_beyond_the_frame() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let ptr = target.ptr_size();
         let mut image = frame_image(target, Some((2, 0, &[])));
         let bits = image.new_bytes(&[0b111]);
@@ -424,7 +425,7 @@ fn arguments_beyond_the_frame() {
 
 #[test]
 fn a_bitmap_index_out_of_range_is_fatal() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let image = frame_image(target, Some((1, 4, &[0b1011])));
         let index = frame(&image, Fixes::NONE, &mut childInfo::new());
         assert_eq!(message(index), "stackmapdata: index out of range");

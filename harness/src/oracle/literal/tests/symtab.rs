@@ -1,10 +1,11 @@
 //! symtab.go on hand-made tables.
 
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 
 use super::super::memory::{Pointer, slice, string};
 use super::super::{Cause, Fixes, R, Runtime};
-use super::image::{Func, Image, SCRATCH, TARGETS, TEXT};
+use super::image::{Func, Image, SCRATCH, TEXT};
 
 fn message<T: std::fmt::Debug>(result: R<T>) -> String {
     match result {
@@ -49,7 +50,7 @@ fn readvarint() {
 
 #[test]
 fn step() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let quantum = target.pc_quantum();
         for (bytes, first, expected) in [
             (&[0x02, 0x05][..], true, Some((0, 5))), // -1 + 1
@@ -111,7 +112,7 @@ fn three(target: AnyTarget) -> (Image, Vec<u64>) {
 
 #[test]
 fn findfunc_is_by_entry() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (image, entries) = three(target);
         let rt = image.runtime(Fixes::NONE);
         for (i, &entry) in entries.iter().enumerate() {
@@ -149,7 +150,7 @@ fn findfunc_searches_on_from_its_bucket() {
 
 #[test]
 fn tables_by_pc() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let (image, entries) = three(target);
         let rt = image.runtime(Fixes::NONE);
         let [f, g] = [0, 1].map(|i| rt.findfunc(entries[i]).unwrap());
@@ -191,7 +192,7 @@ fn bad_offsets_into_pclntab() {
 
 #[test]
 fn stackmapdata() {
-    for target in TARGETS {
+    for &target in World::MACHINES {
         let mut image = Image::new(target);
         let stkmap = image.new_stackmap(2, 33, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let rt = image.runtime(Fixes::NONE);

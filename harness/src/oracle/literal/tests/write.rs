@@ -1,10 +1,11 @@
 //! The buffer and the calls of `write`.
 
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::{Addr, AnyTarget};
 
 use super::super::memory::Pointer;
 use super::super::{Cause, Fixes, Literal, Runtime};
-use super::image::{Image, SCRATCH, TARGETS};
+use super::image::{Image, SCRATCH};
 
 fn ns(file: &Literal) -> Vec<i64> {
     assert_eq!(file.writes.iter().map(|w| w.written).sum::<u64>(), file.bytes.len() as u64);
@@ -96,7 +97,7 @@ fn a_short_datum_with_a_hole_is_a_crash() {
 #[test]
 fn lengths_lose_their_upper_bits() {
     // 8 KB can be read; the length says more than an int32 holds.
-    for target in TARGETS.into_iter().filter(|t| t.ptr_size() == 8) {
+    for &target in World::MACHINES.iter().filter(|t| t.ptr_size() == 8) {
         let mut image = Image::new(target);
         image.bytes(SCRATCH, &[5; 8192]);
         let written = |len: u64, fixes| {

@@ -1,5 +1,6 @@
 //! The golden dumps, held to what their JSON says that was put there: `corpora/README.md` describes both.
 
+mod machines;
 mod unpack;
 
 use std::fs;
@@ -194,25 +195,4 @@ fn struck_dumps_lose_names_alone(arch: &str) {
     assert!(count >= 3, "{count} names are struck");
 }
 
-macro_rules! of_each_machine {
-    ($($name:ident: $arch:literal),*) => {
-        $(mod $name {
-            #[test]
-            fn holds_what_was_put_there() {
-                super::holds_what_was_put_there($arch);
-            }
-
-            #[test]
-            fn obeys_the_laws() {
-                super::obeys_the_laws($arch);
-            }
-
-            #[test]
-            fn struck_dumps_lose_names_alone() {
-                super::struck_dumps_lose_names_alone($arch);
-            }
-        })*
-    };
-}
-
-of_each_machine!(amd64: "amd64", i386: "386", arm: "arm", ppc64: "ppc64");
+machines::each_machine!(holds_what_was_put_there, obeys_the_laws, struck_dumps_lose_names_alone);

@@ -213,9 +213,13 @@ fn under_sigpanic_a_frame_goes_on_at_its_defer() {
     for &target in World::MACHINES {
         let (mut image, gp, [_, outer]) = two_frames(target);
         // sigpanic (16 bytes), as if called by caller; on link register machines the signal handler
-        // has pushed the LR.
+        // has pushed the LR, and on arm64 a word more to keep SP aligned.
+        let pushed = match target {
+            AnyTarget::Arm64 => 16,
+            _ => target.ptr_size(),
+        };
         let reg = if target.uses_lr() { 0 } else { target.reg_size() };
-        let caller_sp = STACK + 16 + reg + if target.uses_lr() { target.ptr_size() } else { 0 };
+        let caller_sp = STACK + 16 + reg + if target.uses_lr() { pushed } else { 0 };
         image.word(outer, 0);
         image.word(if target.uses_lr() { STACK } else { STACK + 16 }, CALLER + 8);
         image.word(if target.uses_lr() { caller_sp } else { caller_sp + 16 }, GOEXIT + 4);

@@ -35,6 +35,7 @@ impl Propagation<'_, '_, '_, '_> {
             Step::Array { element, length } => self.follow_many(bytes, element, length),
             // A pointer that is nil leads nowhere, whatever comes after it.
             _ if first == 0 => {}
+            Step::Opaque => {}
             Step::Pointer(of) => self.point(first, of, Extent::One),
             Step::Text => self.point(first, TypeId::TEXT, Extent::Many(word(1))),
             Step::Slice(element) => self.point(first, element, Extent::Many(word(2))),
@@ -96,8 +97,12 @@ impl Propagation<'_, '_, '_, '_> {
     pub(super) fn follow_closure(&mut self, address: u64) {
         let Some(bytes) = self.bytes_at(address) else { return };
         let entry = self.memory.word(bytes, 0);
-        let known = self.object_at(address);
-        if let Some(id) = self.program.closure(entry, known) {
+        let id = self.program.closures.get(&entry).copied().or_else(|| {
+            let object = self.index.find(address).filter(|&object| self.start_address(object) == address);
+            let known = object.map(|object| self.ids[object]);
+            self.program.closure(entry, object.map(|object| self.index.object(object)), known)
+        });
+        if let Some(id) = id {
             self.closure_object(address, id);
             self.point(address, id, Extent::One);
         }

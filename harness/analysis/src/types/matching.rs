@@ -1,9 +1,10 @@
 //! Whether a dump is of a program: what both say must agree.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use heapmatrix_reader::{Dump, Record, Releases, Segment, Version};
+use heapmatrix_reader::{Record, Releases, Segment, Version};
 
+use super::memory::Others;
 use super::{Binary, BinaryError};
 
 impl Binary<'_> {
@@ -14,17 +15,17 @@ impl Binary<'_> {
     ///
     /// # Errors
     /// What does not fit.
-    pub fn check(&self, dump: &Dump<'_>) -> Result<u64, BinaryError> {
-        self.check_machine(dump)?;
-        self.check_release(dump)?;
-        let slide = self.check_segments(dump)?;
-        self.check_functions(dump, slide)?;
-        self.check_itabs(dump, slide)?;
+    pub(super) fn check(&self, others: &Others<'_>) -> Result<u64, BinaryError> {
+        self.check_machine(others)?;
+        self.check_release(others)?;
+        let slide = self.check_segments(others)?;
+        self.check_functions(others, slide)?;
+        self.check_itabs(others, slide)?;
         Ok(slide)
     }
 
-    fn check_machine(&self, dump: &Dump<'_>) -> Result<(), BinaryError> {
-        let params = dump.params();
+    fn check_machine(&self, others: &Others<'_>) -> Result<(), BinaryError> {
+        let params = others.dump().params();
         let name = |arch: Option<String>, word: u64, big: bool| {
             let arch = arch.unwrap_or_else(|| "an unknown architecture".to_owned());
             format!("{arch} ({} bits, {} endian)", 8 * word, if big { "big" } else { "little" })
@@ -42,7 +43,8 @@ impl Binary<'_> {
         })
     }
 
-    fn check_release(&self, dump: &Dump<'_>) -> Result<(), BinaryError> {
+    fn check_release(&self, others: &Others<'_>) -> Result<(), BinaryError> {
+        let dump = others.dump();
         let says = &dump.params().experiment;
         let (Some(program), true) = (self.elf.release, says.starts_with(b"go1.")) else { return Ok(()) };
         if program == &says[..] || !Releases::of(dump.version(), dump.params()).within(Releases::since(17)) {
@@ -54,10 +56,10 @@ impl Binary<'_> {
         })
     }
 
-    fn check_segments(&self, dump: &Dump<'_>) -> Result<u64, BinaryError> {
+    fn check_segments(&self, others: &Others<'_>) -> Result<u64, BinaryError> {
         // A process with plugins has several of each. The program's own come first.
         let (mut data, mut bss): (Option<Segment<'_>>, Option<Segment<'_>>) = (None, None);
-        for (_, record) in dump.records().flatten() {
+        for record in others.iter() {
             match record {
                 Record::Data(segment) => data = data.or(Some(segment)),
                 Record::Bss(segment) => bss = bss.or(Some(segment)),
@@ -81,15 +83,15 @@ impl Binary<'_> {
         Ok(slide)
     }
 
-    fn check_functions(&self, dump: &Dump<'_>, slide: u64) -> Result<(), BinaryError> {
+    fn check_functions(&self, others: &Others<'_>, slide: u64) -> Result<(), BinaryError> {
         if self.elf.functions.is_empty() {
             return Ok(());
         }
-        let mut checked = HashMap::new();
-        for (_, record) in dump.records().flatten() {
+        let mut checked = HashSet::new();
+        for record in others.iter() {
             let Record::StackFrame(frame) = record else { continue };
             let (entry, name) = (frame.function.entry, frame.function.name);
-            if checked.insert(entry, ()).is_some() || &*name == b"unknown function" {
+            if !checked.insert(entry) || &*name == b"unknown function" {
                 continue;
             }
             let mut there = self.elf.functions_at(entry.wrapping_sub(slide)).peekable();
@@ -103,13 +105,13 @@ impl Binary<'_> {
     }
 
     /// The itabs that the linker has made are in the file. Not if it is moved, since the loader fills in their words.
-    fn check_itabs(&self, dump: &Dump<'_>, slide: u64) -> Result<(), BinaryError> {
+    fn check_itabs(&self, others: &Others<'_>, slide: u64) -> Result<(), BinaryError> {
         // Before Go 1.7 a record names the type of the data word.
-        if slide != 0 || dump.version() != Version::Go17 {
+        if slide != 0 || others.dump().version() != Version::Go17 {
             return Ok(());
         }
         let word = self.elf.word.bytes();
-        for (_, record) in dump.records().flatten() {
+        for record in others.iter() {
             let Record::Itab(itab) = record else { continue };
             let in_file = itab.address.checked_add(word).and_then(|at| self.elf.word_at(at));
             if let Some(program) = in_file.filter(|&program| program != itab.type_address) {

@@ -1,20 +1,37 @@
-//! What a dump has of memory outside of objects: segments and stacks.
+//! What a dump has besides objects: other records, segments and stacks.
 
 use heapmatrix_reader::{Dump, Params, Record, StackFrame};
 
-/// A piece of memory that is no object.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Region<'d> {
-    pub address: u64,
-    pub bytes: &'d [u8],
+/// The records that are no objects, found in one pass.
+pub(super) struct Others<'d> {
+    dump: Dump<'d>,
+    offsets: Vec<u64>,
 }
 
-impl<'d> Region<'d> {
-    /// The bytes from an address on.
-    pub fn from(&self, address: u64) -> Option<&'d [u8]> {
-        let offset = usize::try_from(address.checked_sub(self.address)?).ok()?;
-        self.bytes.get(offset..).filter(|rest| !rest.is_empty())
+impl<'d> Others<'d> {
+    /// Takes eight bytes a record that is no object.
+    pub fn of(dump: &Dump<'d>) -> Self {
+        let records = dump.records().flatten();
+        let others = records.filter(|(_, record)| !matches!(record, Record::Object(_)));
+        Self { dump: *dump, offsets: others.map(|(offset, _)| offset).collect() }
     }
+
+    /// The records.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'d>> {
+        self.offsets.iter().filter_map(|&offset| Some(self.dump.records_from(offset).next()?.ok()?.1))
+    }
+
+    /// The dump that they are of.
+    pub fn dump(&self) -> &Dump<'d> {
+        &self.dump
+    }
+}
+
+/// A piece of memory that is no object.
+#[derive(Clone, Copy, Debug)]
+struct Region<'d> {
+    address: u64,
+    bytes: &'d [u8],
 }
 
 /// The pieces by address.
@@ -25,28 +42,28 @@ pub(super) struct Memory<'d> {
 
 impl<'d> Memory<'d> {
     /// The segments and frames of a dump. Takes 24 bytes a frame.
-    pub fn of(dump: &Dump<'d>) -> Self {
-        let mut regions = Vec::new();
-        for (_, record) in dump.records().flatten() {
-            match record {
-                Record::Data(segment) | Record::Bss(segment) => {
-                    regions.push(Region { address: segment.address, bytes: segment.contents });
-                }
-                Record::StackFrame(StackFrame { sp, contents, .. }) => {
-                    regions.push(Region { address: sp, bytes: contents });
-                }
-                _ => {}
+    pub fn of(others: &Others<'d>) -> Self {
+        let region = |record| match record {
+            Record::Data(segment) | Record::Bss(segment) => {
+                Some(Region { address: segment.address, bytes: segment.contents })
             }
-        }
+            Record::StackFrame(StackFrame { sp, contents, .. }) => {
+                Some(Region { address: sp, bytes: contents })
+            }
+            _ => None,
+        };
+        let mut regions: Vec<_> = others.iter().filter_map(region).collect();
         regions.retain(|region| !region.bytes.is_empty());
         regions.sort_by_key(|region| region.address);
-        Self { params: *dump.params(), regions }
+        Self { params: *others.dump().params(), regions }
     }
 
     /// The bytes from an address to the end of the piece that it is in.
     pub fn at(&self, address: u64) -> Option<&'d [u8]> {
         let next = self.regions.partition_point(|region| region.address <= address);
-        self.regions[next.checked_sub(1)?].from(address)
+        let region = self.regions[next.checked_sub(1)?];
+        let offset = usize::try_from(address - region.address).ok()?;
+        region.bytes.get(offset..).filter(|rest| !rest.is_empty())
     }
 
     /// The word at an offset of some bytes; 0 past their end.

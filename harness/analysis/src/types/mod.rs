@@ -25,6 +25,7 @@
 //! malloc headers and finalizers; global variables and what the runtime keeps; stacks. See `evidence.rs` for the rule.
 
 mod binary;
+mod closures;
 mod descriptors;
 mod dwarf;
 mod elf;

@@ -31,6 +31,8 @@ pub(super) enum Step {
         element: TypeId,
         length: u64,
     },
+    /// An `unsafe.Pointer`, which leads to nobody knows what.
+    Opaque,
     /// `reflect.Value`.
     Reflected,
     /// `internal/sync.node`, which is the start of one of two other types.
@@ -72,6 +74,16 @@ impl Plans {
     #[inline]
     pub fn leaf(&self, index: usize) -> Leaf {
         self.leaves[index]
+    }
+
+    /// Where a type's values have pointers, in bytes from their start.
+    pub fn pointers(&mut self, types: &Types, id: TypeId) -> Vec<u64> {
+        let word = types.word;
+        let offsets = |leaf: Leaf| match leaf.step {
+            Step::Interface | Step::EmptyInterface => vec![leaf.offset, leaf.offset.saturating_add(word)],
+            _ => vec![leaf.offset],
+        };
+        self.of(types, id).flat_map(|index| offsets(self.leaf(index))).collect()
     }
 
     fn take_apart(&mut self, types: &Types, id: TypeId, offset: u64, start: usize, depth: u32) {
@@ -120,9 +132,9 @@ impl Plans {
             Kind::Interface => Step::Interface,
             Kind::EmptyInterface => Step::EmptyInterface,
             Kind::Func => Step::Func,
+            Kind::UnsafePointer => Step::Opaque,
             Kind::ChanBuffer(element) => Step::ChanBuffer(*element),
             Kind::Directory { group, table } => Step::Directory { group: *group, table: *table },
-            Kind::Run { .. } | Kind::Partial { .. } => return,
             _ => return,
         };
         self.leaves.push(Leaf { offset, step });

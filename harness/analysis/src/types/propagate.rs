@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use heapmatrix_reader::Index;
 
 use super::evidence::{Extent, Strength, object_type};
-use super::memory::Memory;
+use super::memory::{Memory, Others};
 use super::plan::Plans;
 use super::program::Program;
 use super::table::{Kind, TypeId};
@@ -20,6 +20,8 @@ pub(super) struct Propagation<'x, 'd, 'b, 'f> {
     pub(super) plans: Plans,
     /// The type of each object.
     pub ids: Vec<TypeId>,
+    /// Objects that may have pointers. Read once from end to end: memory is slow where it is not read in order.
+    pointers: Bits,
     /// Objects of which an earlier source has said everything.
     settled: Bits,
     /// Objects that start with a malloc header.
@@ -58,14 +60,15 @@ pub(super) struct Found<'b, 'f> {
 pub(super) const HEADER: u64 = 8;
 
 impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
-    pub fn new(index: &'x Index<'d>, program: Program<'b, 'f>) -> Self {
+    pub fn new(index: &'x Index<'d>, others: &Others<'d>, program: Program<'b, 'f>) -> Self {
         Self {
             index,
-            memory: Memory::of(index.dump()),
+            memory: Memory::of(others),
             program,
             itabs: HashMap::new(),
             plans: Plans::default(),
             ids: vec![TypeId::UNKNOWN; index.len()],
+            pointers: Bits::of(index.len(), |object| index.has_fields(object)),
             settled: Bits::new(index.len()),
             headed: Bits::new(index.len()),
             strengths: Vec::new(),
@@ -104,7 +107,7 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
         for object in 0..self.ids.len() {
             if self.ids[object] == TypeId::UNKNOWN {
                 let size = Some(self.index.size(object)).filter(|&size| size <= 32768).unwrap_or(0);
-                let pointers = self.index.has_fields(object);
+                let pointers = self.pointers.get(object);
                 self.ids[object] = self.program.types.of_object(Kind::Sized { size, pointers });
             }
         }
@@ -150,7 +153,7 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
         if known.is_final() {
             return;
         }
-        let pointers = self.index.has_fields(object);
+        let pointers = self.pointers.get(object);
         let types = &mut self.program.types;
         let followed = pointers && types.get(value.id).pointers;
         let Some(id) = object_type(types, (value.id, value.extent), offset, size, pointers) else { return };
@@ -259,9 +262,9 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
         self.strengths[id.index()]
     }
 
-    /// The type of an object that is known.
-    pub(super) fn object_at(&self, address: u64) -> Option<TypeId> {
-        self.index.find(address).map(|object| self.ids[object])
+    /// Where an object's value starts.
+    pub(super) fn start_address(&self, object: usize) -> u64 {
+        self.index.address(object) + self.start(object)
     }
 
     /// Overrides what the malloc header says of a closure: its function says more.
@@ -269,7 +272,7 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
         if let Some(object) = self.index.find(address)
             && self.headed.get(object)
             && self.settled.get(object)
-            && address == self.index.address(object) + HEADER
+            && address == self.start_address(object)
             && !matches!(&self.program.types.get(self.ids[object]).name, name if name.starts_with("closure "))
         {
             self.ids[object] = id;
@@ -284,6 +287,14 @@ pub(super) struct Bits(Vec<u64>);
 impl Bits {
     pub fn new(length: usize) -> Self {
         Self(vec![0; length.div_ceil(64)])
+    }
+
+    pub fn of(length: usize, is_set: impl Fn(usize) -> bool) -> Self {
+        let mut bits = Self::new(length);
+        for index in (0..length).filter(|&index| is_set(index)) {
+            bits.set(index);
+        }
+        bits
     }
 
     #[inline]

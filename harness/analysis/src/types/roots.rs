@@ -1,10 +1,13 @@
 //! Where types come from: the sources, the best first.
 
+use std::collections::HashMap;
+
 use heapmatrix_reader::{Params, PointerSize, Record, Releases, StackFrame};
 
 use super::Binary;
 use super::dwarf::{Piece, Variable};
-use super::evidence::Extent;
+use super::evidence::{Extent, fits};
+use super::memory::Others;
 use super::propagate::Propagation;
 use super::table::{Kind, TypeId};
 
@@ -13,16 +16,18 @@ const MOST_BYTES: u64 = 1 << 16;
 
 impl<'d> Propagation<'_, 'd, '_, '_> {
     /// Finds the types of all objects.
-    pub(super) fn find_all(&mut self, binary: Option<&Binary<'_>>) {
+    pub(super) fn find_all(&mut self, others: &Others<'d>, binary: Option<&Binary<'_>>) {
         self.headers();
-        self.runtime_records();
+        self.runtime_records(others);
         self.settle();
         if let Some(binary) = binary {
             self.globals(binary);
         }
-        self.goroutines();
+        self.goroutines(others);
         self.settle();
-        self.frames();
+        self.frames(others);
+        self.settle();
+        self.enclosing();
         self.settle();
     }
 
@@ -47,8 +52,8 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
     }
 
     /// Records that name types, and those of the runtime's own structures.
-    fn runtime_records(&mut self) {
-        for (_, record) in self.index.dump().records().flatten() {
+    fn runtime_records(&mut self, others: &Others<'d>) {
+        for record in others.iter() {
             match record {
                 Record::Itab(itab) => {
                     self.itabs.insert(itab.address, itab.type_address);
@@ -74,7 +79,7 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
     }
 
     /// What the records of goroutines, threads, defers, panics and finalizers point to.
-    fn goroutines(&mut self) {
+    fn goroutines(&mut self, others: &Others<'d>) {
         let name = |this: &Self, name| this.program.named(name);
         let [g, m, defer, panic] =
             ["runtime.g", "runtime.m", "runtime._defer", "runtime._panic"].map(|it| name(self, it));
@@ -83,7 +88,7 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
                 this.point(address, id, Extent::One);
             }
         };
-        for (_, record) in self.index.dump().records().flatten() {
+        for record in others.iter() {
             match record {
                 Record::Goroutine(goroutine) => point(self, goroutine.address, g),
                 Record::OsThread(thread) => point(self, thread.address, m),
@@ -103,8 +108,40 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
         }
     }
 
-    fn frames(&mut self) {
-        for (_, record) in self.index.dump().records().flatten() {
+    /// Objects of which a part is known: the only structure of that size that has such a field there.
+    fn enclosing(&mut self) {
+        let mut structures: HashMap<(u64, TypeId), Vec<TypeId>> = HashMap::new();
+        for object in 0..self.ids.len() {
+            if let Kind::Partial { offset, element } = self.program.types.get(self.ids[object]).kind {
+                structures.entry((offset, element)).or_default();
+            }
+        }
+        for (id, type_) in self.program.types.iter() {
+            let Kind::Struct(fields) = &type_.kind else { continue };
+            for field in fields {
+                if let Some(structures) = structures.get_mut(&(field.offset, field.type_)) {
+                    structures.push(id);
+                }
+            }
+        }
+        for object in 0..self.ids.len() {
+            let Kind::Partial { offset, element } = self.program.types.get(self.ids[object]).kind else {
+                continue;
+            };
+            let size = self.index.size(object) - self.start(object);
+            let fit = |id: &&TypeId| {
+                let type_ = self.program.types.get(**id);
+                fits(type_.size, size) && type_.pointers == self.index.has_fields(object)
+            };
+            let mut structures = structures[&(offset, element)].iter().filter(fit);
+            if let (Some(&id), None) = (structures.next(), structures.next()) {
+                self.point(self.start_address(object), id, Extent::One);
+            }
+        }
+    }
+
+    fn frames(&mut self, others: &Others<'d>) {
+        for record in others.iter() {
             let Record::StackFrame(frame) = record else { continue };
             let variables = self.program.variables(frame.function.entry);
             // The call that the frame is in, and not what comes after it.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use heapmatrix_reader::{Index, StackFrame};
 
 use super::dwarf::Variable;
+use super::memory::Others;
 use super::program::Program;
 use super::propagate::{Bits, Found, HEADER, Propagation};
 use super::table::{Kind, TypeId, Types};
@@ -47,10 +48,11 @@ impl Typing {
     /// # Errors
     /// If the dump is not of this program.
     pub fn new(index: &Index<'_>, binary: Option<&Binary<'_>>) -> Result<Self, BinaryError> {
-        let slide = binary.map_or(Ok(0), |binary| binary.check(index.dump()))?;
+        let others = Others::of(index.dump());
+        let slide = binary.map_or(Ok(0), |binary| binary.check(&others))?;
         let word = index.dump().params().pointer_size.bytes();
-        let mut propagation = Propagation::new(index, Program::new(binary, slide, word));
-        propagation.find_all(binary);
+        let mut propagation = Propagation::new(index, &others, Program::new(binary, slide, word));
+        propagation.find_all(&others, binary);
         let Found { ids, headed, itabs, program } = propagation.into_found();
         let mut globals = binary.map_or_else(Vec::new, |binary| binary.dwarf.globals.clone());
         for global in &mut globals {

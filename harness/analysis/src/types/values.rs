@@ -2,7 +2,7 @@
 
 use heapmatrix_reader::{Index, Params};
 
-use super::memory::Memory;
+use super::memory::{Memory, Others};
 use super::table::{DEPTH, Kind, TypeId};
 use super::{Binary, Typing};
 
@@ -36,7 +36,13 @@ const MOST_TEXT: usize = 80;
 impl<'x, 'd> Values<'x, 'd> {
     /// For the objects of a dump. Reads it once, for its segments and stacks.
     pub fn new(index: &'x Index<'d>, typing: &'x Typing, binary: Option<&'x Binary<'x>>) -> Self {
-        Self { index, typing, binary, memory: Memory::of(index.dump()), params: *index.dump().params() }
+        Self {
+            index,
+            typing,
+            binary,
+            memory: Memory::of(&Others::of(index.dump())),
+            params: *index.dump().params(),
+        }
     }
 
     /// The fields of an object, up to so many. Elements of arrays are fields.

@@ -48,8 +48,32 @@ pub(super) fn resolve(raw: Vec<RawType>, types: &mut Types) -> Vec<TypeId> {
     for &id in &ids {
         special(types, id);
     }
+    known_pointers(types);
     types.find_pointers();
     ids
+}
+
+/// What the standard library keeps behind an `unsafe.Pointer`: structure, field, and what it points to.
+const KNOWN_POINTERS: [(&str, &str, &str); 3] = [
+    ("sync.Pool", "local", "sync.poolLocal"),
+    ("sync.Pool", "victim", "sync.poolLocal"),
+    ("sync.entry", "p", "interface {}"),
+];
+
+fn known_pointers(types: &mut Types) {
+    let named = |types: &Types, name: &str| {
+        types.iter().find(|(_, type_)| &*type_.name == name && type_.size > 0).map(|(id, _)| id)
+    };
+    for (structure, field, of) in KNOWN_POINTERS {
+        if let (Some(structure), Some(of)) = (named(types, structure), named(types, of)) {
+            // There is one for each processor.
+            if field != "p" {
+                types.get_mut(of).shape = Shape::Repeats;
+            }
+            let pointer = types.add(format!("*{}", types.get(of).name), types.word, Kind::Pointer(of));
+            set_field(types, structure, field, pointer);
+        }
+    }
 }
 
 fn is_alias(type_: &RawType) -> bool {

@@ -1,19 +1,20 @@
 //! `dumpint`: the writer's encoder beside its peers, on integers as dumps have them.
 //!
-//! Every encoder gets the same integers in the same chunks, as the records of a dump come, and writes into a
-//! buffer that is large enough; "memcpy" copies the encoded bytes and is the ceiling.
+//! Every encoder gets the same integers, one after the other, and has the same to do: it writes into a buffer of the writer's
+//! own size, which goes to an output when it is full. The peers only encode; the buffer around them is the plainest
+//! that does so. "memcpy" copies the encoded bytes and is the ceiling.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use heapmatrix_benches::buffered::Buffered;
 use heapmatrix_benches::{mix, reference::Reference, sinks::Null};
 use heapmatrix_writer::{AnyTarget, Options, bench::Encoder};
 use integer_encoding::VarInt;
 
 /// So many that no branch predictor learns them by heart: a dump does not come twice.
 const N: usize = 1 << 18;
-const MAX_LEN: usize = 10;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -40,8 +41,6 @@ fn main() {
 
 fn encoders(group: &mut BenchmarkGroup<'_, WallTime>, integers: &[u64]) {
     let encoded: Vec<u8> = integers.iter().flat_map(|v| v.encode_var_vec()).collect();
-    let mut out = vec![0; N * MAX_LEN + 16];
-
     group.bench_function("heapmatrix", |b| {
         let mut null = Null;
         let mut encoder = Encoder::new(&mut null, Options::DEFAULT_CAPACITY);
@@ -64,58 +63,48 @@ fn encoders(group: &mut BenchmarkGroup<'_, WallTime>, integers: &[u64]) {
             }
         });
     });
-    group.bench_function("prost", |b| {
-        b.iter(|| {
-            let mut rest = &mut out[..];
-            for &v in black_box(integers) {
-                prost::encoding::encode_varint(v, &mut rest);
-            }
-            black_box(rest.len())
-        });
-        check("prost", &out, &encoded);
+    peer(group, "prost", integers, &encoded, |mut to, v| {
+        let room = to.len();
+        prost::encoding::encode_varint(v, &mut to);
+        room - to.len()
     });
-    group.bench_function("integer-encoding", |b| {
-        b.iter(|| {
-            let mut at = 0;
-            for &v in black_box(integers) {
-                at += v.encode_var(&mut out[at..]);
-            }
-            black_box(at)
-        });
-        check("integer-encoding", &out, &encoded);
+    peer(group, "integer-encoding", integers, &encoded, |to, v| v.encode_var(to));
+    peer(group, "leb128", integers, &encoded, |mut to, v| leb128::write::unsigned(&mut to, v).expect("room"));
+    peer(group, "varint-simd", integers, &encoded, |to, v| {
+        let (bytes, n) = varint_simd::encode::<u64>(v);
+        to[..bytes.len()].copy_from_slice(&bytes);
+        usize::from(n)
     });
-    group.bench_function("leb128", |b| {
-        b.iter(|| {
-            let mut rest = &mut out[..];
-            for &v in black_box(integers) {
-                leb128::write::unsigned(&mut rest, v).expect("room");
-            }
-            black_box(rest.len())
-        });
-        check("leb128", &out, &encoded);
-    });
-    group.bench_function("varint-simd", |b| {
-        b.iter(|| {
-            let mut at = 0;
-            for &v in black_box(integers) {
-                let (bytes, n) = varint_simd::encode::<u64>(v);
-                out[at..at + bytes.len()].copy_from_slice(&bytes);
-                at += usize::from(n);
-            }
-            black_box(at)
-        });
-        check("varint-simd", &out, &encoded);
-    });
+    let mut out = vec![0; encoded.len()];
     group.bench_function("memcpy", |b| {
         b.iter(|| {
-            out[..encoded.len()].copy_from_slice(black_box(&encoded));
+            out.copy_from_slice(black_box(&encoded));
             black_box(out[0])
         });
     });
 }
 
-/// No figure is worth anything if the bytes are others.
-fn check(name: &str, out: &[u8], encoded: &[u8]) {
-    // Nothing has been written where the bench was filtered out.
-    assert!(out.iter().all(|&b| b == 0) || out.starts_with(encoded), "{name} encodes something else");
+/// An encoder of somebody else's: it writes an integer to the front of its room, and says how many bytes it took.
+fn peer(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    integers: &[u64],
+    encoded: &[u8],
+    encode: impl Fn(&mut [u8], u64) -> usize,
+) {
+    group.bench_function(name, |b| {
+        let mut null = Null;
+        let mut buffered = Buffered::new(&mut null, Options::DEFAULT_CAPACITY);
+        b.iter(|| {
+            for &v in black_box(integers) {
+                buffered.put(|to| encode(to, v)).expect("takes everything");
+            }
+        });
+    });
+    // No figure is worth anything if the bytes are others.
+    let mut out = Vec::with_capacity(encoded.len());
+    let mut buffered = Buffered::new(&mut out, Options::DEFAULT_CAPACITY);
+    integers.iter().for_each(|&v| buffered.put(|to| encode(to, v)).expect("takes everything"));
+    buffered.flush().expect("takes everything");
+    assert!(out == encoded, "{name} encodes something else");
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use heapmatrix_writer::AnyTarget;
 
+pub mod buffered;
 pub mod image;
 pub mod mix;
 pub mod reference;

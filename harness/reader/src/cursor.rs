@@ -16,16 +16,19 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline(always)]
     pub fn new(window: &'a [u8], base: u64, version: Version) -> Self {
         Self { window, at: 0, unseen: 0, base, version }
     }
 
     /// Offset in the input.
+    #[inline(always)]
     pub fn offset(&self) -> u64 {
         self.base + self.at as u64
     }
 
     /// Bytes read so far.
+    #[inline(always)]
     pub fn consumed(&self) -> usize {
         self.at
     }
@@ -36,20 +39,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// What is left of the window.
+    #[inline(always)]
     pub fn rest(&self) -> &'a [u8] {
         &self.window[self.at..]
     }
 
+    #[inline(always)]
     pub fn is_at_end(&self) -> bool {
         self.at == self.window.len()
     }
 
+    #[inline(always)]
     pub fn skip(&mut self, count: usize) {
         debug_assert!(count <= self.rest().len());
         self.at += count;
     }
 
     /// The bytes from the position `from` of [`consumed`](Self::consumed) to here.
+    #[inline(always)]
     pub fn since(&self, from: usize) -> &'a [u8] {
         &self.window[from..self.at]
     }

@@ -36,6 +36,13 @@ use crate::{Error, Fields, Function, Kind, Problem, Record, Result, Version};
 #[derive(Debug)]
 pub struct Stream<R> {
     source: R,
+    window: Window,
+}
+
+/// What of the input is in memory, and what comes next in it. All that does not depend on the source, so that it is
+/// compiled in this crate, where what it calls can be inlined.
+#[derive(Debug)]
+struct Window {
     /// Twice the limit, so that after a refill a record within the limit is always whole.
     buffer: Box<[u8]>,
     /// The part of the buffer that has been read from the source and not yet handed out.
@@ -191,30 +198,30 @@ impl<R: Read> Stream<R> {
     /// # Errors
     /// Those of [`Version::recognise`] and of `source`.
     pub fn with_limit(source: R, limit: usize) -> Result<Self, StreamError> {
-        let buffer = vec![0; 2 * limit.max(4096)].into_boxed_slice();
-        let mut stream = Self {
-            source,
-            buffer,
+        let window = Window {
+            buffer: vec![0; 2 * limit.max(4096)].into_boxed_slice(),
             filled: 0..0,
             source_ended: false,
             base: 0,
             version: Version::Go17,
             state: State::Params,
         };
+        let mut stream = Self { source, window };
         stream.refill()?;
-        stream.version = Version::recognise(&stream.buffer[stream.filled.clone()])?;
-        stream.filled.start += stream.version.header().len();
+        let window = &mut stream.window;
+        window.version = Version::recognise(&window.buffer[window.filled.clone()])?;
+        window.filled.start += window.version.header().len();
         Ok(stream)
     }
 
     /// The version of the format.
     pub fn version(&self) -> Version {
-        self.version
+        self.window.version
     }
 
     /// Where the next event starts.
     pub fn offset(&self) -> u64 {
-        self.base + self.filled.start as u64
+        self.window.offset()
     }
 
     /// The next record, or piece of one, with its offset: that of the tag, or of the piece. `None` after the
@@ -225,10 +232,41 @@ impl<R: Read> Stream<R> {
     /// the source.
     #[expect(clippy::should_implement_trait, reason = "the events borrow from the stream")]
     pub fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
-        let state = std::mem::replace(&mut self.state, State::Failed);
-        if self.filled.len() < self.limit() && !self.source_ended {
+        if self.window.filled.len() < self.window.limit() && !self.window.source_ended {
             self.refill()?;
         }
+        self.window.next()
+    }
+
+    /// Moves what is left to the front of the buffer and fills the rest: each byte is moved once at most, as
+    /// no more than half of the buffer is ever left.
+    fn refill(&mut self) -> Result<(), StreamError> {
+        let window = &mut self.window;
+        window.buffer.copy_within(window.filled.clone(), 0);
+        window.base += window.filled.start as u64;
+        window.filled = 0..window.filled.len();
+        while window.filled.end < window.buffer.len() && !window.source_ended {
+            match self.source.read(&mut window.buffer[window.filled.end..]) {
+                Ok(0) => window.source_ended = true,
+                Ok(count) => window.filled.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(StreamError::Read { offset: window.base + window.filled.end as u64, source });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Window {
+    fn offset(&self) -> u64 {
+        self.base + self.filled.start as u64
+    }
+
+    /// The next event; what is filled suffices for it.
+    fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
+        let state = std::mem::replace(&mut self.state, State::Failed);
         let start = self.offset();
         let event = match state {
             State::Params => self.record(true)?,
@@ -252,19 +290,21 @@ impl<R: Read> Stream<R> {
     // hence no methods for that.
 
     /// Reads a whole record, or the head of a large one.
+    #[inline(always)]
     fn record(&mut self, first: bool) -> Result<Event<'_>> {
         let start = self.offset();
-        let mut cursor = Cursor::new(&self.buffer[self.filled.clone()], start, self.version);
-        let mut ahead = cursor.clone();
+        let window = &self.buffer[self.filled.clone()];
+        let mut cursor = Cursor::new(window, start, self.version);
         let record =
-            if first { first_record(&mut ahead).map(Record::Params) } else { Record::decode(&mut ahead) };
+            if first { first_record(&mut cursor).map(Record::Params) } else { Record::decode(&mut cursor) };
         match record {
             Ok(record) => {
-                self.filled.start += ahead.consumed();
+                self.filled.start += cursor.consumed();
                 self.state = if record.kind() == Kind::Eof { State::EndOfInput } else { State::Record };
                 Ok(Event::Record(record))
             }
             Err(error) if error.is_truncation() && !self.source_ended => {
+                let mut cursor = Cursor::new(window, start, self.version);
                 let kind = Kind::decode(&mut cursor)?;
                 let Some(head) = Head::decode(&mut cursor, kind)? else {
                     return Err(self.too_large(error.field(), kind, start));
@@ -333,25 +373,6 @@ impl<R: Read> Stream<R> {
     fn too_large(&self, field: &'static str, kind: Kind, start: u64) -> Error {
         Error::new(self.offset(), field, Problem::TooLarge { limit: self.limit() }).within(kind, start)
     }
-
-    /// Moves what is left to the front of the buffer and fills the rest: each byte is moved once at most, as
-    /// no more than half of the buffer is ever left.
-    fn refill(&mut self) -> Result<(), StreamError> {
-        self.buffer.copy_within(self.filled.clone(), 0);
-        self.base += self.filled.start as u64;
-        self.filled = 0..self.filled.len();
-        while self.filled.end < self.buffer.len() && !self.source_ended {
-            match self.source.read(&mut self.buffer[self.filled.end..]) {
-                Ok(0) => self.source_ended = true,
-                Ok(count) => self.filled.end += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(StreamError::Read { offset: self.base + self.filled.end as u64, source });
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Large {
@@ -379,8 +400,8 @@ mod tests {
         file.push(0);
         let mut stream = Stream::new(&file[..]).unwrap();
         while stream.next().unwrap().is_some() {
-            assert_eq!((stream.base, stream.filled.end), (0, file.len()));
+            assert_eq!((stream.window.base, stream.window.filled.end), (0, file.len()));
         }
-        assert_eq!(stream.filled.start, file.len());
+        assert_eq!(stream.window.filled.start, file.len());
     }
 }

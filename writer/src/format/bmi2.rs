@@ -67,7 +67,11 @@ unsafe fn put_with_pdep(room: &mut [u8], values: &[u64]) -> usize {
     let mut at = 0;
     let (groups, rest) = values.as_chunks::<GROUP>();
     for group in groups {
-        if group.iter().fold(0, |all, v| all | v) < LONG {
+        let all = group.iter().fold(0, |all, v| all | v);
+        if all < 0x80 {
+            room[at..][..GROUP].copy_from_slice(&group.map(|v| v as u8));
+            at += GROUP;
+        } else if all < LONG {
             for &v in group {
                 // SAFETY: at most 8 bytes for each value before this one, so that 8 are left of the value's 10.
                 at += unsafe { put_short(room.as_mut_ptr().add(at), v) };

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::buffer::Buffer;
 use super::room::{MAX_FIELD, Room};
 use super::tags::FIELD_KIND_PTR;
 use super::uvarint::{MAX_LEN, put_uvarint, put_uvarints};
@@ -36,12 +37,7 @@ pub(crate) struct Losses {
 /// as long as `out` takes what it is given and the memory lends what it is asked for.
 pub(crate) struct Sink<'w> {
     out: &'w mut dyn Write,
-    /// `buf`; its length is the capacity.
-    buf: Box<[u8]>,
-    /// `nbuf`: how many bytes of `buf` are waiting.
-    nbuf: usize,
-    /// Whether what comes after `nbuf` in the buffer matters: see [`preload`](Self::preload).
-    tidy: bool,
+    buffer: Buffer,
     losses: Losses,
     written: u64,
     lost: u64,
@@ -50,21 +46,18 @@ pub(crate) struct Sink<'w> {
 impl<'w> Sink<'w> {
     /// A sink of the given capacity in bytes.
     pub(crate) fn new(out: &'w mut dyn Write, capacity: usize, losses: Losses) -> Self {
-        let buf = vec![0; capacity].into_boxed_slice();
-        Sink { out, buf, nbuf: 0, tidy: false, losses, written: 0, lost: 0 }
+        Sink { out, buffer: Buffer::new(capacity), losses, written: 0, lost: 0 }
     }
 
     /// Fills the buffer after what is waiting in it, that is, with what nobody will write. From then on
     /// nothing but the data themselves goes into the buffer, so that it holds what the reference's does.
     pub(crate) fn preload(&mut self, bytes: &[u8]) {
-        self.tidy = true;
-        let n = bytes.len().min(self.buf.len());
-        self.buf[self.nbuf..n].copy_from_slice(&bytes[self.nbuf..n]);
+        self.buffer.preload(bytes);
     }
 
     /// `buf` and `nbuf`.
     pub(crate) fn buffer(&self) -> (&[u8], usize) {
-        (&self.buf, self.nbuf)
+        (self.buffer.bytes(), self.buffer.waiting().len())
     }
 
     /// How many bytes `out` has taken.
@@ -80,21 +73,21 @@ impl<'w> Sink<'w> {
     /// Port of `dumpint`.
     #[inline]
     pub(crate) fn dumpint(&mut self, v: u64) -> Result<(), Error> {
-        match self.free(MAX_LEN) {
-            Some(free) => {
-                self.nbuf += put_uvarint(free.first_chunk_mut().expect("so many are free"), v);
-                Ok(())
-            }
-            None => self.dumpint_at_edge(v),
-        }
+        let Some(free) = self.buffer.free(MAX_LEN) else { return self.dumpint_at_edge(v) };
+        let n = put_uvarint(free.first_chunk_mut().expect("so many are free"), v);
+        self.buffer.put(n);
+        Ok(())
     }
 
     /// `dumpint` of each.
     #[inline]
     pub(crate) fn dumpints(&mut self, values: &[u64]) -> Result<(), Error> {
         for values in values.chunks(256) {
-            match self.free(values.len() * MAX_LEN) {
-                Some(free) => self.nbuf += put_uvarints(free, values),
+            match self.buffer.free(values.len() * MAX_LEN) {
+                Some(free) => {
+                    let n = put_uvarints(free, values);
+                    self.buffer.put(n);
+                }
                 None => values.iter().try_for_each(|&v| self.dumpint(v))?,
             }
         }
@@ -133,19 +126,13 @@ impl<'w> Sink<'w> {
     /// one or in place, the boundaries of writes remain the same.
     #[inline(always)]
     pub(crate) fn room(&mut self, most: usize) -> Option<Room<'_>> {
-        self.free(most).map(Room::new)
+        self.buffer.free(most).map(Room::new)
     }
 
     /// So many bytes have been put into the [`room`](Self::room).
     #[inline(always)]
     pub(crate) fn put(&mut self, bytes: usize) {
-        self.nbuf += bytes;
-    }
-
-    /// The free part of the buffer, if it has `len` bytes and may be scribbled on.
-    #[inline(always)]
-    fn free(&mut self, len: usize) -> Option<&mut [u8]> {
-        self.buf.get_mut(self.nbuf..).filter(|free| free.len() >= len && !self.tidy)
+        self.buffer.put(bytes);
     }
 
     /// Port of `dumpbool`.
@@ -167,19 +154,26 @@ impl<'w> Sink<'w> {
     /// Port of `dwrite`, for bytes of the host.
     #[inline]
     pub(crate) fn dwrite(&mut self, data: &[u8]) -> Result<(), Error> {
-        if data.is_empty() {
+        if self.buffer.append(data) { Ok(()) } else { self.dwrite_at_edge(data) }
+    }
+
+    /// `dwrite` of what fills the buffer, or more.
+    fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
+        let whole = data.len() >= self.buffer.capacity();
+        // As large as the buffer, it goes through an empty one; whether it is copied can be seen only in the buffer
+        // itself, or from an empty write after it.
+        let copied = !whole || self.buffer.is_tidy() || self.losses.empty_writes;
+        if self.buffer.fits(data.len()) && copied {
+            self.buffer.fill(data);
             return Ok(());
         }
-        if !self.fits(data.len()) {
-            self.write_buf()?;
-            if data.len() >= self.buf.len() {
-                let data = &data[..self.count(data.len() as u64) as usize];
-                return self.write(data);
-            }
+        self.write_buf()?;
+        if !whole {
+            self.buffer.fill(data);
+            return Ok(());
         }
-        self.buf[self.nbuf..][..data.len()].copy_from_slice(data);
-        self.nbuf += data.len();
-        Ok(())
+        let data = &data[..self.count(data.len() as u64) as usize];
+        self.write(data)
     }
 
     /// Port of `dwrite`, for bytes of the target.
@@ -200,11 +194,13 @@ impl<'w> Sink<'w> {
         // What the reference gives to the kernel in one call ends where memory ends; it does so from
         // its own buffer's size on, however large this one is.
         let cut_at_holes = self.losses.write_errors_ignored && len >= BUF_SIZE as u64;
-        if let Some(n) = usize::try_from(len).ok().filter(|&n| n < self.buf.len() || self.fits(n)) {
-            if !self.fits(n) {
+        if let Some(n) =
+            usize::try_from(len).ok().filter(|&n| n < self.buffer.capacity() || self.buffer.fits(n))
+        {
+            if !self.buffer.fits(n) {
                 self.write_buf()?;
             }
-            let to = &mut self.buf[self.nbuf..][..n];
+            let to = self.buffer.next(n);
             match memory.borrow(addr, len) {
                 Some(from) => to.copy_from_slice(from),
                 None => match memory.read(addr, to) {
@@ -216,7 +212,7 @@ impl<'w> Sink<'w> {
                     Err(source) => return Err(Error::Unreadable { place, source }),
                 },
             }
-            self.nbuf += n;
+            self.buffer.put(n);
             return Ok(());
         }
         self.write_buf()?;
@@ -228,17 +224,11 @@ impl<'w> Sink<'w> {
         self.write_buf()
     }
 
-    fn fits(&self, len: usize) -> bool {
-        len <= self.buf.len() - self.nbuf
-    }
-
     /// `write(dumpfd, &buf, nbuf)`.
     fn write_buf(&mut self) -> Result<(), Error> {
-        // The buffer leaves `self` while it is written from; it is put back whatever happens.
-        let buf = std::mem::take(&mut self.buf);
-        let result = self.write(&buf[..self.nbuf]);
-        self.buf = buf;
-        self.nbuf = 0;
+        let tally = Tally { losses: self.losses, written: &mut self.written, lost: &mut self.lost };
+        let result = write(self.out, self.buffer.waiting(), tally);
+        self.buffer.clear();
         result
     }
 
@@ -278,19 +268,31 @@ impl<'w> Sink<'w> {
         count
     }
 
-    /// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        if data.is_empty() && !self.losses.empty_writes {
-            return Ok(());
-        }
-        if self.losses.write_errors_ignored {
-            let taken = self.out.write(data).unwrap_or(0).min(data.len());
-            self.written += taken as u64;
-            self.lost = self.lost.saturating_add((data.len() - taken) as u64);
-            return Ok(());
-        }
-        write_all(self.out, data, &mut self.written)
+        let tally = Tally { losses: self.losses, written: &mut self.written, lost: &mut self.lost };
+        write(self.out, data, tally)
     }
+}
+
+/// What becomes of what is written.
+struct Tally<'s> {
+    losses: Losses,
+    written: &'s mut u64,
+    lost: &'s mut u64,
+}
+
+/// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
+fn write(out: &mut dyn Write, data: &[u8], tally: Tally<'_>) -> Result<(), Error> {
+    if data.is_empty() && !tally.losses.empty_writes {
+        return Ok(());
+    }
+    if tally.losses.write_errors_ignored {
+        let taken = out.write(data).unwrap_or(0).min(data.len());
+        *tally.written += taken as u64;
+        *tally.lost = tally.lost.saturating_add((data.len() - taken) as u64);
+        return Ok(());
+    }
+    write_all(out, data, tally.written)
 }
 
 /// Writes all of `data`, in as many pieces as `out` takes it, and counts what has been taken.

@@ -6,25 +6,23 @@ pub(crate) const MAX_LEN: usize = 10;
 /// The bit that says "more follows", in each byte of a word.
 const MORE: u64 = 0x8080_8080_8080_8080;
 
+/// Integers from here on take more than the 8 bytes that a register has.
+const LONG: u64 = 1 << 56;
+
 /// Writes `v` to the front of `buf` and gives the number of bytes that it took; those after them are scratch.
 ///
-/// Without a loop, because lengths change from number to number and a loop's end is then mispredicted:
-/// eight bytes are made at once in a register, whatever the length.
+/// Nothing here depends on the length but the length: neither a loop nor a branch for the short ones. In a dump
+/// lengths change from number to number, and each change would be mispredicted, which takes longer than all of this.
 #[inline(always)]
 pub(crate) fn put_uvarint(buf: &mut [u8; MAX_LEN], v: u64) -> usize {
-    if v < 0x80 {
-        buf[0] = v as u8;
-        return 1;
-    }
-    let low = spread(v);
-    if v < 1 << 56 {
-        let n = len(v);
-        buf[..8].copy_from_slice(&(low | more(n)).to_le_bytes());
-        n
+    if v < LONG {
+        let width = Width::of_one(v);
+        buf[..8].copy_from_slice(&width.encode(v).to_le_bytes());
+        width.len
     } else {
         // The ninth byte's top bit is bit 63, which is also what decides whether there is a tenth.
         let high = (v >> 56) as u8;
-        buf[..8].copy_from_slice(&(low | MORE).to_le_bytes());
+        buf[..8].copy_from_slice(&(spread(v & (LONG - 1)) | MORE).to_le_bytes());
         buf[8..].copy_from_slice(&[high, 1]);
         9 + usize::from(high >> 7)
     }
@@ -49,33 +47,40 @@ pub(crate) fn put_uvarints(room: &mut [u8], values: &[u64]) -> usize {
     at
 }
 
-/// The bytes that `v` takes: its bits by seven, rounded up; 9/64 is close enough to 1/7 for up to 64 bits.
-#[inline(always)]
-fn len(v: u64) -> usize {
-    let bits = 64 - (v | 1).leading_zeros() as usize;
-    (9 * bits + 64) / 64
-}
-
-/// The bits that say "more follows" in all but the last of `n` bytes, at least 1 and at most 8.
-#[inline(always)]
-fn more(n: usize) -> u64 {
-    (MORE >> 8) >> (64 - 8 * n)
-}
-
 /// What integers have in common that take the same number of bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Width {
     /// So many bytes, 8 at most.
     pub len: usize,
+    /// The bits that say "more follows", in all bytes but the last.
     more: u64,
 }
 
+/// For the position of an integer's highest bit its width, if that is 8 bytes at most; the others are never used, and
+/// spare a check.
+static WIDTHS: [Width; 64] = {
+    let mut widths = [Width { len: 0, more: 0 }; 64];
+    let mut bit = 0;
+    while bit < 56 {
+        let len = bit / 7 + 1;
+        widths[bit] = Width { len, more: MORE & ((1 << (8 * (len - 1))) - 1) };
+        bit += 1;
+    }
+    widths
+};
+
 impl Width {
+    /// That of an integer below [`LONG`].
+    #[inline(always)]
+    fn of_one(v: u64) -> Width {
+        WIDTHS[(v | 1).ilog2() as usize]
+    }
+
     /// That of all integers from `low` to `high`, if there is one.
     #[inline(always)]
     pub(crate) fn of(low: u64, high: u64) -> Option<Width> {
-        let len = len(low);
-        (len == self::len(high) && len <= 8).then(|| Width { len, more: more(len) })
+        let width = Width::of_one(low);
+        (high < LONG && width.len == Width::of_one(high).len).then_some(width)
     }
 
     /// Encodes one of them. Its first byte is the lowest.
@@ -85,12 +90,14 @@ impl Width {
     }
 }
 
-/// Moves the low 56 bits of `v` apart: seven to a byte. Halves first, then quarters, then eighths.
+/// Moves the 56 bits of `v` apart: seven to a byte. The upper half of each part moves away from the lower: of
+/// eight bytes, of four, of two. What moves by N is there already, and is to be there 2^N times instead: so many times
+/// less one are added.
 #[inline(always)]
 fn spread(v: u64) -> u64 {
-    let v = v & 0x0000_0000_0fff_ffff | (v & 0x00ff_ffff_f000_0000) << 4;
-    let v = v & 0x0000_3fff_0000_3fff | (v & 0x0fff_c000_0fff_c000) << 2;
-    v & 0x007f_007f_007f_007f | (v & 0x3f80_3f80_3f80_3f80) << 1
+    let v = v + (v & 0x00ff_ffff_f000_0000) * 15;
+    let v = v + (v & 0x0fff_c000_0fff_c000) * 3;
+    v + (v & 0x3f80_3f80_3f80_3f80)
 }
 
 #[cfg(test)]

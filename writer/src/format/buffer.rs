@@ -1,0 +1,187 @@
+//! `buf` and `nbuf` of heapdump.go: what is waiting to be written.
+
+/// How many bytes of a new buffer can be used before more of it is prepared.
+const FIRST: usize = 4096;
+
+/// More than so many bytes take so long to copy that a call more does not matter.
+const SHORT: usize = 1024;
+
+/// So many bytes are cheaper to put one by one than to prepare for.
+const MUCH: usize = 256;
+
+/// A buffer whose memory is prepared as it is used: a dump of a few bytes does not pay for a large buffer.
+pub(super) struct Buffer {
+    /// What is prepared of the buffer, what is waiting first.
+    bytes: Vec<u8>,
+    /// `nbuf`: how many bytes are waiting.
+    nbuf: usize,
+    capacity: usize,
+    /// Whether what comes after `nbuf` matters: see [`preload`](Self::preload).
+    tidy: bool,
+}
+
+impl Buffer {
+    /// An empty buffer of so many bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(capacity.min(FIRST), 0);
+        Buffer { bytes, nbuf: 0, capacity, tidy: false }
+    }
+
+    /// In bytes.
+    #[inline(always)]
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Whether nothing but data may go into it.
+    pub(super) fn is_tidy(&self) -> bool {
+        self.tidy
+    }
+
+    /// What is waiting.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.bytes[..self.nbuf]
+    }
+
+    /// What is waiting, and what is prepared after it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Nothing is waiting any more.
+    pub(super) fn clear(&mut self) {
+        self.nbuf = 0;
+    }
+
+    /// Fills the buffer after what is waiting with what nobody will write. From then on nothing but the data
+    /// themselves goes into it, so that it holds what the reference's does.
+    pub(super) fn preload(&mut self, bytes: &[u8]) {
+        self.tidy = true;
+        self.bytes.resize(self.capacity, 0);
+        let n = bytes.len().min(self.capacity);
+        self.bytes[self.nbuf..n].copy_from_slice(&bytes[self.nbuf..n]);
+    }
+
+    /// Whether so many bytes more go into the buffer.
+    #[inline(always)]
+    pub(super) fn fits(&self, len: usize) -> bool {
+        len <= self.capacity - self.nbuf
+    }
+
+    /// The free part of the buffer, if it has `len` bytes and may be scribbled on.
+    #[inline(always)]
+    pub(super) fn free(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.tidy || self.bytes.len() - self.nbuf < len && !self.prepare(len) {
+            return None;
+        }
+        Some(&mut self.bytes[self.nbuf..])
+    }
+
+    /// So many bytes of the free part are waiting now.
+    #[inline(always)]
+    pub(super) fn put(&mut self, len: usize) {
+        self.nbuf += len;
+    }
+
+    /// The next `len` bytes, which [`fit`](Self::fits).
+    #[inline(always)]
+    pub(super) fn next(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.nbuf < len {
+            self.prepare(len);
+        }
+        &mut self.bytes[self.nbuf..][..len]
+    }
+
+    /// Puts data that are short and fit into what is prepared; whether they do and are.
+    #[inline(always)]
+    pub(super) fn append(&mut self, data: &[u8]) -> bool {
+        let free = &mut self.bytes[self.nbuf..];
+        let short = data.len() <= free.len() && data.len() <= SHORT;
+        if short {
+            copy(&mut free[..data.len()], data);
+            self.nbuf += data.len();
+        }
+        short
+    }
+
+    /// Puts data that [`fit`](Self::fits).
+    pub(super) fn fill(&mut self, data: &[u8]) {
+        if self.bytes.len() - self.nbuf < data.len() && data.len() >= MUCH {
+            self.bytes.truncate(self.nbuf);
+            self.bytes.extend_from_slice(data);
+        } else {
+            self.next(data.len()).copy_from_slice(data);
+        }
+        self.nbuf += data.len();
+    }
+
+    /// Prepares more of the buffer, twice what there is at least; whether `len` bytes are free now.
+    #[cold]
+    fn prepare(&mut self, len: usize) -> bool {
+        if !self.fits(len) {
+            return false;
+        }
+        let len = (self.nbuf + len).max(2 * self.bytes.len()).min(self.capacity);
+        self.bytes.resize(len, 0);
+        true
+    }
+}
+
+/// Copies data of one length. The shortest are most, and a call of `memcpy` costs more than they do: they are copied
+/// as two pieces of a fixed length, which may overlap.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        0 => {}
+        1 => to[0] = from[0],
+        2..4 => copy_ends::<2>(to, from),
+        4..8 => copy_ends::<4>(to, from),
+        8..16 => copy_ends::<8>(to, from),
+        16..32 => copy_ends::<16>(to, from),
+        32..=64 => copy_ends::<32>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies the first `N` bytes and the last `N`.
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) {
+        *to = *from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_every_length_are_appended() {
+        let data: Vec<u8> = (0..200).collect();
+        for len in 0..data.len() {
+            let mut buffer = Buffer::new(1000);
+            assert!(buffer.append(&[9; 3]) && buffer.append(&data[..len]));
+            assert_eq!(buffer.waiting(), [&[9; 3][..], &data[..len]].concat(), "{len} bytes");
+            assert!(buffer.bytes()[3 + len..].iter().all(|&b| b == 0), "{len} bytes and no more");
+        }
+    }
+
+    #[test]
+    fn memory_is_prepared_as_it_is_used() {
+        let mut buffer = Buffer::new(5 * FIRST);
+        assert_eq!(buffer.bytes().len(), FIRST);
+        buffer.put(FIRST - 1);
+        assert_eq!(buffer.free(1).map(|free| free.len()), Some(1));
+        assert_eq!(buffer.free(2).map(|free| free.len()), Some(FIRST + 1));
+        assert!(!buffer.append(&[7; 2 * FIRST]), "not what needs preparing");
+        buffer.fill(&[7; 2 * FIRST]);
+        assert_eq!(buffer.bytes().len(), 3 * FIRST - 1, "nothing but the data");
+        assert!(buffer.fits(2 * FIRST + 1) && !buffer.fits(2 * FIRST + 2));
+        assert_eq!(buffer.free(2 * FIRST + 1).map(|free| free.len()), Some(2 * FIRST + 1));
+        assert!(buffer.free(2 * FIRST + 2).is_none());
+    }
+}

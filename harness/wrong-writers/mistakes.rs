@@ -11,7 +11,8 @@ mistakes! {
     }
     /// The buffer is flushed one byte too early: the stream is right, the sequence of writes is not.
     FlushedEarly {
-        "format/sink.rs": "len <= self.buf.len() - self.nbuf" => "len < self.buf.len() - self.nbuf",
+        "format/buffer.rs": "len <= self.capacity - self.nbuf" => "len < self.capacity - self.nbuf",
+        "format/buffer.rs": "data.len() <= free.len()" => "data.len() < free.len()",
     }
     /// A large datum is written before the buffer that precedes it.
     LargeDataOvertake {
@@ -28,12 +29,14 @@ mistakes! {
     }
     /// 128 is encoded in one byte.
     UvarintBoundary {
-        "format/uvarint.rs": "if «v < 0x80» {" => "v < 0x81",
+        "format/uvarint.rs": "let width = «Width::of_one(v)»;" => "Width::of_one(if v == 128 { 127 } else { v })",
         "format/uvarint.rs": "values.len() >= 8" => "false",
     }
     /// Numbers from 64 on have a superfluous zero byte.
     UvarintPadded {
-        "format/uvarint.rs": "return 1;" => "if v < 0x40 { return 1; } buf[0] |= 0x80; buf[1] = 0; return 2;",
+        "format/uvarint.rs": "buf[..8].copy_from_slice(&width.encode(v).to_le_bytes());"
+            => "buf[..8].copy_from_slice(&width.encode(v).to_le_bytes());
+                if (0x40..0x80).contains(&v) { buf[..2].copy_from_slice(&[v as u8 | 0x80, 0]); return 2; }",
     }
     /// Lengths of contents lose their upper bits: 16 here, where `int32` takes 2 GiB to show.
     LengthTruncated {

@@ -11,7 +11,7 @@ use heapmatrix_reader::{Dump, Index};
 
 #[test]
 fn nearly_all_of_a_service_has_a_type() {
-    common::each_service(2000, |service| {
+    common::each_service(2000, &[], |service| {
         let name = &service.name;
         let index = Index::new(Dump::new(&service.after).unwrap()).unwrap();
         let binary = Binary::open(&service.program).unwrap();
@@ -54,6 +54,41 @@ fn nearly_all_of_a_service_has_a_type() {
         assert!(events(&before, &typing_before) + 2000 <= events(&index, &typing), "{name}: nothing leaked");
         leak_has_a_path(name, &index, &typing);
         fields_have_values(name, &index, &typing, &binary);
+    });
+}
+
+#[test]
+fn a_program_that_was_built_otherwise_is_refused() {
+    common::each_service(50, &[], |service| {
+        let name = &service.name;
+        let index = Index::new(Dump::new(&service.after).unwrap()).unwrap();
+        let refused = |flags: &[&str]| {
+            let program = service.built_with(flags);
+            Typing::new(&index, Some(&Binary::open(&program).unwrap())).err().map(|error| error.to_string())
+        };
+        let error = refused(&["-gcflags=-N -l"]).expect(name);
+        assert!(error.starts_with("the dump is not of this program: "), "{name}: {error}");
+        let error = refused(&["-gcflags=-N -l", "-ldflags=-s -w"]).expect(name);
+        assert!(error.starts_with("the dump is not of this program: "), "{name}: {error}");
+    });
+}
+
+#[test]
+fn a_stripped_program_still_has_descriptors() {
+    common::each_service(2000, &["-ldflags=-s -w"], |service| {
+        let name = &service.name;
+        let index = Index::new(Dump::new(&service.after).unwrap()).unwrap();
+        let binary = Binary::open(&service.program).unwrap();
+        assert!(!binary.has_debugging_information(), "{name}");
+        let typing = Typing::new(&index, Some(&binary)).unwrap();
+        println!("{name}, stripped: {}", typing.share(&index, |_| true));
+        let count =
+            |type_| (0..index.len()).filter(|&object| typing.name(typing.type_of(object)) == type_).count();
+        // What interfaces hold is named by descriptors.
+        assert!(count("main.Details") >= 2000 / 6, "{name}: {}", count("main.Details"));
+        assert!(count("map[string]int") >= 2000 / 6, "{name}: {}", count("map[string]int"));
+        let path = |type_, offset| typing.path(typing.type_of(find(&index, &typing, type_)), offset);
+        assert_eq!(path("main.Details", 0), ".Text", "{name}");
     });
 }
 

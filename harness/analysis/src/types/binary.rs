@@ -43,6 +43,18 @@ pub enum BinaryError {
         /// The size in the dump, in bytes.
         dump: u64,
     },
+    /// Its segments are at other addresses, and it is not of the kind that is moved.
+    #[error(
+        "the dump is not of this program: the program's {segment} segment is at {program:#x}, the dump's at {dump:#x}"
+    )]
+    Place {
+        /// `data` or `bss`.
+        segment: &'static str,
+        /// The address in the program.
+        program: u64,
+        /// The address in the dump.
+        dump: u64,
+    },
     /// A function of the dump's stacks is not there.
     #[error(
         "the dump is not of this program: the dump has {dump} at {entry:#x}, the program has {program} there"

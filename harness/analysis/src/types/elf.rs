@@ -18,6 +18,8 @@ pub(super) struct Elf<'a> {
     pub functions: Vec<(u64, &'a [u8])>,
     /// The places of the linker that matter here.
     pub places: Places,
+    /// Whether the loader may move it.
+    pub movable: bool,
     /// The Go build ID.
     pub build_id: Option<&'a [u8]>,
     /// The version of Go, such as `go1.27.3`.
@@ -76,6 +78,7 @@ impl<'a> Elf<'a> {
             segments,
             functions,
             places: Places { data, bss, types },
+            movable: file.kind() == object::ObjectKind::Dynamic,
             build_id: build_id(&file),
             release: None,
         };

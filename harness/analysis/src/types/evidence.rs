@@ -51,7 +51,8 @@ impl Strength {
     pub fn of(types: &Types, id: TypeId) -> Self {
         let type_ = types.get(id);
         let (grade, covered) = match type_.kind {
-            Kind::Unknown | Kind::Sized { .. } | Kind::Header(_) => (Grade::None, 0),
+            Kind::Sized { .. } | Kind::Header(_) => (Grade::None, 0),
+            Kind::Unknown if type_.shape == Shape::Whole => (Grade::None, 0),
             Kind::Partial { element, .. } => (Grade::Part, types.get(element).size),
             Kind::Run { certain: false, .. } => (Grade::Run, 0),
             Kind::Run { element: TypeId::BYTE, .. } => (Grade::Bytes, 0),

@@ -69,7 +69,7 @@ impl Binary<'_> {
                 break;
             }
         }
-        let mut slide = 0;
+        let mut slide = None;
         for (name, segment, place) in
             [("data", data, self.elf.places.data), ("bss", bss, self.elf.places.bss)]
         {
@@ -78,9 +78,14 @@ impl Binary<'_> {
             if length != end - start {
                 return Err(BinaryError::Segment { segment: name, program: end - start, dump: length });
             }
-            slide = segment.address.wrapping_sub(start);
+            let moved = segment.address.wrapping_sub(start);
+            // All of a program is moved by as much.
+            if !self.elf.movable && moved != 0 || *slide.get_or_insert(moved) != moved {
+                let (program, dump) = (start, segment.address);
+                return Err(BinaryError::Place { segment: name, program, dump });
+            }
         }
-        Ok(slide)
+        Ok(slide.unwrap_or(0))
     }
 
     fn check_functions(&self, others: &Others<'_>, slide: u64) -> Result<(), BinaryError> {

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use heapmatrix_reader::Record;
+
 use super::Binary;
 use super::dwarf::Variable;
-use super::table::{TypeId, Types};
+use super::memory::Others;
+use super::table::{Kind, Shape, TypeId, Types};
 
 /// How names begin of types that stand for all of the same shape.
 const SHAPE: &str = "go.shape.";
@@ -47,6 +50,34 @@ impl<'b, 'f> Program<'b, 'f> {
         }
         let binary = self.binary?;
         binary.descriptors?.read(&binary.elf, at, &mut self.types)
+    }
+
+    /// Adds the types that the dump names: what there is without the program's file.
+    pub fn add_records(&mut self, others: &Others<'_>) {
+        for record in others.iter() {
+            let Record::Type(record) = record else { continue };
+            if self.types.by_descriptor.contains_key(&record.address) {
+                continue;
+            }
+            let name = record.name.to_string();
+            let kind =
+                name.strip_prefix('*').map_or(Kind::Unknown, |of| Kind::Pointer(self.sized_by_object(of)));
+            let id = self.types.add(name, record.size, kind);
+            // Whether there are pointers in it is not said. It is no matter, since nothing follows them.
+            self.types.get_mut(id).shape = Shape::OpenEnded;
+            self.types.by_descriptor.insert(record.address, id);
+        }
+    }
+
+    /// The type with a name, of which nothing is known.
+    fn sized_by_object(&mut self, name: &str) -> TypeId {
+        if let Some(&id) = self.by_name.get(name) {
+            return id;
+        }
+        let id = self.types.add(name, 0, Kind::Unknown);
+        self.types.get_mut(id).shape = Shape::OpenEnded;
+        self.by_name.insert(name.into(), id);
+        id
     }
 
     /// All types, and the variables of the functions that have been looked at, by where the binary has these.

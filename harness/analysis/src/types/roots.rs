@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use heapmatrix_reader::{Params, PointerSize, Record, Releases, StackFrame};
+use heapmatrix_reader::{Fields, Object, Params, PointerSize, Record, Releases, StackFrame};
 
 use super::Binary;
 use super::dwarf::{Piece, Variable};
@@ -17,6 +17,9 @@ const MOST_BYTES: u64 = 1 << 16;
 impl<'d> Propagation<'_, 'd, '_, '_> {
     /// Finds the types of all objects.
     pub(super) fn find_all(&mut self, others: &Others<'d>, binary: Option<&Binary<'_>>) {
+        if binary.is_none() {
+            self.program.add_records(others);
+        }
         self.headers();
         self.runtime_records(others);
         self.settle();
@@ -28,6 +31,9 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
         self.frames(others);
         self.settle();
         self.enclosing();
+        self.settle();
+        let has_debugging_information = binary.is_some_and(Binary::has_debugging_information);
+        self.interfaces(others, !has_debugging_information);
         self.settle();
     }
 
@@ -105,6 +111,39 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What looks like an interface where nothing else is known: an itab or a type's descriptor, and then a pointer.
+    fn interfaces(&mut self, others: &Others<'d>, everywhere: bool) {
+        for object in 0..self.ids.len() {
+            if self.ids[object] == TypeId::UNKNOWN && self.index.has_fields(object) {
+                let Object { contents, fields, .. } = self.index.object(object);
+                self.pairs(contents, fields);
+            }
+        }
+        for record in others.iter().filter(|_| everywhere) {
+            match record {
+                Record::Data(segment) | Record::Bss(segment) => self.pairs(segment.contents, segment.fields),
+                Record::StackFrame(frame) => self.pairs(frame.contents, frame.fields),
+                _ => {}
+            }
+        }
+    }
+
+    fn pairs(&mut self, contents: &[u8], fields: Fields<'_>) {
+        let word = self.program.types.word;
+        // Only an interface's data word is listed as a pointer: the other one never leads to the heap.
+        for field in fields {
+            let Some(offset) = field.offset.checked_sub(word) else { continue };
+            let first = self.memory.word(contents, offset);
+            let data = self.memory.word(contents, field.offset);
+            if first == 0 || self.index.find(first).is_some() || self.index.find(data).is_none() {
+                continue;
+            }
+            let descriptor = self.itabs.get(&first).copied().unwrap_or(first);
+            self.follow_boxed(descriptor, data);
+            self.run();
         }
     }
 

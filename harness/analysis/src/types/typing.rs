@@ -145,7 +145,8 @@ impl Typing {
             share.objects += 1;
             share.bytes += bytes;
             match self.types.get(self.ids[object]).kind {
-                Kind::Unknown | Kind::Sized { .. } | Kind::Header(_) => continue,
+                Kind::Sized { .. } | Kind::Header(_) => continue,
+                Kind::Unknown if self.ids[object] == TypeId::UNKNOWN => continue,
                 Kind::Partial { .. } => {
                     share.partial_bytes += bytes;
                     continue;

@@ -10,6 +10,18 @@ pub struct Service {
     pub program: Vec<u8>,
     pub before: Vec<u8>,
     pub after: Vec<u8>,
+    go: PathBuf,
+    arch: String,
+}
+
+impl Service {
+    /// The same service, built with other flags.
+    pub fn built_with(&self, flags: &[&str]) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("service");
+        build(&self.go, &self.arch, flags, &program).unwrap();
+        std::fs::read(program).unwrap()
+    }
 }
 
 /// Architectures besides the host's, of 32 and of 64 bits and of both byte orders, and how QEMU calls them.
@@ -22,10 +34,10 @@ const QEMU: [(&str, &str); 6] = [
     ("s390x", "s390x"),
 ];
 
-/// Runs a check on the services of all toolchains: the `go` of the host, and those of the folders that `HEAPMATRIX_GO`
+/// Runs a check on the services of all toolchains, built with some flags: the `go` of the host, and those of the folders that `HEAPMATRIX_GO`
 /// names, separated by colons. `HEAPMATRIX_GOARCH` names further architectures, separated by commas, for which they build
 /// it too; QEMU's user emulation runs it then.
-pub fn each_service(sessions: u32, check: impl Fn(&Service)) {
+pub fn each_service(sessions: u32, flags: &[&str], check: impl Fn(&Service)) {
     let mut commands = vec![PathBuf::from("go")];
     let folders = std::env::var_os("HEAPMATRIX_GO");
     commands.extend(folders.iter().flat_map(std::env::split_paths).map(|folder| folder.join("bin/go")));
@@ -47,7 +59,7 @@ pub fn each_service(sessions: u32, check: impl Fn(&Service)) {
         };
         let others = others.iter().map(|&(arch, qemu)| (arch, Some(qemu)));
         for (arch, qemu) in std::iter::once((host, None)).chain(others) {
-            match service(go, &release, arch, qemu, sessions) {
+            match service(go, &release, arch, qemu, flags, sessions) {
                 Ok(service) => {
                     check(&service);
                     ran += 1;
@@ -72,6 +84,7 @@ fn service(
     release: &str,
     arch: &str,
     qemu: Option<&str>,
+    flags: &[&str],
     sessions: u32,
 ) -> Result<Service, String> {
     let emulator = qemu.map(|qemu| format!("qemu-{qemu}"));
@@ -82,18 +95,7 @@ fn service(
     }
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let program = folder.path().join("service");
-    let built = Command::new(go)
-        .args(["build", "-buildvcs=false", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/service"))
-        .envs([("GOOS", "linux"), ("GOARCH", arch), ("CGO_ENABLED", "0"), ("GOFLAGS", "")])
-        .envs([("GOWORK", "off"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !built.status.success() {
-        return Err(String::from_utf8_lossy(&built.stderr).into_owned());
-    }
+    build(go, arch, flags, &program)?;
     let dumps = [folder.path().join("before"), folder.path().join("after")];
     // Go 1.26 and 1.27 may throw while they write a dump, when a goroutine leaves a system call just then.
     let mut says = String::new();
@@ -112,6 +114,8 @@ fn service(
             let read = |path: &Path| std::fs::read(path).expect("the service has written it");
             return Ok(Service {
                 name: format!("{release} {arch}"),
+                go: go.to_owned(),
+                arch: arch.to_owned(),
                 program: read(&program),
                 before: read(&dumps[0]),
                 after: read(&dumps[1]),
@@ -120,4 +124,21 @@ fn service(
         says = format!("it ends with {}: {}", run.status, String::from_utf8_lossy(&run.stderr));
     }
     Err(says)
+}
+
+fn build(go: &Path, arch: &str, flags: &[&str], program: &Path) -> Result<(), String> {
+    let built = Command::new(go)
+        .args(["build", "-buildvcs=false", "-o"])
+        .arg(program)
+        .args(flags)
+        .arg(".")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/service"))
+        .envs([("GOOS", "linux"), ("GOARCH", arch), ("CGO_ENABLED", "0"), ("GOFLAGS", "")])
+        .envs([("GOWORK", "off"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !built.status.success() {
+        return Err(String::from_utf8_lossy(&built.stderr).into_owned());
+    }
+    Ok(())
 }

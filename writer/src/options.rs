@@ -33,6 +33,7 @@ impl Default for Options<'_> {
 
 /// What was dumped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// The number of records of each kind, by tag.
     pub records: [u64; Tag::ALL.len()],

@@ -147,6 +147,7 @@ impl std::fmt::Display for ExitStatus {
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Instructions executed by all threads.
     pub instructions: u64,

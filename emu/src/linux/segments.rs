@@ -3,7 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::uc_error;
 
-use crate::machine::{Machine, Segment, Table};
+use crate::machine::{EngineError, Machine, Segment, Table};
 use crate::memory::Prot;
 
 /// The tables lie above all addresses of the process.
@@ -43,13 +43,16 @@ pub struct Segments(());
 
 impl Segments {
     /// Gives a 386 its tables and loads its segment registers; does nothing on the others.
-    pub fn set_up(machine: &mut Machine) -> Result<Option<Self>, uc_error> {
+    pub fn set_up(machine: &mut Machine) -> Result<Option<Self>, EngineError> {
         if machine.target() != AnyTarget::I386 {
             return Ok(None);
         }
         let tables = [("[gdt]", GDT, u64::from(GDT_BYTES)), ("[ldt]", LDT, u64::from(LDT_BYTES))];
         for (name, addr, len) in tables {
-            machine.memory_mut().map(name, addr.into(), len, Prot::READ_WRITE).map_err(|_| uc_error::MAP)?;
+            machine
+                .memory_mut()
+                .map(name, addr.into(), len, Prot::READ_WRITE)
+                .map_err(|_| EngineError(uc_error::MAP))?;
         }
         put(machine, GDT, CODE, descriptor(0, KERNEL_CODE))?;
         put(machine, GDT, DATA, descriptor(0, KERNEL_DATA))?;
@@ -63,9 +66,11 @@ impl Segments {
     }
 
     /// Sets an entry of the process's own table: `modify_ldt`.
-    pub fn set_local(&self, machine: &mut Machine, entry: u32, base: u32) -> Result<(), uc_error> {
-        let entry =
-            u16::try_from(entry).ok().filter(|e| e.saturating_mul(8) < LDT_BYTES).ok_or(uc_error::ARG)?;
+    pub fn set_local(&self, machine: &mut Machine, entry: u32, base: u32) -> Result<(), EngineError> {
+        let entry = u16::try_from(entry)
+            .ok()
+            .filter(|e| e.saturating_mul(8) < LDT_BYTES)
+            .ok_or(EngineError(uc_error::ARG))?;
         put(machine, LDT, entry, descriptor(base, USER_DATA))
     }
 
@@ -74,7 +79,7 @@ impl Segments {
     ///
     /// A thread's CPU brings the bases along that it had when it was saved, but its entries may have changed
     /// since, or be another's as after `clone`.
-    pub fn select(&self, machine: &mut Machine, entries: &ThreadSegments) -> Result<(), uc_error> {
+    pub fn select(&self, machine: &mut Machine, entries: &ThreadSegments) -> Result<(), EngineError> {
         self.load(machine, entries)?;
         for segment in [Segment::Fs, Segment::Gs] {
             let selector = machine.segment(segment)?;
@@ -87,7 +92,7 @@ impl Segments {
     }
 
     /// Puts a thread's entries into the global table, when it gets the CPU.
-    pub fn load(&self, machine: &mut Machine, entries: &ThreadSegments) -> Result<(), uc_error> {
+    pub fn load(&self, machine: &mut Machine, entries: &ThreadSegments) -> Result<(), EngineError> {
         for (entry, base) in (FIRST_TLS_ENTRY as u16..).zip(entries) {
             put(machine, GDT, entry, base.map_or([0; 8], |base| descriptor(base, USER_DATA)))?;
         }
@@ -95,7 +100,7 @@ impl Segments {
     }
 }
 
-fn put(machine: &mut Machine, table: u32, entry: u16, descriptor: [u8; 8]) -> Result<(), uc_error> {
+fn put(machine: &mut Machine, table: u32, entry: u16, descriptor: [u8; 8]) -> Result<(), EngineError> {
     let addr = u64::from(table) + 8 * u64::from(entry);
-    machine.memory_mut().write(addr, &descriptor).map_err(|_| uc_error::WRITE_UNMAPPED)
+    machine.memory_mut().write(addr, &descriptor).map_err(|_| EngineError(uc_error::WRITE_UNMAPPED))
 }

@@ -91,5 +91,16 @@ pub enum FaultKind {
     Halted,
     /// The engine failed.
     #[error("the emulation engine failed: {0}")]
-    Engine(uc_error),
+    Engine(EngineError),
+}
+
+/// What the emulation engine says of its failure, in its own words.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct EngineError(pub(crate) uc_error);
+
+impl std::fmt::Debug for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }

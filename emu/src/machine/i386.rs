@@ -5,7 +5,7 @@ use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced, x86_trap_code};
-use super::{Machine, hooks};
+use super::{EngineError, Machine, hooks};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::I386,
@@ -77,8 +77,8 @@ impl Machine {
     /// Tells a 386 where a table of segment descriptors lies: `len` bytes, eight for each of them.
     ///
     /// # Errors
-    /// `uc_error::ARCH` on another machine, or the engine's.
-    pub fn set_descriptor_table(&mut self, table: Table, addr: u32, len: u16) -> Result<(), uc_error> {
+    /// The engine's, and on another machine.
+    pub fn set_descriptor_table(&mut self, table: Table, addr: u32, len: u16) -> Result<(), EngineError> {
         self.require_386()?;
         let register = match table {
             Table::Global => X86::GDTR,
@@ -88,7 +88,7 @@ impl Machine {
         let mut value = [0; 24];
         value[8..12].copy_from_slice(&addr.to_le_bytes());
         value[16..20].copy_from_slice(&u32::from(len.saturating_sub(1)).to_le_bytes());
-        self.engine.reg_write_long(register, &value)
+        self.engine.reg_write_long(register, &value).map_err(EngineError)
     }
 
     /// Loads a segment register of a 386 from the tables in guest memory, as `mov` to it does.
@@ -97,25 +97,25 @@ impl Machine {
     /// FS or GS. The CPU is in ring 0, and so must CS and SS be.
     ///
     /// # Errors
-    /// `uc_error::ARCH` on another machine; the engine's for a selector that the tables do not allow.
-    pub fn set_segment(&mut self, segment: Segment, selector: u16) -> Result<(), uc_error> {
+    /// The engine's for a selector that the tables do not allow, and on another machine.
+    pub fn set_segment(&mut self, segment: Segment, selector: u16) -> Result<(), EngineError> {
         self.require_386()?;
         // The engine reads the descriptor from guest memory.
-        self.attach()?;
-        self.engine.reg_write(segment.register(), selector.into())
+        self.attach().map_err(EngineError)?;
+        self.engine.reg_write(segment.register(), selector.into()).map_err(EngineError)
     }
 
     /// The selector in a segment register of a 386.
     ///
     /// # Errors
-    /// `uc_error::ARCH` on another machine.
-    pub fn segment(&self, segment: Segment) -> Result<u16, uc_error> {
+    /// On another machine.
+    pub fn segment(&self, segment: Segment) -> Result<u16, EngineError> {
         self.require_386()?;
         Ok(self.read(segment.register() as i32) as u16)
     }
 
-    fn require_386(&self) -> Result<(), uc_error> {
-        if self.arch.target == AnyTarget::I386 { Ok(()) } else { Err(uc_error::ARCH) }
+    fn require_386(&self) -> Result<(), EngineError> {
+        if self.arch.target == AnyTarget::I386 { Ok(()) } else { Err(EngineError(uc_error::ARCH)) }
     }
 }
 

@@ -43,7 +43,7 @@ use hooks::{State, Stop};
 
 pub use heapmatrix_writer::AnyTarget;
 
-pub use fault::{Access, Fault, FaultKind};
+pub use fault::{Access, EngineError, Fault, FaultKind};
 pub use i386::{Segment, Table};
 pub use registers::Register;
 
@@ -56,7 +56,7 @@ pub enum NewError {
     Unsupported(AnyTarget),
     /// The engine refused.
     #[error("cannot set up an emulated {0} machine: {1}")]
-    Engine(AnyTarget, uc_error),
+    Engine(AnyTarget, EngineError),
 }
 
 /// A saved CPU state of another machine.
@@ -152,7 +152,7 @@ impl Machine {
     pub fn new(target: AnyTarget) -> Result<Self, NewError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let arch = Arch::of(target).ok_or(NewError::Unsupported(target))?;
-        let failed = |error| NewError::Engine(target, error);
+        let failed = |error| NewError::Engine(target, EngineError(error));
         let engine = new_engine(arch).map_err(failed)?;
         let initial = engine.context_init().map_err(failed)?;
         Ok(Machine {
@@ -210,9 +210,9 @@ impl Machine {
     ///
     /// # Errors
     /// The engine's, when it has no memory left.
-    pub fn set_breakpoint(&mut self, pc: u64) -> Result<(), uc_error> {
+    pub fn set_breakpoint(&mut self, pc: u64) -> Result<(), EngineError> {
         if !self.breakpoints.contains_key(&pc) {
-            let hook = hooks::on_reaching(&mut self.engine, pc)?;
+            let hook = hooks::on_reaching(&mut self.engine, pc).map_err(EngineError)?;
             self.breakpoints.insert(pc, hook);
             self.flush_code(pc, 1);
         }
@@ -239,7 +239,7 @@ impl Machine {
     /// # Errors
     /// [`Fault`], with the machine standing at the instruction at fault.
     pub fn run(&mut self, pc: u64, limits: Limits) -> Result<Exit, Fault> {
-        self.attach().map_err(|error| self.fault(pc, FaultKind::Engine(error)))?;
+        self.attach().map_err(|error| self.fault(pc, FaultKind::Engine(EngineError(error))))?;
         let passing = self.breakpoints.contains_key(&pc).then_some(pc);
         let state = self.engine.get_data_mut();
         state.count.begin(limits.instructions);
@@ -295,8 +295,9 @@ impl Machine {
     ///
     /// # Errors
     /// The engine's, when it has no memory left.
-    pub fn save(&self) -> Result<Context, uc_error> {
-        Ok(Context { registers: self.engine.context_init()?, machine: self.id })
+    pub fn save(&self) -> Result<Context, EngineError> {
+        let registers = self.engine.context_init().map_err(EngineError)?;
+        Ok(Context { registers, machine: self.id })
     }
 
     /// Saves all registers where others were saved before, without allocating.
@@ -428,7 +429,7 @@ impl Machine {
             uc_error::WRITE_UNALIGNED => misaligned(Access::Write),
             uc_error::FETCH_UNALIGNED => misaligned(Access::Fetch),
             uc_error::INSN_INVALID => FaultKind::Illegal,
-            error => FaultKind::Engine(error),
+            error => FaultKind::Engine(EngineError(error)),
         };
         self.fault(pc, kind)
     }

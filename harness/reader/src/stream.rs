@@ -138,6 +138,7 @@ wire_structs! {
 
 /// Why a stream can't go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StreamError {
     /// The dump is wrong.
     #[error(transparent)]

@@ -9,6 +9,7 @@ use crate::{Error, Problem, Result};
 /// Source: `dumphdr` in `runtime/heapdump.go`. The records are the same in all three; the versions differ in
 /// how `params` names the architecture and in what an itab's type means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Version {
     /// Written by Go 1.5: the architecture is a character, and an itab names the type of the interface's
     /// data word. Dumps may be struck by a defect: see [`salvage`](crate::salvage()).

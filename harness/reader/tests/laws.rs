@@ -245,6 +245,7 @@ fn break_law(law: Law) -> Vec<Record<'static>> {
         Law::StatsAlloc => change!(r, MemStats, heap_alloc = 63),
         Law::StatsHeap => change!(r, MemStats, heap_idle = 5),
         Law::StatsSys => change!(r, MemStats, sys = 32),
+        law => panic!("no dump breaks {law}"),
     }
     // The shorter frame must not have fields outside as well.
     if law == Law::FramesContiguous {

@@ -294,7 +294,7 @@ impl Args {
             }
             return Ok(());
         }
-        let Stats { instructions, time, memory, threads } = process.stats();
+        let Stats { instructions, time, memory, threads, .. } = process.stats();
         let report = Report {
             arch: process.target().goarch(),
             status: status.code(),

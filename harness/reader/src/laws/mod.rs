@@ -24,6 +24,7 @@ macro_rules! laws {
         /// A law. What it says, and where real dumps break it and why, is in its documentation and in
         /// [`statement`](Self::statement).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum Law {
             $($(#[doc = $doc])+ $law,)*
         }

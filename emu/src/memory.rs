@@ -1,12 +1,19 @@
 //! The guest's memory: host memory that the emulated CPU executes on and the writer borrows from.
 
+mod error;
+mod region;
+
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heapmatrix_writer::memory::{Addr, Memory, Unreadable};
-use memmap2::{MmapOptions, MmapRaw};
+
+pub use error::MemoryError;
+pub use region::Region;
+
+use error::page_range;
+use region::copy;
 
 /// Bytes in a page: the grain of every mapping, on all the machines.
 pub const PAGE: u64 = 4096;
@@ -39,196 +46,6 @@ impl fmt::Display for Prot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flag = |on, c| if on { c } else { '-' };
         write!(f, "{}{}{}", flag(self.read, 'r'), flag(self.write, 'w'), flag(self.exec, 'x'))
-    }
-}
-
-/// What can be wrong with a request to guest memory. Nothing has changed when one is returned.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MemoryError {
-    /// An address or a length that is not a multiple of [`PAGE`], or an empty range.
-    #[error("guest range {addr:#x}+{len:#x} is not made of whole pages of {PAGE} bytes")]
-    NotPages {
-        /// The range's first address.
-        addr: u64,
-        /// The range's length in bytes.
-        len: u64,
-    },
-    /// A range that ends behind the last address.
-    #[error("guest range {addr:#x}+{len:#x} leaves the 64-bit address space")]
-    OutOfSpace {
-        /// The range's first address.
-        addr: u64,
-        /// The range's length in bytes.
-        len: u64,
-    },
-    /// A new region over an old one.
-    #[error(
-        "cannot map {name} at {addr:#x}+{len:#x}: {other} is there, at {other_addr:#x}+{other_len:#x}; unmap it first"
-    )]
-    Overlap {
-        /// The new region's name.
-        name: &'static str,
-        /// The new region's first address.
-        addr: u64,
-        /// The new region's length in bytes.
-        len: u64,
-        /// The old region's name.
-        other: &'static str,
-        /// The old region's first address.
-        other_addr: u64,
-        /// The old region's length in bytes.
-        other_len: u64,
-    },
-    /// A range that is not mapped from end to end.
-    #[error("guest range {addr:#x}+{len:#x} is not mapped at {missing:#x}")]
-    NotMapped {
-        /// The range's first address.
-        addr: u64,
-        /// The range's length in bytes.
-        len: u64,
-        /// The first address that is not mapped.
-        missing: u64,
-    },
-    /// The host has no memory to give.
-    #[error("the host refused {len:#x} bytes for guest region {name}: {source}")]
-    Host {
-        /// The region's name.
-        name: &'static str,
-        /// The region's length in bytes.
-        len: u64,
-        /// What the host said.
-        source: io::Error,
-    },
-}
-
-/// A range of guest addresses with a name and one protection.
-///
-/// Several regions may share one piece of host memory (they were split by [`GuestMemory::unmap`] or
-/// [`GuestMemory::protect`]), but never the same bytes of it.
-pub struct Region {
-    name: &'static str,
-    addr: u64,
-    len: u64,
-    prot: Prot,
-    host: Arc<MmapRaw>,
-    /// Where in `host` the region begins.
-    offset: usize,
-}
-
-impl Region {
-    /// A region with zeroed memory of its own, of `room` bytes.
-    fn new(name: &'static str, addr: u64, len: u64, room: u64, prot: Prot) -> Result<Region, MemoryError> {
-        let host_error = |source| MemoryError::Host { name, len, source };
-        let room = usize::try_from(room).map_err(|_| host_error(io::ErrorKind::OutOfMemory.into()))?;
-        let host = MmapOptions::new().len(room).no_reserve_swap().map_anon().map_err(host_error)?;
-        Ok(Region { name, addr, len, prot, host: Arc::new(host.into()), offset: 0 })
-    }
-
-    /// How much host memory lies behind it.
-    fn spare(&self) -> u64 {
-        (self.host.len() - self.offset) as u64 - self.len
-    }
-
-    /// Gives its pages back to the host; they are zero again. Nothing else may use them.
-    fn discard(&self) {
-        #[cfg(unix)]
-        // SAFETY: private anonymous memory, of which no slice is alive: the caller has the regions to itself.
-        let done = unsafe {
-            use memmap2::UncheckedAdvice;
-            self.host.unchecked_advise_range(UncheckedAdvice::DontNeed, self.offset, self.len as usize)
-        };
-        #[cfg(not(unix))]
-        let done: io::Result<()> = Err(io::ErrorKind::Unsupported.into());
-        if done.is_err() {
-            // SAFETY: as above.
-            unsafe { self.host_ptr().write_bytes(0, self.len as usize) };
-        }
-    }
-
-    /// What it was mapped as.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Its first address.
-    pub fn addr(&self) -> u64 {
-        self.addr
-    }
-
-    /// Its length in bytes, never zero.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// The address behind its last byte.
-    pub fn end(&self) -> u64 {
-        self.addr + self.len
-    }
-
-    /// What the guest may do with it.
-    pub fn prot(&self) -> Prot {
-        self.prot
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.slice(0, self.len as usize)
-    }
-
-    /// The host memory behind it, for the engine to keep alive while it maps it.
-    pub(crate) fn host(&self) -> &Arc<MmapRaw> {
-        &self.host
-    }
-
-    /// The host address of its first byte.
-    pub(crate) fn host_ptr(&self) -> *mut u8 {
-        self.host.as_mut_ptr().wrapping_add(self.offset)
-    }
-
-    /// `len` bytes from `from` on. They may reach into the regions that follow, as far as these
-    /// continue this one in the host too.
-    fn slice(&self, from: usize, len: usize) -> &[u8] {
-        assert!(self.offset + from + len <= self.host.len());
-        // SAFETY: the range lies in the mapping, which lives as long as `self.host`. Only the methods
-        // of `GuestMemory` that take `&mut self` write to it, and the engine, which runs under an
-        // exclusive borrow of the machine that owns the memory.
-        unsafe { std::slice::from_raw_parts(self.host_ptr().add(from), len) }
-    }
-
-    /// As [`Region::slice`], to write.
-    fn slice_mut(&mut self, from: usize, len: usize) -> &mut [u8] {
-        assert!(self.offset + from + len <= self.host.len());
-        // SAFETY: as in `slice`; and `&mut self` comes from `&mut GuestMemory`, so that no slice of
-        // this region or of another that shares `host` is alive.
-        unsafe { std::slice::from_raw_parts_mut(self.host_ptr().add(from), len) }
-    }
-
-    /// The part of the region between two addresses in it.
-    fn part(&self, from: u64, to: u64) -> Region {
-        debug_assert!(self.addr <= from && from < to && to <= self.end());
-        Region {
-            name: self.name,
-            addr: from,
-            len: to - from,
-            prot: self.prot,
-            host: Arc::clone(&self.host),
-            offset: self.offset + (from - self.addr) as usize,
-        }
-    }
-
-    /// Whether `next` follows this region in the guest and in the host.
-    fn continues_in(&self, next: &Region) -> bool {
-        self.end() == next.addr
-            && Arc::ptr_eq(&self.host, &next.host)
-            && self.offset + self.len as usize == next.offset
-    }
-}
-
-impl fmt::Debug for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}-{:#x} {} {}", self.addr, self.end(), self.prot, self.name)
     }
 }
 
@@ -561,17 +378,6 @@ const BYTES_AN_INSTRUCTION: u64 = 16;
 const REGION_EFFORT: u64 = 64;
 const LAYOUT_EFFORT: u64 = 2000;
 
-/// Copies one region's bytes to another that is at least as long. Pages that are zero are not touched, so
-/// that they take no memory.
-fn copy(from: &Region, to: &mut Region) {
-    for at in (0..from.len as usize).step_by(PAGE as usize) {
-        let page = from.slice(at, PAGE as usize);
-        if page.iter().any(|&byte| byte != 0) {
-            to.slice_mut(at, PAGE as usize).copy_from_slice(page);
-        }
-    }
-}
-
 impl Memory for GuestMemory {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
         let len = buf.len() as u64;
@@ -603,14 +409,6 @@ impl Memory for GuestMemory {
 fn fresh_layout() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// The end of a range of whole pages.
-fn page_range(addr: u64, len: u64) -> Result<u64, MemoryError> {
-    if len == 0 || !addr.is_multiple_of(PAGE) || !len.is_multiple_of(PAGE) {
-        return Err(MemoryError::NotPages { addr, len });
-    }
-    addr.checked_add(len).ok_or(MemoryError::OutOfSpace { addr, len })
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn regenerate_makes_what_check_accepts() {
     assert_eq!(corpus("regenerate", dir).0, Some(0));
     assert_eq!(
         corpus("check", dir),
-        (Some(0), format!("2 worlds on {} architectures, all as they are\n", World::MACHINES.len()))
+        (Some(0), format!("2 worlds on {} architectures, all up to date\n", World::MACHINES.len()))
     );
 
     let damaged = dir.join("ppc64/type_with_name.json");
@@ -56,7 +56,7 @@ fn regenerate_makes_what_check_accepts() {
     let expected = "386/dumper_state.dump.zst is missing\n\
                     arm/of_no_world.dump comes from no world\n\
                     ppc64/type_with_name.json is not what its world gives\n\
-                    3 files differ: heapmatrix corpus regenerate writes them\n";
+                    3 files differ: heapmatrix corpus regenerate rewrites them\n";
     assert_eq!(corpus("check", dir), (Some(1), expected.into()));
     assert_eq!(corpus("regenerate", dir).0, Some(0));
     assert_eq!(corpus("check", dir).0, Some(0));

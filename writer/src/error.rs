@@ -212,7 +212,7 @@ pub enum TracebackError {
         found: Addr,
     },
     /// "stackmapdata: index out of range".
-    #[error("stack map {index} of the function at {entry} is wanted, and there are {n}")]
+    #[error("stack map index {index} is out of range for the function at {entry}, which has {n}")]
     StackMapIndex {
         /// The function's entry PC.
         entry: Addr,

@@ -166,6 +166,39 @@ mod tests {
         }
     }
 
+    /// Which threads write.
+    #[derive(Default)]
+    struct Threads(Vec<thread::ThreadId>);
+
+    impl Write for Threads {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.0.push(thread::current().id());
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Unless it depends on the output when it is asked.
+    #[test]
+    fn the_output_has_a_thread_of_its_own() {
+        let image = image();
+        for (dialect, here) in [(Dialect::Go15, false), (Dialect::Go15Exact, true)] {
+            let program = Program::new(&image.symbols, dialect);
+            let mut out = Threads::default();
+            write_heap_dump_pipelined(Ppc64::ANY, &image.memory, &program, &Options::default(), &mut out)
+                .unwrap();
+            assert!(!out.0.is_empty());
+            assert!(out.0.iter().all(|&id| (id == thread::current().id()) == here), "{dialect}");
+        }
+        let mut out = Threads::default();
+        write_heap_dump_pipelined(Ppc64::ANY, &image.memory, &image.symbols, &Options::default(), &mut out)
+            .unwrap();
+        assert!(out.0.iter().all(|&id| id != thread::current().id()));
+    }
+
     #[test]
     fn an_error_of_memory_comes_after_what_precedes_it() {
         let mut image = image();

@@ -94,7 +94,7 @@ pub enum RunError {
     )]
     Instructions(u64),
     /// It has taken all the memory that it may.
-    #[error("the program wants more than {0} bytes of memory, its limit: raise it with --max-memory")]
+    #[error("the program needs more than {0} bytes of memory, its limit: raise it with --max-memory")]
     Memory(u64),
     /// All its threads wait, and nothing will wake them.
     #[error("deadlock: all {0} threads wait, and nothing will wake them")]

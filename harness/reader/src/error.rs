@@ -73,7 +73,7 @@ pub enum Problem {
     #[error("not a Go heap dump: starts with {:?}", Text(.0))]
     NotADump(Vec<u8>),
     /// A heap dump of a version that is not read here: 1.4 and older have other records. Holds the header.
-    #[error("heap dumps with the header {:?} are not read: only go1.5, go1.6 and go1.7 are, the last from all later Go", Text(.0))]
+    #[error("unsupported heap dump header {:?}; supported: go1.5, go1.6, go1.7 (Go 1.7 and later)", Text(.0))]
     UnknownVersion(Vec<u8>),
     /// The input ends inside the header or inside a number.
     #[error("the input ends here")]
@@ -119,7 +119,7 @@ pub enum Problem {
     TrailingBytes,
     /// The record can be read, and can't be here: it contradicts those before it. Only [`salvage`](crate::salvage())
     /// looks for that, where a dump is damaged.
-    #[error("no such record can be here")]
+    #[error("such a record is not allowed here")]
     OutOfPlace,
     /// An object's contents are in part other records. Only [`salvage`](crate::salvage()) looks for that.
     #[error("bytes are missing inside: other records are among the contents")]

@@ -144,7 +144,7 @@ pub enum StreamError {
     #[error(transparent)]
     Dump(#[from] Error),
     /// The source failed.
-    #[error("cannot read the dump behind offset {offset}")]
+    #[error("cannot read the dump after offset {offset}")]
     Read {
         /// The number of bytes that had been read.
         offset: u64,

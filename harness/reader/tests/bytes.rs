@@ -363,8 +363,8 @@ fn errors_name_the_place_and_what_was_expected() {
         (b"a heap dump\n", "offset 0: header: not a Go heap dump: starts with \"a heap dump\\n\""),
         (
             b"go1.4 heap dump\n\x06",
-            "offset 0: header: heap dumps with the header \"go1.4 heap dump\" are not read: only go1.5, go1.6 and \
-             go1.7 are, the last from all later Go",
+            "offset 0: header: unsupported heap dump header \"go1.4 heap dump\"; supported: go1.5, go1.6, go1.7 (Go 1.7 \
+             and later)",
         ),
         (
             b"go1.5 heap dump\n\x00",

@@ -8,10 +8,10 @@ use heapmatrix_emu::world::World;
 use super::{Outcome, Verdict, output, print};
 use crate::golden::Golden;
 
-/// Compare the golden dumps with what their worlds give, or make them anew
+/// Check the golden dumps against their worlds, or regenerate them
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Exit status: 0 all files are what their worlds give (or have been made so), 1 some are not, 2 bad usage or a file that \
+Exit status: 0 all files are up to date (or have been rewritten), 1 some differ, 2 bad usage or a file that \
 cannot be read or written.
 
 Examples:
@@ -24,9 +24,9 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say which files are not what their worlds give, and exit with 1 if there are any
+    /// List the files that differ from what their worlds produce, and exit with 1 if there are any
     Check(Folder),
-    /// Write the files that are not what their worlds give, and remove those of no world
+    /// Rewrite the files that differ, and remove files without a world
     Regenerate(Folder),
 }
 
@@ -52,7 +52,7 @@ impl Args {
             let differences =
                 if regenerates { golden.regenerate(target, output::write)? } else { golden.check(target)? };
             for difference in &differences {
-                let verb = if regenerates { "made anew: it " } else { "" };
+                let verb = if regenerates { "rewritten: it " } else { "" };
                 print(format_args!("{target}/{} {verb}{}\n", difference.name, difference.what))?;
             }
             count += differences.len();
@@ -60,12 +60,12 @@ impl Args {
         let worlds = golden.worlds().count();
         match (count, regenerates) {
             (0, _) => print(format_args!(
-                "{worlds} worlds on {} architectures, all as they are\n",
+                "{worlds} worlds on {} architectures, all up to date\n",
                 World::MACHINES.len()
             ))?,
-            (_, true) => print(format_args!("{count} files made anew from {worlds} worlds\n"))?,
+            (_, true) => print(format_args!("{count} files rewritten from {worlds} worlds\n"))?,
             (_, false) => {
-                print(format_args!("{count} files differ: heapmatrix corpus regenerate writes them\n"))?
+                print(format_args!("{count} files differ: heapmatrix corpus regenerate rewrites them\n"))?
             }
         }
         Ok(if count == 0 || regenerates { Verdict::Sound } else { Verdict::Failed })

@@ -39,7 +39,7 @@ pub struct Args {
     /// The architecture that the program must be for
     #[arg(long, value_name = "ARCH", default_value = "auto")]
     arch: String,
-    /// A variable of the program's environment; it has no others
+    /// Set a variable in the program's environment, which is empty otherwise
     #[arg(long = "env", value_name = "K=V", value_parser = variable)]
     env: Vec<String>,
     /// How many CPUs the program sees
@@ -51,7 +51,7 @@ pub struct Args {
     /// What the program reads as its standard input
     #[arg(long, value_name = "WHAT", default_value = "live")]
     stdin: Stdin,
-    /// Keep the files that the program writes in this folder; those of its working folder directly in it
+    /// Save the files that the program writes in this folder; those in its working folder go directly into it
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Let the program read a file or folder of this machine [at the same path, or at GUEST]
@@ -63,21 +63,21 @@ pub struct Args {
     /// Show what the program does
     #[arg(long, value_name = "WHAT")]
     trace: Option<Trace>,
-    /// Stop after so many instructions
+    /// Stop after this many instructions
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     max_instructions: u64,
-    /// Stop when the program wants more memory, in MiB
+    /// Stop when the program needs more memory than this, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     max_memory: u64,
     /// Dump the program's heap from outside into this file (Go 1.5)
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
-    /// Where to dump: when a thread first comes to this symbol
+    /// Where to dump: when a thread first reaches this symbol
     ///
     /// A heap can be dumped only while the runtime has stopped the world and all spans are swept: in
     /// runtime.dumpparams, which debug.WriteHeapDump calls, and in runtime.gcSweep, which every collection
     /// calls, runtime.GC's too. In ordinary functions goroutines run, and where the pointers in their
-    /// frames lie is known only at calls. In runtime.gcSweep the memory statistics are not of the moment:
+    /// frames lie is known only at calls. In runtime.gcSweep the memory statistics are out of date:
     /// only debug.WriteHeapDump and runtime.ReadMemStats bring them up to date.
     #[arg(long, value_name = "SYMBOL", default_value = DUMP_POINT)]
     at: String,
@@ -87,7 +87,7 @@ pub struct Args {
     /// Compare every heap dump that the program writes itself with one from outside
     #[arg(long)]
     compare: bool,
-    /// Keep the last heap dump that the program has written itself in this file, even if the program deletes it
+    /// Save the last heap dump that the program writes itself to this file, even if the program deletes it
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
     /// Print a report as JSON; the program's own output then goes to standard error
@@ -202,7 +202,7 @@ impl Args {
             env: self.env.clone(),
             cpus: self.cpus,
             path: here(Path::new(&self.program[0])).unwrap_or(defaults.path),
-            cwd: cwd.map_err(|e| format!("cannot tell the working folder: {e}; name one with --cwd"))?,
+            cwd: cwd.map_err(|e| format!("cannot find out the working folder: {e}; name one with --cwd"))?,
             mounts: self.mount.clone(),
             sysroot: self.sysroot.clone(),
             keep: self.capture.as_ref().map(|_| exec::begins_dump as fn(&[u8]) -> bool),

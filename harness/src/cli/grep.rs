@@ -25,7 +25,7 @@ const SHOWN: usize = 64;
 /// Find bytes in the objects, frames and segments of a heap dump
 ///
 /// A line for each match has the offset of its record, as print takes it, the address of the match, and where it is in
-/// the record's contents. Contents are read as they come: of those larger than 1 MiB, matches longer than 64 KiB may
+/// the record's contents. Large contents are read in pieces: matches longer than 64 KiB in contents larger than 1 MiB can
 /// be missed.
 #[derive(Debug, clap::Args)]
 #[command(allow_missing_positional = true, group(ArgGroup::new("wanted").required(true)))]
@@ -36,7 +36,7 @@ Examples:
   heapmatrix grep 'password=\\w+' heap.dump
   heapmatrix grep --pointer 0xc000012000 heap.dump --limit 10")]
 pub struct Args {
-    /// A regular expression over bytes, as Rust's regex crate has them; (?-u:\xff) is a byte
+    /// A regular expression over bytes, in the syntax of Rust's regex crate; (?-u:\xff) is a byte
     #[arg(value_name = "PATTERN", group = "wanted")]
     pattern: Option<String>,
     #[command(flatten)]
@@ -47,16 +47,16 @@ pub struct Args {
     /// Find aligned words that hold this address
     #[arg(long, value_name = "ADDRESS", group = "wanted", value_parser = number)]
     pointer: Option<u64>,
-    /// PATTERN is a text, and none of its characters is special
+    /// Treat PATTERN as text, not as a regular expression
     #[arg(short = 'F', long, conflicts_with_all = ["hex", "pointer"])]
     fixed_strings: bool,
-    /// Upper and lower case are the same
+    /// Ignore the case of letters
     #[arg(short, long, conflicts_with_all = ["hex", "pointer"])]
     ignore_case: bool,
     /// Print the number of matches instead
     #[arg(short, long)]
     count: bool,
-    /// Stop after so many matches
+    /// Stop after this many matches
     #[arg(long, value_name = "N", value_parser = number)]
     limit: Option<u64>,
     /// Print a line of JSON for each match, as docs/print-json.md describes it
@@ -159,7 +159,7 @@ fn word(params: &Params<'_>, address: u64) -> Result<Regex, String> {
         (PointerSize::Eight, true) => address.to_be_bytes().to_vec(),
         (PointerSize::Four, big_endian) => {
             let Ok(address) = u32::try_from(address) else {
-                return Err(format!("{address:#x} is no address on this machine: its words have 32 bits"));
+                return Err(format!("{address:#x} is not an address on this machine: its words have 32 bits"));
             };
             if big_endian { address.to_be_bytes().to_vec() } else { address.to_le_bytes().to_vec() }
         }

@@ -18,8 +18,8 @@ const MOST_CONTENTS: u64 = 1 << 30;
 
 /// Print the records of a heap dump, one line each
 ///
-/// A line has the record's offset in the dump, its kind and its values. Numbers and addresses may be given as they are
-/// printed anywhere, in decimal or as 0x….
+/// A line has the record's offset in the dump, its kind and its values. Numbers and addresses can be given
+/// in any form that heapmatrix prints, in decimal or as 0x….
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status: 0 the records were printed, 2 bad usage or a dump that cannot be read to its end.
@@ -33,7 +33,7 @@ pub struct Args {
     /// Only records of these kinds, separated by commas
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     records: Vec<Kind>,
-    /// Only records at this address, whose memory holds it, or that name it
+    /// Only records at this address, that contain it, or that refer to it
     #[arg(long, value_name = "ADDRESS", value_parser = number)]
     address: Option<u64>,
     /// Only types whose name matches this regular expression, and records that name such a type
@@ -42,7 +42,7 @@ pub struct Args {
     /// Only records at this offset and after it
     #[arg(long, value_name = "N", default_value = "0", value_parser = number)]
     offset: u64,
-    /// No more records than this
+    /// Print at most this many records
     #[arg(long, value_name = "N", value_parser = number)]
     limit: Option<u64>,
     /// The contents of each object, frame and segment too, in hexadecimal
@@ -68,7 +68,7 @@ pub fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| {
         let report = error.to_string();
         let wrong = report.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("'{text}' is no regular expression: {wrong}")
+        format!("'{text}' is not a regular expression: {wrong}")
     })
 }
 
@@ -249,7 +249,7 @@ impl Large {
                     let most = crate::units::Bytes(MOST_CONTENTS);
                     return Err(format!(
                         "the {kind} record at {offset} is too large to be shown: more than {most}; \
-                         leave --contents and --pointers out, or select others"
+                         omit --contents and --pointers, or select other records"
                     ));
                 }
                 self.contents.extend_from_slice(bytes);

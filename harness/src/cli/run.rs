@@ -31,10 +31,10 @@ pub struct Args {
     /// How many worlds, each on every architecture
     #[arg(long, value_name = "N", default_value = "100", value_parser = positive)]
     worlds: u64,
-    /// The first world's seed; the next one's is greater by one
+    /// The first world's seed; each further world's is one greater
     #[arg(long, value_name = "S", default_value = "1", value_parser = number)]
     seed: u64,
-    /// Worlds in the making at a time [default: one for each core]
+    /// How many worlds to run at the same time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = positive)]
     jobs: Option<u64>,
     /// Keep each dump, and its world as JSON, in this folder

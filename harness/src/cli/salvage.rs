@@ -13,7 +13,7 @@ use super::{Outcome, Verdict, to_stdout};
 /// Save what can be read of a damaged heap dump
 ///
 /// Repairs dumps that are cut off, dumps in which bytes are missing or overwritten, and dumps by Go 1.5 that have memory in
-/// place of type names. What is saved are whole records. Exits with 1 if records are lost: names alone are no such loss.
+/// place of type names. Only whole records are saved. Exits with 1 if records are lost; lost type names do not count.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status: 0 all records are saved, 1 some are lost, 2 bad usage, no heap dump, or a file that cannot be written.

@@ -15,7 +15,7 @@ use crate::units::Bytes;
 const TOLD: usize = 10;
 const KNOWN_TOLD: usize = 1;
 
-/// Check a heap dump against what every sound dump obeys
+/// Check a heap dump against the laws that every sound dump obeys
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status: 0 all laws hold, 1 one is broken, 2 bad usage or a file that cannot be read.

@@ -45,7 +45,7 @@ impl Whole {
         }
         let named = |error: io::Error| {
             let folder = std::env::temp_dir();
-            io::Error::new(error.kind(), format!("cannot keep it in {}: {error}", folder.display()))
+            io::Error::new(error.kind(), format!("cannot save it in {}: {error}", folder.display()))
         };
         let mut file = tempfile::tempfile().map_err(named)?;
         file.write_all(&small).map_err(named)?;

@@ -65,7 +65,7 @@ pub enum ExecError {
         error: WriteError,
     },
     /// The program does not dump into a file that it has made.
-    #[error("cannot compare: the program's own dump does not go into a file, but to descriptor {0}")]
+    #[error("cannot compare: the program's own dump goes to descriptor {0}, which is not a file")]
     NoFile(u64),
     /// No dump among the program's files.
     #[error("the program ended ({0}) and has written no heap dump into a file")]

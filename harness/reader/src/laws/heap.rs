@@ -131,7 +131,7 @@ impl Laws {
             }
             if field.offset < next {
                 let (detail, law) =
-                    (format!("field {} is behind {}", field.offset, next - 1), Law::FieldOrder);
+                    (format!("field {} follows field {}", field.offset, next - 1), Law::FieldOrder);
                 return report.violation(law, offset, detail);
             }
             next = field.offset + 1;

@@ -27,6 +27,11 @@ pub(super) struct TwoFrames<T> {
 
 impl<T: Target> TwoFrames<T> {
     pub(super) fn new(inner: Function, outer: Function) -> Self {
+        Self::at(SP, inner, outer)
+    }
+
+    /// With the innermost frame somewhere else; see [`TwoFrames::frames`] for what needs it at [`SP`].
+    fn at(sp: u64, inner: Function, outer: Function) -> Self {
         let mut image = Image::<T>::new();
         let delta = (FRAME - if T::USES_LR { 0 } else { T::REG_SIZE }) as i32;
         let [inner, outer] = [inner, outer].map(|f| {
@@ -34,9 +39,9 @@ impl<T: Target> TwoFrames<T> {
             image.function(Function { pcsp, ..f }).0
         });
         let goexit = image.symbols.goexit.0;
-        let g = image.goroutine(WAITING, inner + 0x20, SP, 0);
-        image.return_pc(SP, SP + FRAME, outer + 0x40);
-        image.return_pc(SP + FRAME, SP + 2 * FRAME, goexit + T::PC_QUANTUM);
+        let g = image.goroutine(WAITING, inner + 0x20, sp, 0);
+        image.return_pc(sp, sp + FRAME, outer + 0x40);
+        image.return_pc(sp + FRAME, sp + 2 * FRAME, goexit + T::PC_QUANTUM);
         TwoFrames { image, g, inner, outer }
     }
 
@@ -388,6 +393,45 @@ fn a_frame_that_ends_after_memory() {
     }
 }
 
+/// Go 1.5 loses what cannot be read of a frame. Only where a frame is so long that its words could not be listed is that an
+/// error in both dialects.
+#[test]
+fn frames_of_many_bytes() {
+    const LARGE: u64 = 1 << 16;
+    let dump_of = |len: u64, memory: u64, dialect| {
+        let mut image = Image::<I386>::new();
+        let start = 0x5000_0000;
+        image.memory.map(start, memory);
+        let f =
+            image.function(Function { pcsp: vec![(len as i32 - 4, FUNCTION_SIZE)], ..named("outermost") });
+        image.symbols.mstart = f;
+        image.goroutine(4, f.0 + 4, start, 0);
+        image.dump(dialect)
+    };
+    for len in [LARGE / 2, LARGE] {
+        assert!(dump_of(len, 4, Dialect::Go15).is_err(), "{len} bytes, of which 4 are there");
+        assert!(dump_of(len, 4, Dialect::Go15Exact).is_ok());
+    }
+    for dialect in Dialect::ALL {
+        assert!(dump_of(LARGE + 4, LARGE, dialect).is_err());
+        let whole = dump_of(LARGE + 4, LARGE + 4, dialect).unwrap();
+        assert!(whole.len() as u64 > LARGE, "{dialect}: the frame is there, and dumped");
+    }
+}
+
+/// Where a stack ends with the arguments of its outermost frame, or where there are none.
+#[test]
+fn a_stack_that_ends_with_a_frame() {
+    let end = STACK + STACK_SIZE;
+    let outer = |args| Function { args, ..named("outer") };
+    // goexit's frame has its return PC, and in it the argument.
+    let mut two = TwoFrames::<Amd64>::at(end - 2 * FRAME - 8, named("inner"), outer(8));
+    two.dump(Defects::NONE);
+    // It has nothing; arguments would begin after a word for the link register.
+    let mut two = TwoFrames::<Ppc64>::at(end - 2 * FRAME, named("inner"), outer(0));
+    two.dump(Defects::NONE);
+}
+
 /// Sizes are believed as far as there is memory: up to the end of the goroutine's stack.
 #[test]
 fn arguments_of_more_bytes_than_there_are() {
@@ -421,10 +465,30 @@ fn a_size_of_arguments_that_have_a_map_may_be_unknown() {
         two.image.set(two.g, G::sched().then(Gobuf::pc()), inner.0 + 0x20);
         two.image.dump(Dialect::Go15).unwrap()
     };
-    // No local variable is left behind arguments without end.
+    // No local variable is left after arguments without end.
     let [known, unknown] = [16, i32::MIN].map(&mut image);
     assert!(unknown.len() < known.len());
     assert_eq!(unknown, image(-1));
+}
+
+/// A map says how many words of arguments there are, and memory whether that can be.
+#[test]
+fn a_map_of_more_arguments_than_there_are() {
+    let to_end = (STACK + STACK_SIZE - (SP + FRAME)) as i32 / 8;
+    let dump_of = |words: i32| {
+        let mut two = TwoFrames::<Amd64>::new(named("inner"), named("outer"));
+        let map = two.image.stackmap(1, words, &vec![0; words as usize / 8 + 1]);
+        let f = Function { funcdata: vec![map], ..Function::with_frame("f", FRAME as i32 - 8) };
+        let f = two.image.function(f);
+        two.image.set(two.g, G::sched().then(Gobuf::pc()), f.0 + 0x20);
+        two.image.dump(Dialect::Go15).map_err(|error| error.to_string())
+    };
+    assert!(dump_of(to_end).is_ok());
+    let error = dump_of(to_end + 1).unwrap_err();
+    assert!(
+        error.contains(&format!("is said to have {:#x} bytes of arguments", 8 * (to_end + 1))),
+        "{error}"
+    );
 }
 
 #[test]
@@ -466,7 +530,7 @@ fn stack_maps_that_cannot_be() {
     };
     assert_eq!(
         error_of(|image| image.stackmap(1, 1, &[0])),
-        "stack map 1 of the function at F is wanted, and there are 1"
+        "stack map index 1 is out of range for the function at F, which has 1"
     );
     let error = error_of(|image| image.stackmap(2, -1, &[0]));
     assert!(error.ends_with("has a negative number of bits"), "{error}");

@@ -159,7 +159,9 @@ fn word(params: &Params<'_>, address: u64) -> Result<Regex, String> {
         (PointerSize::Eight, true) => address.to_be_bytes().to_vec(),
         (PointerSize::Four, big_endian) => {
             let Ok(address) = u32::try_from(address) else {
-                return Err(format!("{address:#x} is not an address on this machine: its words have 32 bits"));
+                return Err(format!(
+                    "{address:#x} is not an address on this machine: its words have 32 bits"
+                ));
             };
             if big_endian { address.to_be_bytes().to_vec() } else { address.to_le_bytes().to_vec() }
         }

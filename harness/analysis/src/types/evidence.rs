@@ -108,7 +108,7 @@ pub(super) fn object_type(
             () if tiny => TypeId::TINY,
             () if pointers => types.of_object(Kind::Partial { offset, element }),
             () if fits(end, size) => id,
-            () => types.of_object(Kind::Run { element, certain: false }),
+            () => TypeId::LONGER_TEXT,
         });
     }
     if shape == Shape::OpenEnded && offset == 0 && of_one <= size {
@@ -142,4 +142,120 @@ pub(super) fn object_type(
         () if offset == 0 && fits(covered, size) => id,
         () => types.of_object(Kind::Partial { offset, element: id }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::table::Field;
+
+    /// A structure of this size, with a pointer at its start or without.
+    fn structure(types: &mut Types, name: &str, size: u64, pointer: bool) -> TypeId {
+        let to_byte = types.add("*uint8", 8, Kind::Pointer(TypeId::BYTE));
+        let type_ = if pointer { to_byte } else { TypeId::BYTE };
+        let field = Field { name: "first".into(), offset: 0, type_, embedded: false };
+        let id = types.add(name, size, Kind::Struct(vec![field]));
+        types.find_pointers();
+        id
+    }
+
+    #[test]
+    fn what_a_pointer_says_of_an_object() {
+        let mut types = Types::new(8);
+        let small = structure(&mut types, "Small", 16, true);
+        let large = structure(&mut types, "Large", 96, true);
+        let plain = structure(&mut types, "Plain", 24, false);
+        let group = structure(&mut types, "map[K]V groups", 40, true);
+        types.get_mut(group).shape = Shape::Repeats;
+        let (one, many) = (Extent::One, Extent::Many);
+        let mut name = |id, extent, offset, size, pointers| {
+            let id = object_type(&mut types, (id, extent), offset, size, pointers);
+            id.map(|id| types.get(id).name.to_string())
+        };
+        for (id, extent, offset, size, pointers, expected) in [
+            (large, one, 0, 96, true, Some("Large")),
+            (small, one, 0, 96, true, Some("? starting with Small")),
+            (small, one, 32, 96, true, Some("? with Small at +32")),
+            (large, one, 0, 80, true, None),
+            (large, one, 8, 96, true, None),
+            // An object without pointers is nothing that has some, and the other way it is a part.
+            (large, one, 0, 96, false, None),
+            (plain, one, 0, 24, true, Some("? starting with Plain")),
+            (plain, one, 0, 24, false, Some("Plain")),
+            // Slices say what all of the object is, also from its middle if elements lie there.
+            (small, many(6), 0, 96, true, Some("[]Small")),
+            (small, many(1), 0, 96, true, Some("[]Small")),
+            (small, many(2), 64, 96, true, Some("[]Small")),
+            (small, many(2), 8, 96, true, Some("? with Small at +8")),
+            (small, many(7), 0, 96, true, None),
+            (small, many(Extent::UP_TO_THE_END), 0, 96, true, Some("[]Small")),
+            (small, many(u64::MAX - 1), 0, 96, true, None),
+            // The runtime has one pointer to an array of groups.
+            (group, one, 0, 320, true, Some("map[K]V groups")),
+            (group, one, 0, 320, false, Some("map[K]V groups")),
+            // Strings.
+            (TypeId::TEXT, many(30), 0, 32, false, Some("string")),
+            (TypeId::TEXT, many(5), 20, 64, false, Some("string")),
+            (TypeId::TEXT, many(33), 0, 32, false, None),
+            (TypeId::TEXT, many(12), 0, 16, false, Some("string")),
+            // Blocks of the tiny allocator.
+            (TypeId::TEXT, many(5), 0, 16, false, Some("tiny allocator block")),
+            (TypeId::TEXT, many(5), 8, 16, false, Some("tiny allocator block")),
+            (TypeId::BYTE, one, 3, 16, false, Some("tiny allocator block")),
+        ] {
+            let found = name(id, extent, offset, size, pointers);
+            assert_eq!(found.as_deref(), expected, "{id:?} {extent:?} at {offset} of {size}");
+        }
+    }
+
+    #[test]
+    fn the_better_evidence_wins() {
+        let mut types = Types::new(8);
+        let small = structure(&mut types, "Small", 16, true);
+        let large = structure(&mut types, "Large", 96, true);
+        let shape = structure(&mut types, "go.shape.struct { first *uint8 }", 96, true);
+        let run = |types: &mut Types, element, certain| types.of_object(Kind::Run { element, certain });
+        let part = |types: &mut Types, offset, element| types.of_object(Kind::Partial { offset, element });
+        let ascending = [
+            TypeId::UNKNOWN,
+            part(&mut types, 0, small),
+            part(&mut types, 8, large),
+            run(&mut types, small, false),
+            run(&mut types, TypeId::BYTE, true),
+            shape,
+            large,
+        ];
+        let strengths = ascending.map(|id| Strength::of(&types, id));
+        assert!(strengths.is_sorted_by(|weaker, stronger| weaker < stronger), "{strengths:?}");
+        // Of two that are as good, the first one stays.
+        let certain = run(&mut types, small, true);
+        assert_eq!(Strength::of(&types, certain), Strength::of(&types, large));
+        assert!(strengths[6].is_final() && !strengths[5].is_final());
+        assert!(strengths[3].is_whole() && !strengths[2].is_whole());
+    }
+
+    #[test]
+    fn values_fit_the_size_classes_of_every_release() {
+        // Sizes of values, and the classes that they are allocated in.
+        for (value, class) in [
+            (8, 8),
+            (9, 16),
+            (17, 32),
+            (25, 32),
+            (33, 48),
+            (97, 112),
+            (513 + 8, 576),
+            (1025, 1152),
+            (4097, 4864),
+            (24577, 27264),
+            (32769, 40960),
+        ] {
+            assert!(fits(value, class), "{value} in {class}");
+        }
+        for (value, object) in
+            [(8, 16), (16, 48), (48, 96), (512, 1024), (17, 16), (20000, 32768), (32768, 49152)]
+        {
+            assert!(!fits(value, object), "{value} in {object}");
+        }
+    }
 }

@@ -108,13 +108,14 @@ impl Propagation<'_, '_, '_, '_> {
         }
     }
 
-    /// What a node of `internal/sync.HashTrieMap` is the start of.
+    /// What a node of `internal/sync.HashTrieMap`, or of that of `unique`, is the start of.
     fn node(&self, address: u64, node: TypeId) -> Option<TypeId> {
         let is_entry = *self.bytes_at(address)?.first()? != 0;
         // A generic function's own types don't say: then it is that of `sync.Map`, if the sizes agree.
         let name = &self.program.types.get(node).name;
-        let arguments = name.strip_prefix("internal/sync.node").unwrap_or("[interface {},interface {}]");
-        let name = if is_entry { "internal/sync.entry" } else { "internal/sync.indirect" };
-        self.program.named(&format!("{name}{arguments}"))
+        let (package, arguments) =
+            name.split_once(".node[").unwrap_or(("internal/sync", "interface {},interface {}]"));
+        let name = if is_entry { "entry" } else { "indirect" };
+        self.program.named(&format!("{package}.{name}[{arguments}"))
     }
 }

@@ -141,7 +141,8 @@ impl Plans {
     }
 }
 
-/// Whether a type is `internal/sync.node`, by its own name or as that of generic functions.
+/// Whether a type is the node of a `HashTrieMap`, by its own name or as that of generic functions.
 fn is_node(name: &str) -> bool {
-    name.starts_with("internal/sync.node[") || name == "go.shape.struct { internal/sync.isEntry bool }"
+    ["internal/sync.node[", "unique.node["].iter().any(|start| name.starts_with(start))
+        || name == "go.shape.struct { internal/sync.isEntry bool }"
 }

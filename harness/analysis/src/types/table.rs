@@ -15,6 +15,8 @@ impl TypeId {
     pub const TINY: Self = Self(2);
     /// A byte.
     pub const BYTE: Self = Self(3);
+    /// What has a string in it that is shorter than it: strings share the bytes of the one that they were cut from.
+    pub const LONGER_TEXT: Self = Self(4);
 
     /// As an index.
     pub(crate) fn index(self) -> usize {
@@ -165,9 +167,10 @@ impl Types {
         let text = types.add("string", 0, Kind::Run { element: byte, certain: true });
         let tiny = types.add("tiny allocator block", 0, Kind::Run { element: byte, certain: false });
         let of_bytes = types.add("uint8", 1, Kind::Unsigned);
+        let longer = types.add("string", 0, Kind::Run { element: byte, certain: false });
         debug_assert_eq!(
-            [unknown, text, tiny, of_bytes],
-            [TypeId::UNKNOWN, TypeId::TEXT, TypeId::TINY, TypeId::BYTE]
+            [unknown, text, tiny, of_bytes, longer],
+            [TypeId::UNKNOWN, TypeId::TEXT, TypeId::TINY, TypeId::BYTE, TypeId::LONGER_TEXT]
         );
         types
     }

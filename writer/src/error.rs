@@ -112,6 +112,17 @@ pub enum Error {
         heap_sweepgen: u32,
     },
 
+    /// The program does not say where something is that no heap dump can be written without.
+    #[error(transparent)]
+    NoLayout(#[from] crate::layouts::NoLayout),
+
+    /// The memory statistics are nowhere: the process is not in `debug.WriteHeapDump`.
+    #[error(
+        "the process has no memory statistics: since Go 1.19 they are collected only in debug.WriteHeapDump; \
+         dump it at runtime.dumpparams"
+    )]
+    NoStatistics,
+
     /// An element of a span's freelist that is no free slot of the span: outside it, off its grid, or on
     /// the list for the second time.
     #[error("mspan.freelist of the span at {span}: {slot} {problem}")]
@@ -189,6 +200,9 @@ pub enum TracebackError {
     /// "inconsistent state in stackBarrier".
     #[error("caught inside stackBarrier, and no stack barrier is below")]
     InStackBarrier,
+    /// "traceback: unexpected SPWRITE function".
+    #[error("the function at {0} writes to SP, so that its caller's frame cannot be found")]
+    SpWrite(Addr),
     /// "missed stack barrier".
     #[error("found a stack barrier at {found}; g.stkbar expects the next one at {expected}")]
     MissedStackBarrier {

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use heapmatrix_emu::linux::{ExitStatus, Mount, Options, Process, Stats};
-use heapmatrix_writer::{AnyTarget, Dialect};
+use heapmatrix_writer::AnyTarget;
 use serde::Serialize;
 
 use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
 use super::{Outcome, Verdict, note, output, print, print_json};
-use crate::exec::{self, Comparison, DUMP_POINT, Outside};
+use crate::exec::{self, Comparison, DUMP_POINT, Dialect, Dumper, Outside};
 
 /// How long a program may say nothing before whoever waits for it is told that it goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,7 +69,7 @@ pub struct Args {
     /// Stop when the program needs more memory than this, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     max_memory: u64,
-    /// Dump the program's heap from outside into this file (Go 1.5)
+    /// Dump the program's heap from outside into this file (Go 1.5, Go 1.19 to 1.27)
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
     /// Where to dump: when a thread first reaches this symbol
@@ -81,7 +81,8 @@ pub struct Args {
     /// only debug.WriteHeapDump and runtime.ReadMemStats bring them up to date.
     #[arg(long, value_name = "SYMBOL", default_value = DUMP_POINT)]
     at: String,
-    /// The dialect to dump in: go1.5, or go1.5-exact as the program itself does [default: go1.5, with --compare go1.5-exact]
+    /// The dialect to dump in: go1.5, of newer programs go1.7; or go1.5-exact, go1.7-exact: what the program itself
+    /// writes [default: the first, with --compare the exact one]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(Dialect))]
     dialect: Option<Dialect>,
     /// Compare every heap dump that the program writes itself with one from outside
@@ -181,7 +182,7 @@ impl Args {
             Process::load(&elf, options, Box::new(host)).map_err(|e| format!("cannot run {path}: {e}"))?;
         self.check_arch(path, process.target())?;
 
-        let (outside, comparisons) = self.dump(&mut process)?;
+        let (outside, comparisons) = self.dump(&mut process, &elf)?;
         let ended = exec::finish(&mut process);
         // What the program has written until then is kept also when a limit has stopped it.
         let kept = self.out.as_ref().map_or(Ok(()), |dir| keep::write(&process.captured(), dir, &cwd));
@@ -214,11 +215,6 @@ impl Args {
         })
     }
 
-    /// The dialect to dump in. Only one of them can be equal to what the program writes itself.
-    fn dialect(&self) -> Dialect {
-        self.dialect.unwrap_or(if self.compare { Dialect::Go15Exact } else { Dialect::Go15 })
-    }
-
     /// Where this machine may have files that the program looks for.
     fn places(&self, options: &Options) -> Vec<PathBuf> {
         let cwd = Path::new(&options.cwd);
@@ -240,6 +236,7 @@ impl Args {
     fn dump(
         &self,
         process: &mut Process,
+        elf: &[u8],
     ) -> Result<(Option<Outside>, Vec<Comparison>), Box<dyn std::error::Error>> {
         if self.dump.is_none() && !self.compare {
             return Ok((None, Vec::new()));
@@ -250,9 +247,9 @@ impl Args {
             )
             .into());
         }
-        exec::check_runtime(process)?;
+        let dumper = Dumper::open(process, elf, self.dialect, self.compare)?;
         exec::run_to(process, &self.at)?;
-        let outside = exec::dump(process, self.dialect()).map_err(|e| e.at(&self.at))?;
+        let outside = dumper.dump(process).map_err(|e| e.at(&self.at))?;
         if let Some(stats) = outside.statistics.doubt() {
             super::note(format_args!("heapmatrix: the dump's {stats}"));
         }
@@ -262,7 +259,7 @@ impl Args {
         let mut comparisons = Vec::new();
         if self.compare {
             comparisons.push(exec::compare(process, &outside)?);
-            comparisons.extend(exec::compare_rest(process, self.dialect())?);
+            comparisons.extend(exec::compare_rest(process, &dumper)?);
         }
         Ok((Some(outside), comparisons))
     }
@@ -309,7 +306,7 @@ impl Args {
                 .map(|file| File { path: file.name(), bytes: file.len() })
                 .collect(),
             dump: outside.map(|outside| Dumped {
-                dialect: self.dialect().to_string(),
+                dialect: outside.dialect.to_string(),
                 statistics: outside.statistics,
                 bytes: outside.summary.bytes,
                 lost: outside.summary.lost,

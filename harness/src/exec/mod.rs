@@ -1,18 +1,20 @@
 //! Dumping a real Go program from outside, and comparing with what it dumps itself.
 
+mod dialect;
 pub mod difference;
+mod dumper;
 mod statistics;
 
 use heapmatrix_emu::linux::{ExitStatus, Kept, Outcome, Process, RunError};
-use heapmatrix_writer::go15::Program;
-use heapmatrix_writer::{
-    Addr, Dialect, Error as WriteError, Memory, MissingSymbol, Options, Summary, Symbols, write_heap_dump,
-};
+use heapmatrix_layouts::DwarfError;
+use heapmatrix_writer::{Addr, Error as WriteError, Memory, MissingSymbol, Summary};
 
+pub use dialect::{Dialect, UnknownDialect};
 use difference::Difference;
+pub use dumper::Dumper;
 pub use statistics::Statistics;
 
-/// Where a Go 1.5 process's heap is ready to be dumped and nothing has been written: statistics are
+/// Where a process's heap is ready to be dumped and nothing has been written: statistics are
 /// up to date, spans are swept.
 pub const DUMP_POINT: &str = "runtime.dumpparams";
 /// What `writeheapdump_m` calls next when the dump is complete.
@@ -40,14 +42,29 @@ pub enum ExecError {
         /// How it ended.
         status: ExitStatus,
     },
-    /// Another runtime than Go 1.5's.
+    /// A runtime that no generation of the writer is for.
     #[error(
-        "the program was built with {version}, and only Go 1.5's runtime can be dumped from outside: --capture collects its own dump"
+        "the program was built with {version}, and only programs of Go 1.5 and Go 1.19 to 1.27 can be dumped from outside: --capture collects its own dump"
     )]
-    NotGo15 {
+    Release {
         /// The runtime's version.
         version: String,
     },
+    /// A dialect of another generation.
+    #[error("the program was built with {version}: its dialects are {meant} and {exact}, not {dialect}")]
+    Dialect {
+        /// The dialect that was wanted.
+        dialect: Dialect,
+        /// The runtime's version.
+        version: String,
+        /// The dialect of its generation that is what the format means.
+        meant: Dialect,
+        /// The one that is what the runtime writes.
+        exact: Dialect,
+    },
+    /// The program does not say how its runtime is laid out.
+    #[error("cannot dump the program from outside: {0}")]
+    Layouts(#[from] DwarfError),
     /// The runtime's variables are not where Go 1.5 has them.
     #[error(transparent)]
     Symbols(#[from] MissingSymbol),
@@ -87,6 +104,8 @@ impl ExecError {
 /// A dump of a program, taken from outside.
 #[derive(Debug)]
 pub struct Outside {
+    /// The dialect that it is in.
+    pub dialect: Dialect,
     /// The dump.
     pub bytes: Vec<u8>,
     /// What it contains.
@@ -116,34 +135,6 @@ pub fn run_to(process: &mut Process, symbol: &str) -> Result<(), ExecError> {
     }
 }
 
-/// Refuses a program whose runtime is known, and not Go 1.5's. It need not run for that: the version
-/// lies in its data.
-///
-/// # Errors
-/// [`ExecError::NotGo15`].
-pub fn check_runtime(process: &Process) -> Result<(), ExecError> {
-    match version(process) {
-        Some(version) if !is_go15(&version) => Err(ExecError::NotGo15 { version }),
-        _ => Ok(()),
-    }
-}
-
-/// Dumps a program that stands still.
-///
-/// # Errors
-/// Those of [`check_runtime`]; [`ExecError::Symbols`] and [`ExecError::Write`].
-pub fn dump(process: &Process, dialect: Dialect) -> Result<Outside, ExecError> {
-    check_runtime(process)?;
-    let symbols = Symbols::from_lookup(|name| process.symbols().addr(name))?;
-    // Each time the program's own dump needs a larger `tmpbuf`, it gives the old one back first.
-    let sys_alloc = |len| Addr(process.free_address(len).unwrap_or(0));
-    let program = Program { sys_alloc: Some(&sys_alloc), ..Program::new(&symbols, dialect) };
-    let mut bytes = Vec::new();
-    let memory = process.memory();
-    let summary = write_heap_dump(process.target(), memory, &program, &Options::default(), &mut bytes)?;
-    Ok(Outside { bytes, summary, statistics: Statistics::of(process) })
-}
-
 /// Lets a program that stands at [`DUMP_POINT`] write its own dump, and compares it with one from
 /// outside.
 ///
@@ -167,13 +158,13 @@ pub fn compare(process: &mut Process, outside: &Outside) -> Result<Comparison, E
 /// Runs a program to its end, and compares each of the dumps that it writes with one from outside.
 ///
 /// # Errors
-/// Those of [`dump`] and [`compare`].
-pub fn compare_rest(process: &mut Process, dialect: Dialect) -> Result<Vec<Comparison>, ExecError> {
+/// Those of [`Dumper::dump`] and [`compare`].
+pub fn compare_rest(process: &mut Process, dumper: &Dumper) -> Result<Vec<Comparison>, ExecError> {
     let mut comparisons = Vec::new();
     loop {
         match run_to(process, DUMP_POINT) {
             Ok(()) => {
-                let outside = dump(process, dialect)?;
+                let outside = dumper.dump(process)?;
                 comparisons.push(compare(process, &outside)?);
             }
             Err(ExecError::NotReached { .. }) => return Ok(comparisons),
@@ -206,22 +197,6 @@ pub fn begins_dump(head: &[u8]) -> bool {
     line.starts_with(HEADER.0) && line.ends_with(HEADER.1)
 }
 
-/// The version of the program's runtime, as `runtime.Version` returns it.
-fn version(process: &Process) -> Option<String> {
-    const LONGEST: u64 = 256;
-    let at = process.symbols().addr("runtime.buildVersion")?;
-    let word = process.target().ptr_size();
-    let (array, len) = (read_word(process, at)?, read_word(process, at.add(word))?);
-    let mut bytes = vec![0; usize::try_from(len).ok().filter(|_| len <= LONGEST)?];
-    process.memory().read(Addr(array), &mut bytes).ok()?;
-    String::from_utf8(bytes).ok()
-}
-
-/// Whether a version is one of Go 1.5's.
-fn is_go15(version: &str) -> bool {
-    version.strip_prefix("go1.5").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-}
-
 /// A variable of the runtime, of pointer size.
 fn word(process: &Process, name: &str) -> Result<u64, ExecError> {
     let missing = || ExecError::NoSymbol(name.to_owned());
@@ -238,20 +213,5 @@ fn read_word(process: &Process, at: Addr) -> Option<u64> {
     } else {
         process.memory().read(at, &mut bytes[..size]).ok()?;
         Some(u64::from_le_bytes(bytes))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_go_1_5() {
-        for version in ["go1.5", "go1.5.4", "go1.5beta1"] {
-            assert!(is_go15(version), "{version}");
-        }
-        for version in ["go1.50", "go1.4.3", "go1.19.8", "devel +abc"] {
-            assert!(!is_go15(version), "{version}");
-        }
     }
 }

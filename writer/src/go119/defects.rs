@@ -1,0 +1,49 @@
+//! What today's runtime does wrong when it dumps itself, each a switch.
+
+/// Which defects of the runtime are repeated: `true` is what the runtime does, `false` what the format means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Defects {
+    /// Since Go 1.22 `dumpobjs` takes `npages << PageShift / elemsize` for the number of a span's objects.
+    ///
+    /// Spans of small objects have their heap bitmap at their end, and since Go 1.26 marks as well, so that there are fewer:
+    /// `nelems`. A slot that is no element is not marked as free, and comes out as an object: bitmap and marks, of
+    /// 8-byte spans even with pointer fields. Before Go 1.22 the two numbers are the same.
+    ///
+    /// Off: `nelems` slots of each span are looked at.
+    pub slots_beyond_nelems: bool,
+
+    /// `dumpframe`, for a function without a stack map for its locals, lists every word of the frame as a pointer field
+    /// from offset `child.arglen` on, as Go 1.5 does
+    /// ([`go15::Defects::locals_from_arglen`](crate::Defects::locals_from_arglen)).
+    ///
+    /// Off: the list starts at `argoff+arglen`, rounded up to a multiple of the pointer size.
+    pub locals_from_arglen: bool,
+
+    /// `dumpframe` lists the callee's argument fields without looking at the frame's size, as Go 1.5 does
+    /// ([`go15::Defects::args_beyond_frame`](crate::Defects::args_beyond_frame)).
+    ///
+    /// Off: only those whose word lies whole in the frame's contents are listed.
+    pub args_beyond_frame: bool,
+
+    /// The dumping code's own variables are dumped with what the dump itself has put into them: `typecache`, `tmpbuf`, and
+    /// since Go 1.22 `m0.pcvalueCache` and `m0.cheaprand`, if `m0` is the thread that dumps.
+    ///
+    /// Off: memory as it is in the target.
+    pub own_variables_in_bss: bool,
+}
+
+impl Defects {
+    /// What the format means.
+    pub const NONE: Defects = Self::all(false);
+    /// What the runtime does.
+    pub const ALL: Defects = Self::all(true);
+
+    const fn all(on: bool) -> Defects {
+        Defects {
+            slots_beyond_nelems: on,
+            locals_from_arglen: on,
+            args_beyond_frame: on,
+            own_variables_in_bss: on,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Go 1.19 and later: the second generation.
+//!
+//! Its runtime as it lies in the target's memory. Where fields are, what is there at all and which numbers mean what, the
+//! program itself says ([`Layouts`](crate::Layouts)): `shape` asks once, when the process is opened.
+//!
+//! | | |
+//! |---|---|
+//! | `layout`, `shape`, `arch`, `read` | structures, in what releases differ, what Go says of a machine, typed reads |
+//! | `heap`, `objects`, `pointers` | spans, the slots of a span, which words are pointers |
+//! | `types` | types and itabs |
+//! | `symtab`, `bytes` | from a PC to its function, and what the linker recorded about it |
+//! | `goroutine`, `unwind`, `frames` | goroutines, unwinding, what is known of a frame |
+//! | `roots` | segments, finalizers |
+//! | `profile`, `memstats` | the memory profile, statistics |
+//! | `defects`, `own` | what the runtime does wrong, and what its dumper does to the process it dumps |
+
+mod arch;
+mod bytes;
+mod defects;
+mod frames;
+mod goroutine;
+mod heap;
+mod layout;
+mod memstats;
+mod objects;
+mod own;
+mod pointers;
+mod profile;
+mod program;
+mod read;
+mod roots;
+mod shape;
+mod symtab;
+mod types;
+mod unwind;
+
+use std::cell::RefCell;
+
+pub use arch::TARGETS;
+pub use defects::Defects;
+pub use program::Program;
+
+use crate::error::{Error, Place};
+use crate::format::version::{Arch, Version};
+use crate::memory::{Addr, Memory};
+use crate::process::Process;
+use crate::process::patch::Patch;
+use crate::record::{Params, Text};
+use crate::runtime::{FrameFaults, Moment, Runtime};
+use crate::target::Target;
+use heap::Heap;
+use layout::At;
+use own::{CacheLayout, Own, PcvalueCache, Tmpbuf};
+use shape::Shape;
+use symtab::Symtab;
+
+/// The version of the format that all these releases write.
+pub const VERSION: Version = Version { header: b"go1.7 heap dump\n" };
+
+/// The lowest `n` bits.
+fn low(n: u64) -> u64 {
+    crate::runtime::low_bits(n.min(64))
+}
+
+/// A process of Go 1.19 or later.
+pub(crate) struct Go119<'m, T> {
+    process: Process<'m, T>,
+    shape: Shape,
+    memstats: memstats::Layout,
+    symtab: Symtab<'m, T>,
+    heap: Heap,
+    defects: Defects,
+    /// What changes while the process is dumped.
+    own: RefCell<Own<'m>>,
+}
+
+impl<'m, T: Target> Go119<'m, T> {
+    /// Takes up a process.
+    fn new(memory: &'m dyn Memory, program: &Program<'m>) -> Result<Self, Error> {
+        let process = Process::new(memory);
+        let shape = Shape::probe(program.layouts)?;
+        let symtab = Symtab::read(process, shape.tables, shape.variables.firstmoduledata)?;
+        let heap = Heap::read(&process, &shape)?;
+        let cache = PcvalueCache::new(&process, None, None);
+        let go = Go119 {
+            process,
+            memstats: memstats::Layout::find(program.layouts)?,
+            symtab,
+            heap,
+            shape,
+            defects: program.defects,
+            own: RefCell::new(Own { tmpbuf: Tmpbuf::new(program.sys_alloc), cache }),
+        };
+        let layout = CacheLayout::find(program.layouts, T::PTR_SIZE);
+        if go.defects.own_variables_in_bss && layout.is_some() {
+            let dumping = go.dumping().ok().flatten().map(|(_, mp)| mp);
+            go.own.borrow_mut().cache = PcvalueCache::new(&process, layout, dumping);
+        }
+        Ok(go)
+    }
+}
+
+impl<T: Target> Runtime for Go119<'_, T> {
+    type Target = T;
+
+    const VERSION: Version = VERSION;
+
+    fn memory(&self) -> &dyn Memory {
+        self.process.memory
+    }
+
+    fn frame_faults(&self) -> FrameFaults {
+        let Defects { locals_from_arglen, args_beyond_frame, .. } = self.defects;
+        FrameFaults { locals_from_arglen, args_beyond_frame }
+    }
+
+    fn params(&self) -> Result<Params, Error> {
+        let (arena_start, arena_used) = self.heap.bounds(&self.process, &self.shape)?;
+        let at = |name, size| At { offset: 0, size, place: Place::variable(name) };
+        let version =
+            self.process.header(self.shape.variables.build_version, at("buildVersion", 2 * T::PTR_SIZE))?;
+        let ncpu = self.process.int32(self.shape.variables.ncpu, at("ncpu", 4))?;
+        Ok(Params {
+            arena_start,
+            arena_used,
+            arch: Arch::Name(T::GOARCH),
+            goexperiment: Text::Target(version),
+            ncpu: i64::from(ncpu) as u64,
+        })
+    }
+
+    fn own_variables(&self, moment: &Moment<'_>, start: Addr, len: u64) -> Vec<Patch> {
+        self.own_variables(moment, start, len)
+    }
+}

@@ -1,15 +1,23 @@
 //! A cross-architecture emulation test harness for Go heap dumps.
+//!
+//! Without the feature `emulator` it is a program for those who hold a dump: it reads dumps, and needs no C toolchain.
 
 pub mod cli;
+#[cfg(feature = "emulator")]
 pub mod exec;
+#[cfg(feature = "emulator")]
 pub mod golden;
+#[cfg(feature = "emulator")]
 pub mod matrix;
+#[cfg(feature = "emulator")]
 pub mod oracle;
+#[cfg(feature = "emulator")]
 pub mod report;
+#[cfg(feature = "emulator")]
 pub mod tally;
 mod units;
 
 /// Holds the README's example to the interface.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "emulator"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

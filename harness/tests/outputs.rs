@@ -114,6 +114,57 @@ fn the_readme_shows_the_writers_example() {
     );
 }
 
+#[test]
+fn analysis() {
+    assert_output(
+        "analysis.txt",
+        &[
+            "top corpora/real/go1.27.3-386.dump.zst --limit 5",
+            "top corpora/golden/ppc64/pointers_everywhere.dump --json",
+            "goroutines corpora/real/go1.19.8-ppc64.dump.zst --limit 2",
+            "why corpora/real/go1.27.3-386.dump.zst 0x8998000",
+            "why corpora/real/go1.27.3-386.dump.zst --type without --limit 3",
+            "why corpora/golden/ppc64/pointers_everywhere.dump 0x10",
+            "explain corpora/real/go1.27.3-386.dump.zst 0x8998000",
+            "explain corpora/real/go1.27.3-386.dump.zst 0x8998000 --json",
+            "diff corpora/real/go1.27.3-386.dump.zst corpora/real/go1.27.3-386.dump.zst",
+            "diff corpora/real/go1.19.8-arm.dump.zst corpora/real/go1.19.8-386.dump.zst --limit 3 --json",
+        ],
+    );
+}
+
+/// The names of all values in a JSON document.
+fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            found.extend(object.keys().cloned());
+            object.values().for_each(|value| keys(value, found));
+        }
+        serde_json::Value::Array(array) => array.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_value_of_the_analysis_is_described() {
+    let described =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/analysis-json.md")).unwrap();
+    for command in ["top F", "goroutines F", "why F 0x8998000", "explain F 0x8998000", "diff F F", "diff G F"]
+    {
+        let command = command
+            .replace('F', "corpora/real/go1.27.3-386.dump.zst")
+            .replace('G', "corpora/real/go1.19.8-386.dump.zst");
+        let printed = output(&format!("{command} --json"));
+        let json = printed.split_once('\n').unwrap().1.rsplit_once("status ").unwrap().0;
+        let mut found = std::collections::BTreeSet::new();
+        keys(&serde_json::from_str(json).unwrap(), &mut found);
+        assert!(found.len() > 5, "{command}: {found:?}");
+        for key in found {
+            assert!(described.contains(&format!("`{key}`")), "{command}: {key} is not described");
+        }
+    }
+}
+
 /// The README shows what is printed: each `$ heapmatrix …` with the lines below it, where `…` alone on a line stands
 /// for any number of lines.
 #[test]

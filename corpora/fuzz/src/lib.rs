@@ -3,6 +3,8 @@
 //! libFuzzer calls them from `targets/`; the tests of the reader and of the harness call them with the inputs of the
 //! saved corpora, and with hostile ones of their own.
 
+#[cfg(feature = "analysis")]
+pub mod analysing;
 mod expect;
 #[cfg(any(feature = "exec", feature = "writer"))]
 pub mod machines;

@@ -98,6 +98,15 @@ impl Dominators {
         self.order.iter().copied().zip(self.immediate.iter().copied())
     }
 
+    /// The node at a place of this order.
+    ///
+    /// # Panics
+    /// If so many nodes are not reached.
+    #[inline]
+    pub fn at(&self, place: u32) -> u32 {
+        self.order[place as usize]
+    }
+
     /// The sum of `size` over each node and all that it dominates: its retained size. 0 for what is not reached.
     pub fn sums(&self, size: impl Fn(u32) -> u64) -> Vec<u64> {
         let mut sums = vec![0; self.number.len()];

@@ -26,6 +26,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// The dump at a path; - is standard input.
+    pub fn new(path: std::path::PathBuf) -> Self {
+        Self { path }
+    }
+
     /// The dump as a stream, to be read from start to end in little memory.
     pub fn stream(&self, source: Box<dyn Read>) -> Result<Stream<Box<dyn Read>>, String> {
         Stream::new(source).map_err(|error| self.explain(error))
@@ -182,8 +187,14 @@ fn decompressed(mut source: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     })
 }
 
+#[cfg(feature = "emulator")]
 fn zstd_decoder(source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(zstd::stream::read::Decoder::with_buffer(source)?))
+}
+
+#[cfg(not(feature = "emulator"))]
+fn zstd_decoder(source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
+    Ok(Box::new(super::frames::Frames::new(source)?))
 }
 
 fn stdin_metadata() -> io::Result<fs::Metadata> {

@@ -5,17 +5,30 @@
 //! statuses: 0 all is well, 1 a check failed, 2 bad usage or unreadable input. Nothing is printed but
 //! through `Out` and `note`, which escape what could deceive.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
+// Some of what commands share is for those with machines alone.
+#![cfg_attr(not(feature = "emulator"), allow(dead_code, unused_imports))]
 
+#[cfg(feature = "emulator")]
 mod arch;
+#[cfg(feature = "emulator")]
 mod corpus;
-#[cfg(test)]
+#[cfg(all(test, feature = "emulator"))]
 #[expect(clippy::print_stderr, reason = "says which input made a test fail")]
 mod damage;
+mod diff;
+#[cfg(feature = "emulator")]
 mod dump;
 mod escape;
+#[cfg(feature = "emulator")]
 mod exec;
+mod explain;
+mod export;
+#[cfg(any(test, not(feature = "emulator")))]
+mod frames;
 mod generate;
+mod goroutines;
 mod grep;
+mod heap;
 mod hex;
 mod input;
 mod inspect;
@@ -25,13 +38,17 @@ mod output;
 mod print;
 mod progress;
 mod record;
+#[cfg(feature = "emulator")]
 mod run;
 mod salvage;
 mod search;
 mod stdout;
 mod summary;
+mod top;
 mod verify;
+mod web;
 mod whole;
+mod why;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -92,14 +109,25 @@ impl Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "emulator")]
     Run(run::Args),
+    #[cfg(feature = "emulator")]
     Dump(dump::Args),
     Inspect(inspect::Args),
     Print(print::Args),
     Grep(grep::Args),
+    Top(top::Args),
+    Why(why::Args),
+    Explain(explain::Args),
+    Diff(diff::Args),
+    Goroutines(goroutines::Args),
+    Export(export::Args),
+    Web(web::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
+    #[cfg(feature = "emulator")]
     Exec(exec::Args),
+    #[cfg(feature = "emulator")]
     Corpus(corpus::Args),
     #[command(hide = true)]
     Generate(generate::Args),
@@ -108,14 +136,25 @@ enum Command {
 impl Command {
     fn execute(&self) -> Outcome {
         match self {
+            #[cfg(feature = "emulator")]
             Self::Run(args) => args.execute(),
+            #[cfg(feature = "emulator")]
             Self::Dump(args) => args.execute(),
             Self::Inspect(args) => args.execute(),
             Self::Print(args) => args.execute(),
             Self::Grep(args) => args.execute(),
+            Self::Top(args) => args.execute(),
+            Self::Why(args) => args.execute(),
+            Self::Explain(args) => args.execute(),
+            Self::Diff(args) => args.execute(),
+            Self::Goroutines(args) => args.execute(),
+            Self::Export(args) => args.execute(),
+            Self::Web(args) => args.execute(),
             Self::Verify(args) => args.execute(),
             Self::Salvage(args) => args.execute(),
+            #[cfg(feature = "emulator")]
             Self::Exec(args) => args.execute(),
+            #[cfg(feature = "emulator")]
             Self::Corpus(args) => args.execute(),
             Self::Generate(args) => args.execute(),
         }

@@ -39,3 +39,13 @@ impl<R: Read> Read for Watched<R> {
         Ok(count)
     }
 }
+
+/// A line that says what is being done, for as long as that lasts.
+pub fn spinner() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_finish(ProgressFinish::AndClear)
+}

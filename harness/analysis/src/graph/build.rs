@@ -6,7 +6,7 @@ use heapmatrix_reader::{
     Fields, Finalizer, Goroutine, Index, Record, Segment, SlotCount, SlotRule, StackFrame,
 };
 
-use super::{Counts, Error, Graph, Root, RootKind, Rows, TooLarge};
+use super::{Counts, Error, Graph, Root, RootKind, Rows, Stacks, TooLarge};
 
 /// Finds the start of the global variable that has an address, if that is known.
 pub type VariableStart<'f> = &'f dyn Fn(u64) -> Option<u64>;
@@ -22,15 +22,26 @@ const FINALIZERS: u32 = 2;
 pub(super) struct Builder<'i, 'a> {
     index: &'i Index<'a>,
     word_size: u64,
+    stacks: Stacks,
     excluded: Bits,
     roots: Vec<Root>,
-    /// Edges of roots, by the numbers of roots; targets are nodes.
-    edges: Vec<(u32, u32)>,
+    edges: Vec<RootEdge>,
     /// The goroutine whose records are being read, and the functions of its frames.
     goroutine: Option<(u32, Vec<u64>)>,
     /// The groups of goroutines by state and functions.
     groups: HashMap<Vec<u64>, u32>,
     counts: Counts,
+}
+
+/// A pointer of a root, or from a root to a part of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RootEdge {
+    /// The root's node; while the graph is built, its number among the roots.
+    pub from: u32,
+    /// The node that it points to.
+    pub to: u32,
+    /// Where the pointer is: an address in variables, an offset in frames, and 0 elsewhere.
+    pub place: u64,
 }
 
 /// One bit an object.
@@ -51,12 +62,13 @@ impl Bits {
 }
 
 impl<'i, 'a> Builder<'i, 'a> {
-    pub(super) fn new(index: &'i Index<'a>) -> Result<Self, Error> {
+    pub(super) fn new(index: &'i Index<'a>, stacks: Stacks) -> Result<Self, Error> {
         // The nodes of roots need numbers as well.
         u32::try_from(index.len()).ok().filter(|&objects| objects < u32::MAX / 2).ok_or(TooLarge)?;
         let mut builder = Self {
             index,
             word_size: index.dump().params().pointer_size.bytes(),
+            stacks,
             excluded: Bits::new(index.len()),
             roots: Vec::new(),
             edges: Vec::new(),
@@ -124,17 +136,26 @@ impl<'i, 'a> Builder<'i, 'a> {
         let roots = u32::try_from(self.roots.len()).map_err(|_| TooLarge)?;
         objects.checked_add(roots).ok_or(TooLarge)?;
         for root in 1..roots {
-            self.edges.push((self.roots[root as usize].parent, objects + root));
+            let from = self.roots[root as usize].parent;
+            self.edges.push(RootEdge { from, to: objects + root, place: 0 });
         }
-        let of_roots = Rows::from_edges(roots, std::mem::take(&mut self.edges))?;
-        for root in 0..roots {
-            rows.push(of_roots.row(root).iter().copied())?;
+        for edge in &mut self.edges {
+            edge.from += objects;
         }
-        rows.shrink();
         for root in &mut self.roots {
             root.parent += objects;
         }
-        Ok(Graph { rows, objects, roots: self.roots, excluded: self.excluded, counts: self.counts })
+        self.edges.sort_unstable();
+        self.edges.dedup_by_key(|edge| (edge.from, edge.to));
+        let mut rest = &self.edges[..];
+        for root in objects..objects + roots {
+            let (row, others) = rest.split_at(rest.partition_point(|edge| edge.from == root));
+            rows.push(row.iter().map(|edge| edge.to))?;
+            rest = others;
+        }
+        rows.shrink();
+        let Self { roots, edges, excluded, counts, .. } = self;
+        Ok(Graph { rows, objects, roots, edges, excluded, counts })
     }
 
     fn root(&mut self, kind: RootKind, at: u64, parent: u32) -> u32 {
@@ -143,12 +164,10 @@ impl<'i, 'a> Builder<'i, 'a> {
     }
 
     /// An edge to the object at an address, if one is there.
-    fn edge(&mut self, root: u32, address: u64) -> bool {
-        let target = self.index.find(address).filter(|&target| !self.excluded.get(target));
-        if let Some(target) = target {
-            self.edges.push((root, target as u32));
+    fn edge(&mut self, root: u32, address: u64, place: u64) {
+        if let Some(target) = self.index.find(address).filter(|&target| !self.excluded.get(target)) {
+            self.edges.push(RootEdge { from: root, to: target as u32, place });
         }
-        target.is_some()
     }
 
     fn record(&mut self, offset: u64, record: Record<'_>, variable: VariableStart<'_>) {
@@ -162,7 +181,7 @@ impl<'i, 'a> Builder<'i, 'a> {
             Record::QueuedFinalizer(finalizer) => self.finalizer(&finalizer, true),
             Record::OtherRoot(other) => {
                 let root = self.root(RootKind::Other, offset, ALL);
-                self.edge(root, other.target);
+                self.edge(root, other.target, 0);
             }
             Record::MemStats(memstats) => self.counts.heap_objects = Some(memstats.heap_objects),
             _ => {}
@@ -183,14 +202,14 @@ impl<'i, 'a> Builder<'i, 'a> {
                 _ => self.root(RootKind::Variable, start, GLOBALS),
             };
             current = Some((start, root));
-            self.edges.push((root, edge.target as u32));
+            self.edges.push(RootEdge { from: root, to: edge.target as u32, place: address });
         }
     }
 
     fn begin_goroutine(&mut self, offset: u64, goroutine: &Goroutine<'_>) {
         let root = self.root(RootKind::Goroutine, offset, ALL);
         for address in [goroutine.context, goroutine.defer, goroutine.panic] {
-            self.edge(root, address);
+            self.edge(root, address, 0);
         }
         let mut key = vec![goroutine.status];
         // What it is waiting for is stale unless it is waiting.
@@ -224,17 +243,22 @@ impl<'i, 'a> Builder<'i, 'a> {
             key.push(frame.function.entry);
         }
         self.counts.frames += 1;
-        let before = self.edges.len();
         self.listed(root, frame.contents, frame.fields);
-        let listed = self.edges.len() - before;
-        self.conservative(root, frame);
-        self.counts.conservative += (self.edges.len() - before - listed) as u64;
+        if self.stacks == Stacks::Conservative {
+            let before = self.edges.len();
+            self.conservative(root, frame);
+            self.counts.conservative += (self.edges.len() - before) as u64;
+        }
     }
 
     fn listed(&mut self, root: u32, contents: &[u8], fields: Fields<'_>) {
         let (index, excluded) = (self.index, &self.excluded);
-        let targets = index.edges_of(contents, fields).map(|edge| edge.target).filter(|&t| !excluded.get(t));
-        self.edges.extend(targets.map(|target| (root, target as u32)));
+        let edges = index.edges_of(contents, fields).filter(|edge| !excluded.get(edge.target));
+        self.edges.extend(edges.map(|edge| RootEdge {
+            from: root,
+            to: edge.target as u32,
+            place: edge.offset,
+        }));
     }
 
     /// Every word of a frame that points to an object and is not among its fields.
@@ -253,7 +277,7 @@ impl<'i, 'a> Builder<'i, 'a> {
                 continue;
             }
             if let Some(address) = params.word(frame.contents, offset) {
-                self.edge(root, address);
+                self.edge(root, address, offset);
             }
         }
     }
@@ -261,7 +285,7 @@ impl<'i, 'a> Builder<'i, 'a> {
     fn of_goroutine(&mut self, addresses: [u64; 2]) {
         let root = self.goroutine.as_ref().map_or(ALL, |&(goroutine, _)| goroutine);
         for address in addresses {
-            self.edge(root, address);
+            self.edge(root, address, 0);
         }
     }
 
@@ -269,9 +293,9 @@ impl<'i, 'a> Builder<'i, 'a> {
     /// Source: `markroot` in `runtime/mgcmark.go`.
     fn finalizer(&mut self, finalizer: &Finalizer, queued: bool) {
         self.counts.finalizers += 1;
-        self.edge(FINALIZERS, finalizer.closure);
+        self.edge(FINALIZERS, finalizer.closure, 0);
         if queued {
-            self.edge(FINALIZERS, finalizer.object);
+            self.edge(FINALIZERS, finalizer.object, 0);
         } else if let Some(object) = self.index.find(finalizer.object) {
             let object = self.index.object(object);
             self.listed(FINALIZERS, object.contents, object.fields);

@@ -18,6 +18,8 @@ pub struct Graph {
     rows: Rows,
     objects: u32,
     roots: Vec<Root>,
+    /// Sorted.
+    edges: Vec<build::RootEdge>,
     excluded: build::Bits,
     counts: Counts,
 }
@@ -31,6 +33,16 @@ pub enum Error {
     /// It has too many objects.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+}
+
+/// Which words of stack frames are pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stacks {
+    /// Every word that is an address in an object. Holds more than the process did where a frame has what it no longer
+    /// uses; but nothing that a goroutine holds looks like garbage.
+    Conservative,
+    /// Those that the dump lists. They lack variables whose address is taken, in all releases since Go 1.12.
+    Listed,
 }
 
 /// What a graph was made of.
@@ -67,7 +79,19 @@ impl Graph {
     /// # Errors
     /// Those of reading the records; more nodes or edges than 32 bits can number.
     pub fn new(index: &Index<'_>, variable: VariableStart<'_>) -> Result<Self, Error> {
-        build::Builder::new(index)?.build(variable)
+        build::Builder::new(index, Stacks::Conservative)?.build(variable)
+    }
+
+    /// The same with frames followed in one way or the other.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_stacks(
+        index: &Index<'_>,
+        variable: VariableStart<'_>,
+        stacks: Stacks,
+    ) -> Result<Self, Error> {
+        build::Builder::new(index, stacks)?.build(variable)
     }
 
     /// The edges: a row for each node.
@@ -103,6 +127,12 @@ impl Graph {
     /// The root that a node is; `None` if it is an object.
     pub fn root(&self, node: u32) -> Option<&Root> {
         self.roots.get(node.checked_sub(self.objects)? as usize)
+    }
+
+    /// Where a root has its first pointer to an object: the address of a variable's word, or the offset in a frame.
+    pub fn place(&self, root: u32, object: u32) -> Option<u64> {
+        let at = self.edges.binary_search_by_key(&(root, object), |edge| (edge.from, edge.to)).ok()?;
+        Some(self.edges[at].place)
     }
 
     /// Whether an object's record is in truth a slot that has no object.

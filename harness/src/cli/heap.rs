@@ -1,0 +1,259 @@
+//! What the commands that ask why memory is held have in common: the heap of a dump, and the lines that say what it
+//! was made of.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use heapmatrix_analysis::graph::Counts;
+use heapmatrix_analysis::heap::Heap;
+use heapmatrix_analysis::naming::Typed;
+use heapmatrix_analysis::types::{Binary, BinaryError, Typing};
+use heapmatrix_reader::{Dump, Index, Version};
+use indicatif::ProgressBar;
+use memmap2::Mmap;
+use serde::Serialize;
+
+use super::input::Input;
+use super::out::{FAINT, Out};
+use super::progress;
+use crate::units::{Count, Size, Things};
+
+/// Where a heap comes from.
+#[derive(Debug, clap::Args)]
+pub struct Source {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    program: Program,
+}
+
+/// The program whose heap a dump is of.
+#[derive(Debug, clap::Args)]
+pub struct Program {
+    /// The program that wrote the dump, for the names of types, variables and fields
+    #[arg(long, value_name = "BINARY")]
+    exe: Option<PathBuf>,
+}
+
+impl Program {
+    /// Maps the program's file.
+    fn map(&self) -> Result<Option<(Mmap, String)>, String> {
+        let Some(path) = &self.exe else { return Ok(None) };
+        let explain = |error: io::Error| format!("cannot read {}: {error}", path.display());
+        let file = File::open(path).map_err(explain)?;
+        // SAFETY: the bytes are plain, and nothing is assumed of them that would not be checked when they are read. A file
+        // that another process shortens meanwhile ends this one, as it does with every mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(explain)?;
+        Ok(Some((map, path.display().to_string())))
+    }
+}
+
+impl Source {
+    /// What the dump's file is, so that nothing overwrites it.
+    pub fn metadata(&self) -> Option<std::fs::Metadata> {
+        self.input.metadata()
+    }
+
+    /// The program whose heap it is.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// How messages name the dump.
+    pub fn name(&self) -> String {
+        self.input.name()
+    }
+
+    /// Reads the dump, and hands its heap to `run`.
+    ///
+    /// # Errors
+    /// Those of reading the dump, and of `run`.
+    pub fn with_heap<T>(
+        &self,
+        run: impl FnOnce(&Heap<'_, '_>) -> Result<T, Box<dyn std::error::Error>>,
+    ) -> Result<T, Box<dyn std::error::Error>> {
+        with_heap(&self.input, &self.program, run)
+    }
+}
+
+/// Two dumps of one process.
+#[derive(Debug, clap::Args)]
+pub struct Pair {
+    /// The dump that was made first; - is standard input, and Zstandard and gzip are recognised
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The dump that was made later
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    #[command(flatten)]
+    program: Program,
+}
+
+impl Pair {
+    /// Reads the dumps, and hands their heaps to `run`.
+    ///
+    /// # Errors
+    /// Those of reading the dumps, and of `run`.
+    pub fn with_heaps<T>(
+        &self,
+        run: impl FnOnce(&Heap<'_, '_>, &Heap<'_, '_>) -> Result<T, Box<dyn std::error::Error>>,
+    ) -> Result<T, Box<dyn std::error::Error>> {
+        let (old, new) = (Input::new(self.old.clone()), Input::new(self.new.clone()));
+        let program = &self.program;
+        with_heap(&old, program, |old| with_heap(&new, program, |new| run(old, new)))
+    }
+}
+
+/// Reads a dump, and hands its heap to `run`.
+///
+/// # Errors
+/// Those of reading the dump, and of `run`.
+pub fn with_heap<T>(
+    input: &Input,
+    program: &Program,
+    run: impl FnOnce(&Heap<'_, '_>) -> Result<T, Box<dyn std::error::Error>>,
+) -> Result<T, Box<dyn std::error::Error>> {
+    let whole = input.whole()?;
+    let explain = |error: heapmatrix_reader::Error| input.explain(error.into());
+    let bar = Steps::new(whole.bytes().len());
+    bar.say("reading objects");
+    let index = Index::new(Dump::new(whole.bytes()).map_err(explain)?).map_err(explain)?;
+    bar.say("finding types");
+    let mapped = program.map()?;
+    let of_program = |error: BinaryError| match &mapped {
+        Some((_, path)) => format!("{path}: {error}"),
+        None => error.to_string(),
+    };
+    let binary = mapped.as_ref().map(|(map, _)| Binary::open(map)).transpose().map_err(of_program)?;
+    let typing = Typing::new(&index, binary.as_ref()).map_err(of_program)?;
+    let naming = Typed { index: &index, typing: &typing, binary: binary.as_ref() };
+    bar.say("following pointers");
+    let heap = Heap::with_naming(&index, &naming).map_err(|error| match error {
+        heapmatrix_analysis::graph::Error::Dump(error) => explain(error),
+        error => format!("{}: {error}", input.name()),
+    })?;
+    drop(bar);
+    run(&heap)
+}
+
+/// What is being done, on a terminal.
+struct Steps(Option<ProgressBar>);
+
+impl Steps {
+    fn new(length: usize) -> Self {
+        // What takes less than a moment needs no bar.
+        Self((length > 4 << 20).then(progress::spinner))
+    }
+
+    fn say(&self, what: &'static str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
+    }
+}
+
+/// What a heap was made of.
+#[derive(Debug, Serialize)]
+pub struct Basis {
+    format: &'static str,
+    objects: u64,
+    bytes: u64,
+    unreached_objects: u64,
+    unreached_bytes: u64,
+    /// Records that are no objects, which were left out.
+    slots_left_out: u64,
+    /// How many objects the runtime counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heap_objects: Option<u64>,
+    goroutines: u64,
+    frames: u64,
+    /// Of that the type is known of so many.
+    typed_bytes: u64,
+    /// Words of frames that are followed and that the dump does not list as pointers.
+    conservative_words: u64,
+}
+
+impl Basis {
+    /// That of a heap.
+    pub fn new(heap: &Heap<'_, '_>) -> Self {
+        let Counts { slots, heap_objects, goroutines, frames, conservative, .. } = *heap.graph().counts();
+        let (reached, unreached) = (heap.reached(), heap.unreached());
+        Self {
+            format: Version::name(heap.dump().version()),
+            objects: reached.objects,
+            bytes: reached.bytes,
+            unreached_objects: unreached.objects,
+            unreached_bytes: unreached.bytes,
+            slots_left_out: slots.slots,
+            heap_objects,
+            goroutines,
+            frames,
+            typed_bytes: heap.naming().typed_bytes(&|object| heap.dominators().reaches(object)),
+            conservative_words: conservative,
+        }
+    }
+
+    /// What it is in a line, and how it was found out in another.
+    pub fn lines(&self) -> Vec<String> {
+        let mut alive = format!("{} alive, {}", Things(self.objects, "object"), Size(self.bytes));
+        if self.unreached_objects > 0 {
+            let (objects, bytes) = (Things(self.unreached_objects, "object"), Size(self.unreached_bytes));
+            alive += &format!("; no root reaches {objects}, {bytes}");
+        }
+        alive += &format!("; types are known of {}", share(self.typed_bytes, self.bytes));
+        let mut notes = Vec::new();
+        if self.conservative_words > 0 {
+            notes.push(format!(
+                "{} of {} followed that the dump does not list as pointers",
+                Things(self.conservative_words, "word"),
+                Things(self.frames, "stack frame"),
+            ));
+        }
+        if self.slots_left_out > 0 {
+            notes.push(format!("{} left out that hold no object", Things(self.slots_left_out, "record")));
+        }
+        if let Some(counted) = self.heap_objects {
+            notes.push(match counted.abs_diff(self.objects + self.unreached_objects) {
+                0 => format!("the runtime counted {} as well", Things(counted, "object")),
+                _ => format!("the runtime counted {}", Things(counted, "object")),
+            });
+        }
+        [alive, notes.join("; ")].into_iter().filter(|line| !line.is_empty()).collect()
+    }
+
+    /// Says it in two lines.
+    pub fn print(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let lines = self.lines();
+        out.line(&lines[0])?;
+        lines[1..].iter().try_for_each(|line| out.painted_line(FAINT, line))
+    }
+}
+
+/// A part of a whole, in percent with one digit.
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 { "0.0%".to_owned() } else { format!("{:.1}%", part as f64 * 100.0 / whole as f64) }
+}
+
+/// A number of bytes as a column has it.
+pub fn column(bytes: u64) -> String {
+    Size(bytes).to_string()
+}
+
+/// A line for what a limit leaves out.
+pub fn more(out: &mut Out<'_>, count: u64, thing: &'static str) -> io::Result<()> {
+    if count == 0 {
+        Ok(())
+    } else {
+        out.painted_line(FAINT, format_args!("… {} more (--limit)", Rest(count, thing)))
+    }
+}
+
+/// How many things are left.
+struct Rest(u64, &'static str);
+
+impl std::fmt::Display for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}{}", Count(self.0), self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}

@@ -51,6 +51,16 @@ fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
             };
             b.iter_batched(|| sinks::rewind(&mut file), |()| pipelined(), BatchSize::PerIteration);
         });
+        // What the system takes for it at most: the same bytes, made before, by the same calls.
+        let mut dump = Vec::with_capacity(bytes as usize);
+        write(&flat, &mut dump);
+        group.bench_function("tmpfs copy", |b| {
+            let mut again = file.try_clone().expect("a second handle");
+            let mut copy = || {
+                dump.chunks(Options::DEFAULT_CAPACITY).for_each(|part| again.write_all(part).expect("room"));
+            };
+            b.iter_batched(|| sinks::rewind(&mut file), |()| copy(), BatchSize::PerIteration);
+        });
     }
     group.finish();
 }

@@ -7,6 +7,7 @@ use heapmatrix_writer::AnyTarget;
 pub mod buffered;
 pub mod image;
 pub mod mix;
+pub mod plot;
 pub mod reference;
 pub mod shape;
 pub mod sinks;

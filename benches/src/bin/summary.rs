@@ -26,10 +26,95 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     collect(&target.join("criterion"), &mut families)?;
     println!("# Results\n\n{}\n", machine());
     println!("`make bench` makes these tables anew. Of each bench the fastest sample counts.\n");
+    print_page(&families);
     for (family, rows) in &families {
         print_family(family, rows);
     }
     Ok(())
+}
+
+/// What is compared: the family, what is said of the row, ours, what are its peers, and what it can't be faster than.
+struct Comparison {
+    family: &'static str,
+    note: &'static str,
+    ours: &'static str,
+    peers: fn(&str) -> bool,
+    limit: Option<&'static str>,
+}
+
+fn is_encoder(function: &str) -> bool {
+    ["prost", "integer-encoding", "leb128", "varint-simd"].contains(&function)
+}
+
+const COMPARISONS: [Comparison; 5] = [
+    Comparison {
+        family: "dumpint",
+        note: ", in slices",
+        ours: "heapmatrix",
+        peers: is_encoder,
+        limit: Some("memcpy"),
+    },
+    Comparison {
+        family: "dumpint",
+        note: ", one by one",
+        ours: "heapmatrix one by one",
+        peers: is_encoder,
+        limit: Some("memcpy"),
+    },
+    Comparison {
+        family: "dwrite",
+        note: "",
+        ours: "heapmatrix",
+        peers: |function| function == "BufWriter",
+        limit: None,
+    },
+    Comparison {
+        family: "dump",
+        note: " to tmpfs, two threads",
+        ours: "tmpfs pipelined",
+        peers: |_| false,
+        limit: Some("tmpfs copy"),
+    },
+    Comparison {
+        family: "parse",
+        note: ", in a fixed buffer",
+        ours: "stream",
+        peers: |_| false,
+        limit: Some("walk"),
+    },
+];
+
+/// The page that all of this is for: each row that has a peer or a limit.
+fn print_page(families: &BTreeMap<String, Family>) {
+    println!("## At a glance\n");
+    println!("\"Ratio\" is how many times as fast as the best peer; the limit is what no writer or reader could pass:");
+    println!("a copy of the same bytes, by the same calls; for a stream, a walk over the dump in memory.\n");
+    println!("| | ours | best peer | ratio | limit | of it |");
+    println!("|---|---|---|---|---|---|");
+    for comparison in &COMPARISONS {
+        let Some(rows) = families.get(comparison.family) else { continue };
+        for (name, row) in sorted(rows) {
+            let Some(ours) = row.get(comparison.ours) else { continue };
+            let peers = row.iter().filter(|(function, _)| (comparison.peers)(function));
+            let peer = peers.min_by(|(_, a), (_, b)| a.ns.total_cmp(&b.ns));
+            let limit = comparison.limit.and_then(|limit| row.get(limit));
+            println!(
+                "| {} {name}{} | {} | {} | {} | {} | {} |",
+                comparison.family,
+                comparison.note,
+                figure_with_unit(ours),
+                peer.map_or("–".into(), |(function, peer)| format!("{function} {}", figure_with_unit(peer))),
+                peer.map_or("–".into(), |(_, peer)| format!("{:.2}", peer.ns / ours.ns)),
+                limit.map_or("–".into(), figure_with_unit),
+                limit.map_or("–".into(), |limit| format!("{:.0} %", 100.0 * limit.ns / ours.ns)),
+            );
+        }
+    }
+    println!();
+}
+
+fn figure_with_unit(result: &Result) -> String {
+    if result.bytes.is_some() { format!("{} GB/s", figure(result)) } else { figure(result) }
 }
 
 fn print_family(family: &str, rows: &Family) {

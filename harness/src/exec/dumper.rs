@@ -20,7 +20,7 @@ pub struct Dumper {
 
 #[derive(Debug)]
 enum Generation {
-    Go15(Symbols),
+    Go15(Box<Symbols>),
     Go119(Box<Dwarf>),
 }
 
@@ -55,7 +55,7 @@ impl Dumper {
                 }
                 Generation::Go119(Box::new(Dwarf::read(elf)?))
             }
-            _ => Generation::Go15(Symbols::from_lookup(|name| process.symbols().addr(name))?),
+            _ => Generation::Go15(Box::new(Symbols::from_lookup(|name| process.symbols().addr(name))?)),
         };
         Ok(Dumper { generation, dialect })
     }

@@ -87,7 +87,9 @@ const COMPARISONS: [Comparison; 5] = [
 /// The page that all of this is for: each row that has a peer or a limit.
 fn print_page(families: &BTreeMap<String, Family>) {
     println!("## At a glance\n");
-    println!("\"Ratio\" is how many times as fast as the best peer; the limit is what no writer or reader could pass:");
+    println!(
+        "\"Ratio\" is how many times as fast as the best peer; the limit is what no writer or reader could pass:"
+    );
     println!("a copy of the same bytes, by the same calls; for a stream, a walk over the dump in memory.\n");
     println!("| | ours | best peer | ratio | limit | of it |");
     println!("|---|---|---|---|---|---|");
@@ -103,7 +105,10 @@ fn print_page(families: &BTreeMap<String, Family>) {
                 comparison.family,
                 comparison.note,
                 figure_with_unit(ours),
-                peer.map_or("–".into(), |(function, peer)| format!("{function} {}", figure_with_unit(peer))),
+                peer.map_or("–".into(), |(function, peer)| format!(
+                    "{function} {}",
+                    figure_with_unit(peer)
+                )),
                 peer.map_or("–".into(), |(_, peer)| format!("{:.2}", peer.ns / ours.ns)),
                 limit.map_or("–".into(), figure_with_unit),
                 limit.map_or("–".into(), |limit| format!("{:.0} %", 100.0 * limit.ns / ours.ns)),

@@ -182,12 +182,17 @@ impl Guest {
         assemble(self.target, ORIGIN, &ops).expect("a program")
     }
 
-    /// The program as an ELF file.
-    pub fn elf(&self) -> Vec<u8> {
+    /// The program's code.
+    pub fn code(&self) -> Vec<u8> {
         let mut code = self.assembled().code;
         code.extend(stub(self.target));
         assert!(ORIGIN + (code.len() as u64) < DATA, "the program runs into its data");
-        elf(self.target, &code)
+        code
+    }
+
+    /// The program as an ELF file.
+    pub fn elf(&self) -> Vec<u8> {
+        elf(self.target, &self.code())
     }
 
     /// Runs the program.
@@ -335,49 +340,82 @@ fn words(words: &[u32], bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
 
 /// An ELF file with one segment, in which everything is allowed.
 pub fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
-    let wide = target.ptr_size() == 8;
-    let big = target.big_endian();
-    let machine = match target {
-        AnyTarget::Amd64 => 62,
-        AnyTarget::I386 => 3,
-        AnyTarget::Arm => 40,
-        _ => 21,
-    };
-    // Function pointers are addresses of code: ppc64's second ABI.
-    let flags = if target == AnyTarget::Ppc64 { 2 } else { 0 };
-    let (header, entry) = if wide { (64, 56) } else { (52, 32) };
-    let offset = header + entry;
+    Shape { addr: ORIGIN, movable: false, interpreter: None }.elf(target, code)
+}
 
-    let mut file = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, if big { 2 } else { 1 }, 1];
-    file.resize(16, 0);
-    let mut put = |value: u64, size: usize| {
-        if big {
-            file.extend_from_slice(&value.to_be_bytes()[8 - size..]);
-        } else {
-            file.extend_from_slice(&value.to_le_bytes()[..size]);
-        }
-    };
-    let word = if wide { 8 } else { 4 };
-    for (value, size) in [(2, 2), (machine, 2), (1, 4), (ORIGIN, word), (header, word), (0, word), (flags, 4)]
-    {
-        put(value, size);
-    }
-    for value in [header, entry, 1, 0, 0, 0] {
-        put(value, 2);
-    }
-    let (load, all) = (1, 7);
-    let len = code.len() as u64;
-    if wide {
-        for (value, size) in
-            [(load, 4), (all, 4), (offset, 8), (ORIGIN, 8), (ORIGIN, 8), (len, 8), (SIZE, 8), (4096, 8)]
-        {
+/// What kind of ELF file a program is.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Where its only segment lies, and begins.
+    pub addr: u64,
+    /// Whether it may lie elsewhere.
+    pub movable: bool,
+    /// Its dynamic linker.
+    pub interpreter: Option<&'static str>,
+}
+
+impl Shape {
+    /// A file of this kind with such code.
+    pub fn elf(self, target: AnyTarget, code: &[u8]) -> Vec<u8> {
+        const EXEC: u64 = 2;
+        const DYN: u64 = 3;
+        const LOAD: u64 = 1;
+        const INTERP: u64 = 3;
+        const ALL: u64 = 7;
+        let (wide, big) = (target.ptr_size() == 8, target.big_endian());
+        let machine = match target {
+            AnyTarget::Amd64 => 62,
+            AnyTarget::I386 => 3,
+            AnyTarget::Arm => 40,
+            _ => 21,
+        };
+        // Function pointers are addresses of code: ppc64's second ABI.
+        let flags = if target == AnyTarget::Ppc64 { 2 } else { 0 };
+        let (header, entry) = if wide { (64, 56) } else { (52, 32) };
+        let name: Vec<u8> = self.interpreter.iter().flat_map(|path| path.bytes().chain([0])).collect();
+        let headers = 1 + u64::from(self.interpreter.is_some());
+        let (name_at, name_len) = (header + headers * entry, name.len() as u64);
+        let code_at = name_at + name_len;
+
+        let mut file = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, if big { 2 } else { 1 }, 1];
+        file.resize(16, 0);
+        let mut put = |value: u64, size: usize| {
+            if big {
+                file.extend_from_slice(&value.to_be_bytes()[8 - size..]);
+            } else {
+                file.extend_from_slice(&value.to_le_bytes()[..size]);
+            }
+        };
+        let word = if wide { 8 } else { 4 };
+        let kind = if self.movable { DYN } else { EXEC };
+        for (value, size) in [(kind, 2), (machine, 2), (1, 4)] {
             put(value, size);
         }
-    } else {
-        for value in [load, offset, ORIGIN, ORIGIN, len, SIZE, all, 4096] {
-            put(value, 4);
+        for (value, size) in [(self.addr, word), (header, word), (0, word), (flags, 4)] {
+            put(value, size);
         }
+        for value in [header, entry, headers, 0, 0, 0] {
+            put(value, 2);
+        }
+        let mut segment = |kind: u64, at: u64, addr: u64, len: u64, size: u64| {
+            if wide {
+                for (value, size) in
+                    [(kind, 4), (ALL, 4), (at, 8), (addr, 8), (addr, 8), (len, 8), (size, 8), (1, 8)]
+                {
+                    put(value, size);
+                }
+            } else {
+                for value in [kind, at, addr, addr, len, size, ALL, 1] {
+                    put(value, 4);
+                }
+            }
+        };
+        if self.interpreter.is_some() {
+            segment(INTERP, name_at, self.addr, name_len, name_len);
+        }
+        segment(LOAD, code_at, self.addr, code.len() as u64, SIZE);
+        file.extend(name);
+        file.extend_from_slice(code);
+        file
     }
-    file.extend_from_slice(code);
-    file
 }

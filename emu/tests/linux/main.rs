@@ -5,6 +5,7 @@ mod files;
 mod guest;
 mod kernel_writes;
 mod limits;
+mod shapes;
 mod tls;
 mod turns;
 

@@ -85,3 +85,18 @@ fn what_cannot_be_dumped_says_why() {
         assert!(status == 2 && out.is_empty() && err.contains(says), "{options:?}: {status} {out} {err}");
     }
 }
+
+#[test]
+fn programs_of_the_host_run_with_its_libraries() {
+    const ECHO: &str = "/bin/echo";
+    let dynamic = fs::read(ECHO).is_ok_and(|elf| elf.windows(9).any(|text| text == b"ld-linux-"));
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) || !dynamic {
+        eprintln!("NOT RUN: {ECHO} is no dynamically linked program for x86-64 here");
+        return;
+    }
+    let output = heapmatrix(&["--sysroot", "/", ECHO, "hello"]);
+    assert_eq!((output.status.code(), &stdout(&output)[..]), (Some(0), "hello\n"), "{}", stderr(&output));
+    let output = heapmatrix(&[ECHO, "hello"]);
+    let says = stderr(&output);
+    assert!(output.status.code() == Some(2) && says.contains("the dynamic linker /lib"), "{says}");
+}

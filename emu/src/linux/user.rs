@@ -69,6 +69,11 @@ impl<'a> User<'a> {
         User { memory, order }
     }
 
+    /// How integers lie in it.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
     /// Fills `buf` from `addr`.
     pub fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), Errno> {
         self.all_of(addr, buf.len() as u64, READABLE)?;

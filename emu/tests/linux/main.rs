@@ -121,6 +121,23 @@ fn time_is_virtual_and_waiting_costs_nothing() {
     });
 }
 
+/// The upper half of the nanoseconds is padding there, and may be anything.
+#[test]
+fn times_of_64_bits_on_32_bit_machines_have_padding() {
+    each(|target| {
+        let futex_time64 = 422;
+        if target.ptr_size() != 4 {
+            return;
+        }
+        let mut g = Guest::new(target);
+        // Three seconds, 5 nanoseconds, rubbish.
+        g.words(DATA + 64, &[Is(3), Is(0), Is(5), Is(0x1234_5678)]);
+        g.call_number(futex_time64, &[Is(DATA), Is(0), Is(0), Is(DATA + 64)]).keep(DATA + 48).exit(0);
+        let done = g.run(Options::default());
+        assert_eq!((done.status(), done.word(DATA + 48)), (0, -110), "{target}: it timed out");
+    });
+}
+
 #[test]
 fn a_sleep_for_ever_does_not_turn_the_clock_back() {
     each(|target| {

@@ -58,7 +58,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &Riscv64,
     exception,
     yields: no_hint,
-    cacheflush_to_end: false,
+    cacheflush_to_end: true,
 };
 
 /// The engine has no exception of its own for breakpoints.

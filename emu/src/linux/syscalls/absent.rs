@@ -43,9 +43,8 @@ pub fn absent(name: &str) -> Absent {
         | "setns" => (Errno::Perm, Some(PRIVILEGES)),
         // Programs ask for these, and have another way.
         "clone3" | "pidfd_open" | "pidfd_send_signal" | "rseq" | "splice" | "tee" | "vmsplice"
-        | "openat2" | "io_uring_setup" | "get_robust_list" | "map_shadow_stack" | "futex_waitv" => {
-            (Errno::NoSys, None)
-        }
+        | "openat2" | "riscv_hwprobe" | "io_uring_setup" | "get_robust_list" | "map_shadow_stack"
+        | "futex_waitv" => (Errno::NoSys, None),
         _ => (Errno::NoSys, Some("")),
     };
     Absent { errno, says }

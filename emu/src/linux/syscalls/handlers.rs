@@ -152,7 +152,7 @@ fn rest(name: &str) -> Option<Handler> {
         "set_tls" => thread::set_tls,
         "modify_ldt" => thread::modify_ldt,
         "set_thread_area" => thread::set_thread_area,
-        "cacheflush" => thread::cacheflush,
+        "cacheflush" | "riscv_flush_icache" => thread::cacheflush,
         "rt_sigaction" => signal::rt_sigaction,
         "rt_sigprocmask" => signal::rt_sigprocmask,
         "rt_sigreturn" => signal::rt_sigreturn,

@@ -6,6 +6,7 @@ use super::super::process::Process;
 use super::super::table::Stop;
 use super::super::thread::Call;
 use super::path::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use super::time::nanoseconds;
 
 const SECOND: i64 = 1_000_000_000;
 const UTIME_NOW: i64 = 0x3fff_ffff;
@@ -172,6 +173,7 @@ fn timespecs(p: &mut Process, addr: u64, width: u64) -> Result<[Time; 2], Errno>
     let mut times = [Time::Now; 2];
     for (time, at) in times.iter_mut().zip([addr, addr.wrapping_add(2 * width)]) {
         let (sec, nsec) = pair(p, at, width)?;
+        let nsec = if width == 8 { nanoseconds(p.order, nsec as u64) as i64 } else { nsec };
         *time = match nsec {
             UTIME_NOW => Time::Now,
             UTIME_OMIT => Time::Stays,

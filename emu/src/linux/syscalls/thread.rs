@@ -193,7 +193,7 @@ pub fn set_tls(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
-/// `cacheflush(from, to)` of arm, and `cacheflush(addr, len)` of MIPS.
+/// `cacheflush(from, to)` of arm, `riscv_flush_icache(from, to)`, and `cacheflush(addr, len)` of MIPS.
 pub fn cacheflush(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [from, to, ..] = call.args;
     let len = if p.linux.cacheflush_to_end { to.saturating_sub(from) } else { to };

@@ -5,7 +5,7 @@ use super::super::process::Process;
 use super::super::table::Stop;
 use super::super::thread::{Call, Wait};
 use super::super::timer::TimerClock;
-use super::super::user::Record;
+use super::super::user::{Order, Record};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -23,13 +23,18 @@ const TIMER_ABSTIME: u64 = 1;
 pub fn timespec(p: &mut Process, addr: u64, width: u64) -> Result<u64, Errno> {
     let user = p.user();
     let (sec, nsec) = match width {
-        8 => (user.u64(addr)?, user.u64(addr.wrapping_add(8))?),
+        8 => (user.u64(addr)?, nanoseconds(user.order(), user.u64(addr.wrapping_add(8))?)),
         _ => (user.u32(addr)?.into(), user.u32(addr.wrapping_add(4))?.into()),
     };
     if nsec >= SECOND || sec > i64::MAX as u64 {
         return Err(Errno::Inval);
     }
     Ok(sec.saturating_mul(SECOND).saturating_add(nsec))
+}
+
+/// The nanoseconds in a `timespec` of 64 bits. On a 32-bit machine the kernel drops the upper half: it may be padding.
+pub fn nanoseconds(order: Order, field: u64) -> u64 {
+    if order.word == 4 { field & 0xffff_ffff } else { field }
 }
 
 fn now(p: &mut Process, clock: u64) -> Result<u64, Errno> {

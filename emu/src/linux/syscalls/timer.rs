@@ -13,6 +13,7 @@ use super::super::table::Stop;
 use super::super::thread::{Call, PID};
 use super::super::timer::{Notify, Timer, TimerClock, TimerId};
 use super::super::user::Record;
+use super::time::nanoseconds;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -58,6 +59,7 @@ fn pair(p: &mut Process, addr: u64, width: u64, unit: u64) -> Result<(u64, u64),
     };
     let time = |at: u64| -> Result<u64, Errno> {
         let (sec, part) = (int(at)?, int(at.wrapping_add(width))?);
+        let part = if width == 8 { nanoseconds(user.order(), part as u64) as i64 } else { part };
         let sec = u64::try_from(sec).map_err(|_| Errno::Inval)?;
         let part = u64::try_from(part).ok().filter(|part| *part < SECOND / unit).ok_or(Errno::Inval)?;
         Ok(sec.saturating_mul(SECOND).saturating_add(part * unit))

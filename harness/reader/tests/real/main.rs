@@ -15,7 +15,11 @@ use serde_json::Value;
 /// Each dump of `corpora/real`, unpacked, with its name.
 fn dumps() -> Vec<(String, Vec<u8>)> {
     let dumps = unpacked(&folder());
-    for arch in ["amd64", "386", "arm", "ppc64"] {
+    let all = [
+        "amd64", "386", "arm", "arm64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le",
+        "riscv64", "s390x",
+    ];
+    for arch in all {
         assert!(dumps.iter().any(|(name, _)| name.ends_with(&format!("-{arch}"))), "no dump of {arch}");
     }
     dumps

@@ -13,12 +13,21 @@ use super::signal::{
 use super::thread::{CONTEXT_COST, Interrupted, PID, State, Wait};
 use crate::machine::{Fault, FaultKind};
 
+/// What executing a misaligned access costs the host, in instructions of the guest that take about as long.
+const ALIGNMENT_EFFORT: u64 = 1000;
+
 /// What delivering a signal costs the host, in instructions of the guest that take about as long.
 const DELIVERY_EFFORT: u64 = 5000;
 
 impl Process {
     /// The current thread's instruction can't be executed: that is a signal, or the engine's failure.
     pub(super) fn fault(&mut self, fault: &Fault) -> Result<(), RunError> {
+        let misaligned = matches!(fault.kind, FaultKind::Misaligned { .. });
+        let aligned = if misaligned { (self.linux.align)(&mut self.machine) } else { None };
+        if aligned == Some(Ok(())) {
+            self.effort += ALIGNMENT_EFFORT;
+            return Ok(());
+        }
         let Some((number, code, addr)) = self.signal_of(fault) else {
             return Err(RunError::Machine(*fault, self.symbols.describe(fault.pc)));
         };

@@ -3,6 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
+use super::Machine;
 use super::fault::FaultKind;
 use super::hooks::State;
 
@@ -68,8 +69,9 @@ pub(super) enum ExceptionPc {
     Exact,
     /// So many bytes further.
     Past(u64),
-    /// Anywhere: the instruction is the last in its block that can raise such an exception.
-    Lost(fn(u32, FaultKind) -> bool),
+    /// Anywhere: the instruction is found in its block, of which these are the address and the length, by what it does
+    /// with the registers as they are.
+    Lost(fn(&Machine, (u64, u32), FaultKind) -> Option<u64>),
 }
 
 /// No instruction is replaced.

@@ -12,6 +12,7 @@ use unicorn_engine::{Arch as UcArch, Mode};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
 use super::fault::FaultKind;
+use super::{Machine, Register};
 
 pub(super) static MIPS: Arch =
     Arch { target: AnyTarget::Mips, engine: engine(Mode::MIPS32.0, true), ..NARROW };
@@ -98,13 +99,25 @@ const NARROW: Arch = Arch {
         _ => Interrupt::Exception,
     },
     trap_skid: 0,
-    exception_pc: ExceptionPc::Lost(raises),
+    exception_pc: ExceptionPc::Lost(at_fault),
     replace: nothing_replaced,
     trap_code: |_| None,
 };
 
-/// Whether an instruction can raise an exception. Those that always do end their block.
-fn raises(instruction: u32, kind: FaultKind) -> bool {
+/// The first instruction of a block that would raise an exception, with the registers as they are. Those that always
+/// do end their block.
+fn at_fault(machine: &Machine, (start, bytes): (u64, u32), kind: FaultKind) -> Option<u64> {
+    let mut places = (0..bytes / 4).map(|nth| start + 4 * u64::from(nth));
+    match kind {
+        FaultKind::Illegal => places.next_back(),
+        _ => places.find(|&at| machine.instruction(at).is_some_and(|word| raises(machine, word, kind))),
+    }
+}
+
+/// Whether an instruction would raise an exception.
+fn raises(machine: &Machine, instruction: u32, kind: FaultKind) -> bool {
+    const EXCP_ADDRESS_LOAD: u32 = 12;
+    const EXCP_ADDRESS_STORE: u32 = 13;
     const EXCP_BREAK: u32 = 18;
     const EXCP_OVERFLOW: u32 = 21;
     const EXCP_TRAP: u32 = 22;
@@ -112,6 +125,22 @@ fn raises(instruction: u32, kind: FaultKind) -> bool {
     const SPECIAL: u32 = 0;
     const REGIMM: u32 = 1;
     let (code, register, function) = (instruction >> 26, instruction >> 16 & 0x1f, instruction & 0x3f);
+    // Sign-extended.
+    let immediate = instruction as i16 as i64;
+    let value = |number: u32| {
+        let value = machine.get(Register::General(number as u8)).unwrap_or(0);
+        if machine.target().ptr_size() == 4 { value as i32 as i64 } else { value as i64 }
+    };
+    let s = || value(instruction >> 21 & 0x1f);
+    let holds = |condition: u32, other: i64| match condition {
+        0 => s() >= other,
+        1 => s() as u64 >= other as u64,
+        2 => s() < other,
+        3 => (s() as u64) < other as u64,
+        4 => s() == other,
+        6 => s() != other,
+        _ => false,
+    };
     match kind {
         FaultKind::Exception { number: EXCP_BREAK } => code == SPECIAL && function == 0x0d,
         // add, sub, dadd, dsub; addi, daddi
@@ -119,12 +148,23 @@ fn raises(instruction: u32, kind: FaultKind) -> bool {
             SPECIAL => matches!(function, 0x20 | 0x22 | 0x2c | 0x2e),
             _ => matches!(code, 0x08 | 0x18),
         },
-        // tge to tne; tgei to tnei
+        // tge, tgeu, tlt, tltu, teq and tne; with an immediate
         FaultKind::Exception { number: EXCP_TRAP } => match code {
-            SPECIAL => matches!(function, 0x30..=0x36),
-            _ => code == REGIMM && matches!(register, 0x08..=0x0e),
+            SPECIAL => function >= 0x30 && holds(function - 0x30, value(register)),
+            REGIMM => register >= 0x08 && holds(register - 0x08, immediate),
+            _ => false,
         },
-        _ => true,
+        FaultKind::Misaligned { .. }
+        | FaultKind::Exception { number: EXCP_ADDRESS_LOAD | EXCP_ADDRESS_STORE } => {
+            let size = match code {
+                0x21 | 0x25 | 0x29 => 2,
+                0x23 | 0x27 | 0x2b | 0x30 | 0x31 | 0x38 | 0x39 => 4,
+                0x34 | 0x35 | 0x37 | 0x3c | 0x3d | 0x3f => 8,
+                _ => 1,
+            };
+            s().wrapping_add(immediate) & (size - 1) != 0
+        }
+        _ => false,
     }
 }
 

@@ -375,21 +375,32 @@ impl Machine {
         self.fault(pc, kind)
     }
 
+    /// Moves the PC to the instruction that the engine's error is about.
+    fn raised_by_error(&mut self, pc: u64, kind: FaultKind) -> u64 {
+        let ExceptionPc::Lost(find) = self.arch.exception_pc else { return pc };
+        let pc = find(self, self.engine.get_data().count.block(), kind).unwrap_or(pc);
+        self.set_pc(pc);
+        pc
+    }
+
     /// The address of the instruction that has raised an exception, where the engine's PC is now at `pc`.
     fn raised_at(&self, pc: u64, kind: FaultKind) -> u64 {
         match self.arch.exception_pc {
             ExceptionPc::Exact => pc,
             ExceptionPc::Past(bytes) => pc.wrapping_sub(bytes),
-            ExceptionPc::Lost(raises) => {
-                let (start, bytes) = self.engine.get_data().count.block();
-                let mut places = (0..bytes / 4).rev().map(|nth| start + 4 * u64::from(nth));
-                places.find(|&at| self.instruction(at).is_some_and(|word| raises(word, kind))).unwrap_or(pc)
-            }
+            ExceptionPc::Lost(find) => find(self, self.engine.get_data().count.block(), kind).unwrap_or(pc),
         }
     }
 
+    /// The host has done what an instruction does, and the guest goes on after it.
+    pub fn executed(&mut self, next: u64) {
+        let count = &self.engine.get_data().count;
+        count.clock().set(count.clock().get() + 1);
+        self.set_pc(next);
+    }
+
     /// The four bytes of an instruction, in the machine's order.
-    fn instruction(&self, pc: u64) -> Option<u32> {
+    pub(crate) fn instruction(&self, pc: u64) -> Option<u32> {
         let mut bytes = [0; 4];
         self.memory.read(Addr(pc), &mut bytes).ok()?;
         let big = self.arch.target.big_endian();
@@ -419,8 +430,14 @@ impl Machine {
 
     /// A fault that came as the engine's error.
     fn diagnose(&mut self, pc: u64, error: uc_error) -> Fault {
-        self.stopped_at(pc);
         let misaligned = |access| FaultKind::Misaligned { access, addr: pc };
+        let pc = match error {
+            uc_error::READ_UNALIGNED => self.raised_by_error(pc, misaligned(Access::Read)),
+            uc_error::WRITE_UNALIGNED => self.raised_by_error(pc, misaligned(Access::Write)),
+            _ => pc,
+        };
+        let misaligned = |access| FaultKind::Misaligned { access, addr: pc };
+        self.stopped_at(pc);
         let kind = match error {
             uc_error::READ_UNMAPPED | uc_error::READ_PROT => self.bad_access(pc, Access::Read),
             uc_error::WRITE_UNMAPPED | uc_error::WRITE_PROT => self.bad_access(pc, Access::Write),

@@ -12,7 +12,7 @@ use super::signals::{GENERIC, SEGV};
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     KernelPage, Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame,
-    no_hint, start, stat, thread_register,
+    no_alignment, no_hint, start, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
 
@@ -60,6 +60,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &Amd64,
     exception: x86_exception,
     yields: no_hint,
+    align: no_alignment,
     cacheflush_to_end: false,
 };
 

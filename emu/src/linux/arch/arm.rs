@@ -10,7 +10,7 @@ use super::signals::GENERIC;
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     KernelPage, Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
-    start, stat, thread_register,
+    no_alignment, start, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
 
@@ -60,6 +60,7 @@ pub(super) static LINUX: Linux = Linux {
     exception: breakpoint,
     // yield, under any condition.
     yields: |instruction| instruction & 0x0fff_ffff == 0x0320_f001,
+    align: no_alignment,
     cacheflush_to_end: true,
 };
 

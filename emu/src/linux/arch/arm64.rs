@@ -9,8 +9,8 @@ use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::GENERIC;
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint, no_hint,
-    start, stat, thread_register,
+    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
+    no_alignment, no_hint, start, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
 
@@ -59,6 +59,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &Arm64,
     exception: breakpoint,
     yields: no_hint,
+    align: no_alignment,
     cacheflush_to_end: false,
 };
 

@@ -12,7 +12,8 @@ use super::frame::{
 use super::signals::GENERIC;
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_hint, start, stat,
+    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment, no_hint,
+    start, stat,
 };
 use crate::machine::{Machine, Register};
 
@@ -62,6 +63,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &I386,
     exception: x86_exception,
     yields: no_hint,
+    align: no_alignment,
     cacheflush_to_end: false,
 };
 

@@ -82,6 +82,9 @@ pub struct Linux {
     /// Whether an instruction is a hint to let others run after which the engine says that it knows no such
     /// instruction.
     pub yields: fn(u32) -> bool,
+    /// Executes the load or store at the PC that was misaligned, where the kernel does so for programs: `None` if it does
+    /// not, or not this one.
+    pub align: fn(&mut Machine) -> Option<Result<(), Errno>>,
     /// Whether `cacheflush` is given the end of a range, and not its length.
     pub cacheflush_to_end: bool,
 }
@@ -316,6 +319,11 @@ fn thread_register(machine: &mut Machine, addr: u64) -> Result<(), Errno> {
 /// Where all exceptions are breakpoints but those of instructions that do not exist.
 fn breakpoint(number: Option<u32>, _: [u8; 4]) -> Option<Raised> {
     Some(if number.is_none() { Raised::ILLEGAL } else { Raised::BREAKPOINT })
+}
+
+/// Misaligned accesses are the program's mistake.
+fn no_alignment(_: &mut Machine) -> Option<Result<(), Errno>> {
+    None
 }
 
 /// No instruction is such a hint.

@@ -9,8 +9,8 @@ use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::{GENERIC, SEGV};
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Entry, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint, no_hint,
-    stat, thread_register,
+    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
+    no_alignment, no_hint, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
 use crate::memory::MemoryError;
@@ -91,6 +91,7 @@ const fn linux(
         frame,
         exception: breakpoint,
         yields: no_hint,
+        align: no_alignment,
         cacheflush_to_end: false,
     }
 }

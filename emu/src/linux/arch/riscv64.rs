@@ -9,8 +9,8 @@ use super::frame::{general, load, load_mask, set_general, store};
 use super::signals::GENERIC;
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_hint, start,
-    stat, thread_register,
+    Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment,
+    no_hint, start, stat, thread_register,
 };
 use crate::machine::Machine;
 
@@ -58,6 +58,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &Riscv64,
     exception,
     yields: no_hint,
+    align: no_alignment,
     cacheflush_to_end: true,
 };
 

@@ -9,8 +9,8 @@ use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::{GENERIC, SEGV};
 use super::{
     Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_hint, start,
-    stat,
+    Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment,
+    no_hint, start, stat,
 };
 use crate::machine::{Machine, Register};
 
@@ -59,6 +59,7 @@ pub(super) static LINUX: Linux = Linux {
     frame: &S390x,
     exception,
     yields: no_hint,
+    align: no_alignment,
     cacheflush_to_end: false,
 };
 

@@ -1,5 +1,6 @@
 //! Dumps whose program is not at hand: whatever they are, each object gets a type.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use heapmatrix_analysis::types::{Typing, Values};
@@ -13,8 +14,10 @@ fn dumps(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
         if path.is_dir() {
             dumps(&path, found);
         } else if name.ends_with(".dump.zst") {
-            let packed = std::fs::read(&path).unwrap();
-            found.push((path.clone(), zstd::decode_all(&packed[..]).unwrap()));
+            let file = std::fs::File::open(&path).unwrap();
+            let mut dump = Vec::new();
+            ruzstd::decoding::StreamingDecoder::new(file).unwrap().read_to_end(&mut dump).unwrap();
+            found.push((path.clone(), dump));
         } else if name.ends_with(".dump") {
             found.push((path.clone(), std::fs::read(&path).unwrap()));
         }

@@ -102,6 +102,7 @@ impl<'a> Binary<'a> {
         let mut types = Types::new(elf.word.bytes());
         let dwarf = Dwarf::load(&file, &elf, &mut types)?;
         let descriptors = Descriptors::of(&elf);
+        types.descriptor_budget = bytes.len() as u64 / 4;
         Ok(Self { elf, dwarf, types, descriptors })
     }
 

@@ -20,6 +20,9 @@ const OLDEST: u32 = 7;
 /// A structure with more fields is none.
 const MOST_FIELDS: u64 = 1 << 16;
 
+/// A name of more bytes is none.
+const MOST_NAME: u64 = 1 << 14;
+
 /// `abi.TFlagExtraStar`: the name's text has a `*` that is not part of it.
 const EXTRA_STAR: u8 = 2;
 
@@ -89,6 +92,7 @@ impl Descriptors {
             return Some(id);
         }
         let head = self.head(elf, address)?;
+        types.descriptor_budget = types.descriptor_budget.checked_sub(1 + head.name.len() as u64 / 8)?;
         let id = types.add(head.name, head.size, Kind::Unknown);
         types.get_mut(id).pointers = head.pointers;
         types.by_descriptor.insert(address, id);
@@ -132,7 +136,10 @@ impl Descriptors {
         } else {
             (u16::from_be_bytes(*bytes.get(1..)?.first_chunk()?).into(), 3)
         };
-        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        if length > MOST_NAME {
+            return None;
+        }
+        let end = start.checked_add(length as usize)?;
         Some(String::from_utf8_lossy(bytes.get(start..end)?).into_owned())
     }
 
@@ -199,6 +206,9 @@ impl Descriptors {
                 Some((self.name(elf, name)?, type_, offset, embedded))
             };
             let Some((name, type_, offset, embedded)) = field() else { break };
+            let cost = 1 + name.len() as u64 / 8;
+            let Some(left) = types.descriptor_budget.checked_sub(cost) else { break };
+            types.descriptor_budget = left;
             let Some(type_) = self.reference(elf, type_, types, pending) else { break };
             fields.push(Field { name: name.into(), offset, type_, embedded });
         }

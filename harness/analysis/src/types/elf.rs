@@ -35,7 +35,7 @@ pub(super) struct Places {
 }
 
 /// How much larger than its compressed form a section may be. Real ones are about three times as large.
-const MOST_EXPANSION: u64 = 200;
+const MOST_EXPANSION: u64 = 64;
 
 impl<'a> Elf<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, File<'a>), BinaryError> {

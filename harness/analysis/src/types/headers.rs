@@ -35,7 +35,8 @@ fn structure(types: &mut Types, name: &str, size: u64, fields: &[(&str, u64, Typ
         embedded: false,
     };
     let id = types.add(name, size, Kind::Struct(fields.iter().map(field).collect()));
-    types.get_mut(id).pointers = true;
+    let type_ = types.get_mut(id);
+    (type_.pointers, type_.shape) = (true, Shape::Inner);
     id
 }
 

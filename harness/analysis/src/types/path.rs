@@ -38,7 +38,7 @@ impl Types {
                 });
                 if let Some(field) = field {
                     let is_buffer = matches!(self.get(field.type_).kind, Kind::ChanBuffer(_));
-                    if !self.is_part_of_map(id) && !is_buffer {
+                    if !self.is_part_of_map(id) && !is_buffer && !type_.is_atomic_pointer() {
                         path.push('.');
                         path.push_str(&field.name);
                     }
@@ -102,8 +102,6 @@ impl Types {
 
     /// Whether a structure is the runtime's own part of a map.
     fn is_part_of_map(&self, id: TypeId) -> bool {
-        let type_ = self.get(id);
-        let names = ["map[", "groupReference<"];
-        matches!(type_.kind, Kind::Struct(_)) && names.iter().any(|name| type_.name.starts_with(name))
+        self.get(id).shape == Shape::Inner
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Plans {
 
 /// The most leaves that a value is taken apart into. Of others, parts are values of their own.
 const MOST_LEAVES: usize = 512;
+/// The most leaves of all types together, after which parts are values of their own: types may overlap without end.
+const MOST_OF_ALL: usize = 1 << 21;
 /// Arrays of up to so many elements are taken apart.
 const SHORT_ARRAY: u64 = 8;
 
@@ -91,7 +93,7 @@ impl Plans {
         if !type_.pointers || depth > DEPTH {
             return;
         }
-        let full = self.leaves.len() - start >= MOST_LEAVES;
+        let full = self.leaves.len() - start >= MOST_LEAVES || self.leaves.len() >= MOST_OF_ALL;
         let step = match &type_.kind {
             Kind::Struct(_) if &*type_.name == "reflect.Value" => Step::Reflected,
             // A value's own leaf can't be the value.

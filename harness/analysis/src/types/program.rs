@@ -30,6 +30,9 @@ pub(super) struct Program<'b, 'f> {
 impl<'b, 'f> Program<'b, 'f> {
     pub fn new(binary: Option<&'b Binary<'f>>, slide: u64, word: u64) -> Self {
         let types = binary.map_or_else(|| Types::new(word), |binary| binary.types.clone());
+        if let Some(binary) = binary {
+            binary.dwarf.refill();
+        }
         let mut by_name = HashMap::new();
         for (id, type_) in types.iter() {
             by_name.entry(type_.name.clone()).or_insert(id);

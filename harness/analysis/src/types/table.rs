@@ -39,6 +39,15 @@ pub struct Type {
     pub shape: Shape,
 }
 
+impl Type {
+    /// Whether it is `atomic.Pointer[T]`, whose pointer has no name that a program could use.
+    pub(crate) fn is_atomic_pointer(&self) -> bool {
+        ["sync/atomic.Pointer[", "internal/runtime/atomic.Pointer["]
+            .iter()
+            .any(|start| self.name.starts_with(start))
+    }
+}
+
 /// How a type's value lies in an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
@@ -49,6 +58,8 @@ pub enum Shape {
     Repeats,
     /// It is followed by what belongs to it: a channel's buffer, a closure's variables.
     OpenEnded,
+    /// It is the object, and the runtime's own part of a map.
+    Inner,
 }
 
 /// What a type's values hold.
@@ -154,14 +165,21 @@ pub struct Types {
     of_objects: HashMap<(u8, u64, u64), TypeId>,
     /// By the address of their descriptors in the binary.
     pub(crate) by_descriptor: HashMap<u64, TypeId>,
+    /// How many more fields and names may be read of descriptors: they overlap in no sound program.
+    pub(crate) descriptor_budget: u64,
     pub(crate) word: u64,
 }
 
 impl Types {
     /// The types that need no program, for words of so many bytes.
     pub(crate) fn new(word: u64) -> Self {
-        let mut types =
-            Self { types: Vec::new(), of_objects: HashMap::new(), by_descriptor: HashMap::new(), word };
+        let mut types = Self {
+            types: Vec::new(),
+            of_objects: HashMap::new(),
+            by_descriptor: HashMap::new(),
+            descriptor_budget: 0,
+            word,
+        };
         let unknown = types.add("?", 0, Kind::Unknown);
         let byte = TypeId::BYTE;
         let text = types.add("string", 0, Kind::Run { element: byte, certain: true });
@@ -242,7 +260,13 @@ impl Types {
             Kind::Run { element, .. } if self.get(element).shape == Shape::Repeats => {
                 self.get(element).name.to_string()
             }
-            Kind::Run { element, .. } => format!("[]{}", self.get(element).name),
+            // What the headers of larger maps point to: an array of pointers to tables.
+            Kind::Run { element, .. } => match self.get(element).kind {
+                Kind::Pointer(of) if self.get(of).shape == Shape::Inner => {
+                    self.get(of).name.replace(" table", " directory")
+                }
+                _ => format!("[]{}", self.get(element).name),
+            },
             Kind::Partial { offset: 0, element } => format!("? starting with {}", self.get(element).name),
             Kind::Partial { offset, element } => format!("? with {} at +{offset}", self.get(element).name),
             Kind::Sized { size: 0, pointers } => format!("? over 32 KiB{}", without(pointers)),

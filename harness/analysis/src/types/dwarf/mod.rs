@@ -7,6 +7,7 @@ mod scan;
 mod variables;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use gimli::{AttributeValue, DwarfSections, EndianSlice, RunTimeEndian};
@@ -53,6 +54,10 @@ pub(super) struct Dwarf<'a> {
     /// The types by where they are in `.debug_info`.
     types: HashMap<usize, TypeId>,
     functions: Vec<Function>,
+    /// How much may still be read of variables: their lists of locations may be shared without end.
+    budget: Cell<usize>,
+    /// The size of all of it, in bytes.
+    length: usize,
     /// By address.
     pub globals: Vec<Global>,
     /// What could not be read of it, if anything.
@@ -62,7 +67,12 @@ pub(super) struct Dwarf<'a> {
 impl<'a> Dwarf<'a> {
     /// Reads all types, globals and places of functions; the types go to `types`.
     pub fn load(file: &File<'a>, elf: &elf::Elf<'a>, types: &mut Types) -> Result<Self, BinaryError> {
-        let sections = DwarfSections::load(|id| elf::section(file, id.name()))?;
+        let mut length = 0;
+        let sections = DwarfSections::load(|id| {
+            let section = elf::section(file, id.name())?;
+            length += section.len();
+            Ok(section)
+        })?;
         let endian = if elf.big_endian { RunTimeEndian::Big } else { RunTimeEndian::Little };
         let mut dwarf = Self {
             sections,
@@ -70,6 +80,8 @@ impl<'a> Dwarf<'a> {
             units: Vec::new(),
             types: HashMap::new(),
             functions: Vec::new(),
+            length,
+            budget: Cell::new(0),
             globals: Vec::new(),
             broken: None,
         };
@@ -93,6 +105,18 @@ impl<'a> Dwarf<'a> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()
+    }
+
+    /// Lets variables be read for another dump.
+    pub fn refill(&self) {
+        self.budget.set(4 * self.length);
+    }
+
+    /// Whether so much more may be read of variables.
+    fn spend(&self, cost: usize) -> bool {
+        let left = self.budget.get().checked_sub(cost);
+        self.budget.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     fn gimli(&self) -> gimli::Dwarf<Reader<'_>> {

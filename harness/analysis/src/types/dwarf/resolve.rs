@@ -19,7 +19,7 @@ pub(super) fn resolve(raw: Vec<RawType>, types: &mut Types) -> Vec<TypeId> {
     // Other names for a type are that type, but for maps, channels and interfaces, which have no other entry.
     for type_ in &raw {
         let alias = is_alias(type_);
-        ids.push(if alias { TypeId::UNKNOWN } else { types.add(type_.name.clone(), 0, Kind::Unknown) });
+        ids.push(if alias { TypeId::UNKNOWN } else { types.add(printed(&type_.name), 0, Kind::Unknown) });
     }
     for number in 0..raw.len() {
         if is_alias(&raw[number]) {
@@ -74,6 +74,11 @@ fn known_pointers(types: &mut Types) {
             set_field(types, structure, field, pointer);
         }
     }
+}
+
+/// A name as Go prints it: without what the compiler says of types that need no functions for hashing.
+fn printed(name: &str) -> Box<str> {
+    name.replace("noalg.", "").into()
 }
 
 fn is_alias(type_: &RawType) -> bool {
@@ -160,7 +165,7 @@ fn special(types: &mut Types, id: TypeId) {
                 chan_header(types, name, header);
             }
         }
-        Kind::Struct(ref fields) if is_atomic_pointer(&types.get(id).name) => {
+        Kind::Struct(ref fields) if types.get(id).is_atomic_pointer() => {
             // `_ [0]*T` says what `v unsafe.Pointer` points to.
             let of = fields.iter().find_map(|field| match types.get(field.type_).kind {
                 Kind::Array { element, length: 0 } => Some(element),
@@ -173,14 +178,10 @@ fn special(types: &mut Types, id: TypeId) {
     }
 }
 
-fn is_atomic_pointer(name: &str) -> bool {
-    name.starts_with("sync/atomic.Pointer[") || name.starts_with("internal/runtime/atomic.Pointer[")
-}
-
 /// Names the parts of a map after it, and finds the pointer that has two meanings.
 fn map_header(types: &mut Types, name: &str, header: TypeId) {
-    // A header may be that of several types with names.
-    if types.get(header).name.starts_with("map[") {
+    // A header may be that of several types. The one without a name of its own says what the map is of.
+    if types.get(header).shape == Shape::Inner && !name.starts_with("map[") {
         return;
     }
     let rename = |types: &mut Types, id: TypeId, what: &str| {
@@ -199,12 +200,17 @@ fn map_header(types: &mut Types, name: &str, header: TypeId) {
     {
         rename(types, group, " groups");
         rename(types, table, " table");
+        types.get_mut(table_pointer).name = format!("*{name} table").into();
+        for part in [table, groups] {
+            types.get_mut(part).shape = Shape::Inner;
+        }
         types.get_mut(group).shape = Shape::Repeats;
         let kind = Kind::Directory { group, table: table_pointer };
         let directory = types.add(format!("{name} directory"), types.word, kind);
         set_field(types, header, "dirPtr", directory);
     }
     rename(types, header, "");
+    types.get_mut(header).shape = Shape::Inner;
 }
 
 /// Names a channel's header after it, and finds its buffer.

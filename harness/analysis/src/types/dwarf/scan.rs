@@ -48,6 +48,10 @@ pub(super) struct Scan {
     pub functions: Vec<Function>,
     pub globals: Vec<(u64, Box<str>, u32)>,
     pub broken: Option<String>,
+    /// How many more bytes names may have, types and fields: sound entries share none.
+    names_left: usize,
+    types_left: usize,
+    fields_left: usize,
     /// The address of the first descriptor, from which addresses of descriptors may be counted.
     descriptors: u64,
 }
@@ -62,7 +66,11 @@ struct Place<'u, 'a> {
 
 impl Scan {
     pub fn of(dwarf: &Dwarf<'_>, descriptors: u64) -> Self {
-        let mut scan = Self { descriptors, ..Self::default() };
+        let length = dwarf.length;
+        let (names_left, types_left, fields_left) = (4 * length, length / 12 + 1024, length / 6 + 1024);
+        let mut scan = Self { names_left, types_left, fields_left, descriptors, ..Self::default() };
+        // What there is no room for is this one, of which nothing is known.
+        scan.types.push(RawType::default());
         let gimli = dwarf.gimli();
         let mut headers = gimli.units();
         loop {
@@ -117,7 +125,10 @@ impl Scan {
                 }
                 gimli::DW_TAG_member if owner.is_some_and(|(of, _)| of + 1 == depth) => {
                     read(&mut entries, entry, &mut attributes)?;
-                    if let (Some((_, owner)), Some(field)) = (owner, self.field(place, &attributes)) {
+                    if let (Some((_, owner)), Some(field)) = (owner, self.field(place, &attributes))
+                        && let Some(left) = self.fields_left.checked_sub(1)
+                    {
+                        self.fields_left = left;
                         self.types[owner as usize].fields.push(field);
                     }
                 }
@@ -145,12 +156,26 @@ impl Scan {
         Ok(())
     }
 
+    /// A name; empty if names have had more bytes than sound ones.
+    fn text(&mut self, place: &Place<'_, '_>, attributes: &[Attribute<Reader<'_>>]) -> Box<str> {
+        let text = value(attributes, DW_AT_name)
+            .and_then(|value| place.dwarf.attr_string(place.unit, value).ok())
+            .filter(|text| text.len() <= self.names_left);
+        self.names_left -= text.as_ref().map_or(0, |text| text.len());
+        text.map_or_else(Box::default, |text| text.to_string_lossy().into())
+    }
+
     /// The number of the type that is there. Types are mentioned before they are met.
     fn number(&mut self, at: usize) -> u32 {
-        *self.numbers.entry(at).or_insert_with(|| {
-            self.types.push(RawType::default());
-            (self.types.len() - 1) as u32
-        })
+        if let Some(&number) = self.numbers.get(&at) {
+            return number;
+        }
+        let Some(left) = self.types_left.checked_sub(1) else { return 0 };
+        self.types_left = left;
+        let number = self.types.len() as u32;
+        self.types.push(RawType::default());
+        self.numbers.insert(at, number);
+        number
     }
 
     fn reference(
@@ -176,7 +201,7 @@ impl Scan {
             other => other.udata_value(),
         });
         let type_ = RawType {
-            name: place.text(attributes, DW_AT_name),
+            name: self.text(place, attributes),
             tag: Some(tag),
             size: number_of(attributes, DW_AT_byte_size).unwrap_or(0),
             encoding: match value(attributes, DW_AT_encoding) {
@@ -200,7 +225,7 @@ impl Scan {
         Some(RawField {
             type_: self.reference(place, attributes, DW_AT_type)?,
             offset: place.offset(attributes),
-            name: place.text(attributes, DW_AT_name),
+            name: self.text(place, attributes),
             embedded: matches!(value(attributes, GO_EMBEDDED_FIELD), Some(AttributeValue::Flag(true)))
                 || number_of(attributes, GO_EMBEDDED_FIELD).is_some_and(|flag| flag != 0),
         })
@@ -216,7 +241,8 @@ impl Scan {
         };
         let Some(address) = address else { return };
         if let Some(type_) = self.reference(place, attributes, DW_AT_type) {
-            self.globals.push((address, place.text(attributes, DW_AT_name), type_));
+            let name = self.text(place, attributes);
+            self.globals.push((address, name, type_));
         }
     }
 }
@@ -236,12 +262,6 @@ impl Place<'_, '_> {
             Some(value) => value.udata_value().unwrap_or(0),
             None => 0,
         }
-    }
-
-    fn text(&self, attributes: &[Attribute<Reader<'_>>], name: DwAt) -> Box<str> {
-        value(attributes, name)
-            .and_then(|value| self.dwarf.attr_string(self.unit, value).ok())
-            .map_or_else(Box::default, |text| text.to_string_lossy().into())
     }
 }
 

@@ -92,12 +92,12 @@ impl Dwarf<'_> {
     ) -> Option<Variable> {
         let closure_offset = entry.attr_value(GO_CLOSURE_OFFSET).and_then(|value| value.udata_value());
         let places =
-            entry.attr_value(DW_AT_location).map(|value| places(dwarf, unit, value)).unwrap_or_default();
+            entry.attr_value(DW_AT_location).map(|value| self.places(dwarf, unit, value)).unwrap_or_default();
         if places.is_empty() && closure_offset.is_none() {
             return None;
         }
         let (name, type_) = match entry.attr_value(DW_AT_type) {
-            Some(type_) => (text(dwarf, unit, entry), target(start, &type_)?),
+            Some(type_) => (self.text(dwarf, unit, entry), target(start, &type_)?),
             None => self.origin(dwarf, target(start, &entry.attr_value(DW_AT_abstract_origin)?)?)?,
         };
         Some(Variable { name, type_: *self.types.get(&type_)?, places, closure_offset })
@@ -109,35 +109,41 @@ impl Dwarf<'_> {
         let header = dwarf.unit_header(gimli::DebugInfoOffset(start)).ok()?;
         let unit = dwarf.unit(header).ok()?;
         let entry = unit.entry(gimli::UnitOffset(at - start)).ok()?;
-        Some((text(dwarf, &unit, &entry), target(start, &entry.attr_value(DW_AT_type)?)?))
+        Some((self.text(dwarf, &unit, &entry), target(start, &entry.attr_value(DW_AT_type)?)?))
     }
-}
 
-fn text(
-    dwarf: &gimli::Dwarf<Reader<'_>>,
-    unit: &Unit<Reader<'_>>,
-    entry: &DebuggingInformationEntry<Reader<'_>>,
-) -> Box<str> {
-    entry
-        .attr_value(DW_AT_name)
-        .and_then(|value| dwarf.attr_string(unit, value).ok())
-        .map_or_else(Box::default, |text| text.to_string_lossy().into())
-}
+    fn text(
+        &self,
+        dwarf: &gimli::Dwarf<Reader<'_>>,
+        unit: &Unit<Reader<'_>>,
+        entry: &DebuggingInformationEntry<Reader<'_>>,
+    ) -> Box<str> {
+        entry
+            .attr_value(DW_AT_name)
+            .and_then(|value| dwarf.attr_string(unit, value).ok())
+            .filter(|text| self.spend(text.len() / 8))
+            .map_or_else(Box::default, |text| text.to_string_lossy().into())
+    }
 
-fn places(
-    dwarf: &gimli::Dwarf<Reader<'_>>,
-    unit: &Unit<Reader<'_>>,
-    value: AttributeValue<Reader<'_>>,
-) -> Vec<Place> {
-    let mut places = Vec::new();
-    if let AttributeValue::Exprloc(expression) = value {
-        places.extend(place(unit, 0, u64::MAX, expression));
-    } else if let Ok(Some(mut list)) = dwarf.attr_locations(unit, value) {
-        while let Ok(Some(location)) = list.next() {
-            places.extend(place(unit, location.range.begin, location.range.end, location.data));
+    fn places(
+        &self,
+        dwarf: &gimli::Dwarf<Reader<'_>>,
+        unit: &Unit<Reader<'_>>,
+        value: AttributeValue<Reader<'_>>,
+    ) -> Vec<Place> {
+        let mut places = Vec::new();
+        if let AttributeValue::Exprloc(expression) = value {
+            places.extend(place(unit, 0, u64::MAX, expression));
+        } else if let Ok(Some(mut list)) = dwarf.attr_locations(unit, value) {
+            while let Ok(Some(location)) = list.next() {
+                if !self.spend(4 + location.data.0.len()) {
+                    break;
+                }
+                places.extend(place(unit, location.range.begin, location.range.end, location.data));
+            }
         }
+        places
     }
-    places
 }
 
 /// What an expression says of the stack. Go's compiler writes an offset from the frame's base, or pieces.

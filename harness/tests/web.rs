@@ -51,7 +51,7 @@ fn the_page_needs_nothing_else_and_has_its_tables_without_scripts() {
 }
 
 /// What a person does, and what is seen then, in the page's title.
-const VISIT: &str = r#"<script>
+const VISIT: &str = r#"<script>{
 const seen = [];
 const boxes = () => document.querySelectorAll('#graph .f');
 const key = (element, key) => element.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
@@ -78,7 +78,7 @@ head.click();
 const up = counts();
 seen.push(down.every((n, i) => i === 0 || down[i - 1] >= n) && up.every((n, i) => i === 0 || up[i - 1] <= n) && down.length > 20 ? 'sorted' : 'not sorted');
 document.title = seen.join(', ');
-</script></body>"#;
+}</script></body>"#;
 
 /// The page of a 32-bit and of a big-endian machine's dump, opened, zoomed, searched and sorted.
 #[test]

@@ -29,16 +29,19 @@ impl Dominators {
     /// If `root` is not one of the nodes, or the rows name nodes that are none.
     pub fn new(rows: &Rows, root: u32) -> Self {
         let Walk { number, order, parent } = Walk::new(rows, root);
-        let sources = Sources::new(rows, &number, &order);
+        let Sources { mut starts, sources } = Sources::new(rows, &number, &order);
+        // Made again when there is room: this is where most memory is needed.
+        let nodes = number.len();
+        drop(number);
         let count = order.len() as u32;
         // Semidominators, from the last node met to the first. A node is linked to its parent once its own is known.
-        let mut semi: Vec<u32> = (0..count).collect();
-        let mut least = semi.clone();
+        let mut least = vec![0; order.len()];
         let mut ancestor = parent.clone();
         let mut path = Vec::new();
         for node in (1..count).rev() {
             let mut best = parent[node as usize];
-            for &source in sources.of(node) {
+            let row = starts[node as usize] as usize..starts[node as usize + 1] as usize;
+            for &source in &sources[row] {
                 let candidate = if source <= node {
                     source
                 } else {
@@ -46,18 +49,25 @@ impl Dominators {
                 };
                 best = best.min(candidate);
             }
-            semi[node as usize] = best;
             least[node as usize] = best;
+            // No other row ends there any more: from now on it is the node's semidominator.
+            starts[node as usize + 1] = best;
         }
+        let semi = |node: usize| starts[node + 1];
         drop((sources, least, ancestor));
         // The immediate dominator is the nearest common ancestor of the parent and the semidominator.
         let mut immediate = parent;
         for node in 1..count as usize {
             let mut dominator = immediate[node];
-            while dominator > semi[node] {
+            while dominator > semi(node) {
                 dominator = immediate[dominator as usize];
             }
             immediate[node] = dominator;
+        }
+        drop(starts);
+        let mut number = vec![UNREACHED; nodes];
+        for (&node, place) in order.iter().zip(0..) {
+            number[node as usize] = place;
         }
         Self { number, order, immediate }
     }
@@ -133,8 +143,13 @@ struct Walk {
 
 impl Walk {
     fn new(rows: &Rows, root: u32) -> Self {
-        let mut walk =
-            Self { number: vec![UNREACHED; rows.len() as usize], order: Vec::new(), parent: Vec::new() };
+        // Of most heaps nearly all is reached.
+        let nodes = rows.len() as usize;
+        let mut walk = Self {
+            number: vec![UNREACHED; nodes],
+            order: Vec::with_capacity(nodes),
+            parent: Vec::with_capacity(nodes),
+        };
         // Nodes that are not done, with their number and the places of the edges that are left.
         let mut open = vec![walk.meet(rows, root, 0)];
         while let Some((number, places)) = open.last_mut() {
@@ -192,11 +207,6 @@ impl Sources {
             sources[*place as usize] = source;
         }
         Self { starts, sources }
-    }
-
-    fn of(&self, number: u32) -> &[u32] {
-        let number = number as usize;
-        &self.sources[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
 }
 

@@ -9,9 +9,9 @@ use heapmatrix_analysis::naming::Typed;
 use heapmatrix_analysis::paths::{MergedPaths, Paths};
 use heapmatrix_analysis::top::top;
 use heapmatrix_analysis::tree::Tree;
-use heapmatrix_analysis::types::Typing;
+use heapmatrix_analysis::types::{Binary, Typing, Values};
 use heapmatrix_analysis::waste::waste;
-use heapmatrix_reader::{Dump, Index};
+use heapmatrix_reader::{Dump, Index, Record};
 
 use crate::memory;
 
@@ -63,4 +63,41 @@ fn analyse(input: &[u8]) {
     export::dot(&heap, 10, std::io::sink()).expect("a sink takes everything");
     export::jsonl(&heap, std::io::sink()).expect("a sink takes everything");
     export::heapsnapshot(&heap, std::io::sink()).expect("a sink takes everything");
+}
+
+/// What a program's file may take for each of its bytes, beside what the dump takes: a type is some ten bytes there.
+const TIMES_PROGRAM: usize = 24;
+
+/// Whatever is read as a program says what it says of a dump, in memory in proportion to both. The input is the length of
+/// the program's file (32 bits, the lowest byte first), the file, and the dump.
+pub fn program(input: &[u8]) {
+    let Some((length, rest)) = input.split_first_chunk() else { return };
+    let length = u32::from_le_bytes(*length) as usize;
+    let Some((file, dump)) = rest.split_at_checked(length) else { return };
+    let ((), peak) = memory::peak(|| look(file, dump));
+    let most = TIMES_PROGRAM * file.len() + TIMES * dump.len() + BUFFERS;
+    assert!(peak <= most, "{} bytes of program and {} of dump took {peak}", file.len(), dump.len());
+}
+
+fn look(file: &[u8], dump: &[u8]) {
+    let Ok(binary) = Binary::open(file) else { return };
+    let Ok(index) = Dump::new(dump).and_then(Index::new) else { return };
+    let Ok(typing) = Typing::new(&index, Some(&binary)) else { return };
+    for (id, type_) in typing.types().iter().take(1000) {
+        for offset in [0, 8, type_.size / 2, u64::MAX] {
+            typing.path(id, offset);
+        }
+    }
+    let values = Values::new(&index, &typing, Some(&binary));
+    for object in (0..index.len()).take(100) {
+        assert!(values.fields(object, 20).len() <= 20);
+        assert!(!typing.name(typing.type_of(object)).is_empty() || binary.has_debugging_information());
+    }
+    for (_, record) in index.dump().records().flatten() {
+        if let Record::StackFrame(frame) = record {
+            typing.variable(&frame, 8);
+        }
+    }
+    let share = typing.share(&index, |_| true);
+    assert!(share.objects == index.len() as u64 && share.typed_bytes + share.partial_bytes <= share.bytes);
 }

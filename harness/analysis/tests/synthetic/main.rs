@@ -8,6 +8,9 @@ use heapmatrix_analysis::types::{Binary, BinaryError, Typing, Values};
 use heapmatrix_reader::{Dump, Index};
 use program::{PROCESS, Process, at};
 
+#[global_allocator]
+static ALLOCATOR: heapmatrix_fuzz::memory::Counting = heapmatrix_fuzz::memory::Counting;
+
 #[test]
 fn every_machine_and_version_of_dwarf_gives_the_same_types() {
     for machine in MACHINES {
@@ -152,23 +155,19 @@ fn broken_programs_and_dumps_never_panic() {
     }
 }
 
+#[test]
+fn many_types_take_memory_in_proportion() {
+    for machine in MACHINES {
+        for count in [10_000, 40_000] {
+            look(&program::many_types(machine, count), &program::dump(machine, PROCESS));
+        }
+    }
+}
+
 /// All that can be asked of a program and a dump, whatever they are.
 fn look(file: &[u8], dump: &[u8]) {
-    let Ok(index) = Dump::new(dump).and_then(Index::new) else { return };
-    let Ok(binary) = Binary::open(file) else { return };
-    let Ok(typing) = Typing::new(&index, Some(&binary)) else { return };
-    let values = Values::new(&index, &typing, Some(&binary));
-    for object in 0..index.len() {
-        let id = typing.type_of(object);
-        values.fields(object, 20);
-        for offset in [0, 8, 17, u64::MAX] {
-            typing.path(id, offset);
-        }
-    }
-    for (_, record) in index.dump().records().flatten() {
-        if let heapmatrix_reader::Record::StackFrame(frame) = record {
-            typing.variable(&frame, 8);
-        }
-    }
-    typing.share(&index, |_| true);
+    let mut input = (file.len() as u32).to_le_bytes().to_vec();
+    input.extend(file);
+    input.extend(dump);
+    heapmatrix_fuzz::analysing::program(&input);
 }

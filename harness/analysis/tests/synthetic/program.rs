@@ -120,10 +120,40 @@ pub fn file(machine: Machine, version: u16, compressed: bool) -> Vec<u8> {
     let run = entries.add(root, gimli::DW_TAG_subprogram, "main.run", &[low]);
     variable(&mut entries, run, "local", to_node, &|location| location.op_fbreg(-2 * word as i64));
 
+    elf(machine, entries.unit, compressed)
+}
+
+/// The file of a program with very many small types, each with a field of another one, and as many globals at one place.
+pub fn many_types(machine: Machine, count: usize) -> Vec<u8> {
+    let encoding = Encoding { format: Format::Dwarf32, version: 5, address_size: machine.word as u8 };
+    let unit = Unit::new(encoding, LineProgram::none());
+    let root = unit.root();
+    let mut entries = Entries { unit, root };
+    let mut last = entries.type_(gimli::DW_TAG_structure_type, "t", 0, 25);
+    for _ in 0..count {
+        let next = entries.type_(gimli::DW_TAG_structure_type, "t", 8, 25);
+        for name in ["a", "b"] {
+            entries.member(next, name, 0, last);
+        }
+        let mut expression = Expression::new();
+        expression.op_addr(Address::Constant(DATA));
+        let at = [
+            (gimli::DW_AT_location, AttributeValue::Exprloc(expression)),
+            (gimli::DW_AT_type, AttributeValue::UnitRef(next)),
+        ];
+        entries.add(root, gimli::DW_TAG_variable, "g", &at);
+        last = next;
+    }
+    elf(machine, entries.unit, false)
+}
+
+/// The file of a program with this debugging information.
+fn elf(machine: Machine, unit: Unit, compressed: bool) -> Vec<u8> {
+    let word = machine.word as u64;
     let endian = if machine.big_endian { RunTimeEndian::Big } else { RunTimeEndian::Little };
     let mut sections = Sections::new(EndianVec::new(endian));
     let mut dwarf = Dwarf::new();
-    dwarf.units.add(entries.unit);
+    dwarf.units.add(unit);
     dwarf.write(&mut sections).unwrap();
     let mut elf = Elf { compressed, ..Elf::default() };
     elf.sections.push((".data".into(), DATA, vec![0; 4 * machine.word]));

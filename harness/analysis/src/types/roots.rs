@@ -155,10 +155,13 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
                 structures.entry((offset, element)).or_default();
             }
         }
+        // To Go 1.22 package time has its own declaration of the runtime's timers.
+        let (timer, its_own) = (self.program.named("runtime.timer"), self.program.named("time.runtimeTimer"));
         for (id, type_) in self.program.types.iter() {
             let Kind::Struct(fields) = &type_.kind else { continue };
             for field in fields {
-                if let Some(structures) = structures.get_mut(&(field.offset, field.type_)) {
+                let of = timer.filter(|_| Some(field.type_) == its_own).unwrap_or(field.type_);
+                if let Some(structures) = structures.get_mut(&(field.offset, of)) {
                     structures.push(id);
                 }
             }

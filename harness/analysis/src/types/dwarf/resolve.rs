@@ -48,7 +48,7 @@ pub(super) fn resolve(raw: Vec<RawType>, types: &mut Types) -> Vec<TypeId> {
     for &id in &ids {
         special(types, id);
     }
-    known_pointers(types);
+    known_shapes(types);
     types.find_pointers();
     ids
 }
@@ -60,10 +60,15 @@ const KNOWN_POINTERS: [(&str, &str, &str); 3] = [
     ("sync.entry", "p", "interface {}"),
 ];
 
-fn known_pointers(types: &mut Types) {
+/// What no type says.
+fn known_shapes(types: &mut Types) {
     let named = |types: &Types, name: &str| {
         types.iter().find(|(_, type_)| &*type_.name == name && type_.size > 0).map(|(id, _)| id)
     };
+    // Up to Go 1.16 the arguments of the deferred call follow it.
+    if let Some(defer) = named(types, "runtime._defer") {
+        types.get_mut(defer).shape = Shape::OpenEnded;
+    }
     for (structure, field, of) in KNOWN_POINTERS {
         if let (Some(structure), Some(of)) = (named(types, structure), named(types, of)) {
             // There is one for each processor.

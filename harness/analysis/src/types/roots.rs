@@ -32,6 +32,8 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
         self.settle();
         self.enclosing();
         self.settle();
+        self.directories();
+        self.settle();
         let has_debugging_information = binary.is_some_and(Binary::has_debugging_information);
         self.interfaces(others, !has_debugging_information);
         self.settle();
@@ -48,11 +50,31 @@ impl<'d> Propagation<'_, 'd, '_, '_> {
                 continue;
             }
             let descriptor = params.word(self.index.contents(object), 0).unwrap_or(0);
-            if let Some(id) = self.program.descriptor(descriptor) {
+            match self.program.descriptor(descriptor) {
+                Some(id) if !self.is_directory(id) => self.header(object, id),
+                // Without the program it may be none, if the object is of 32 KiB.
+                None if size == 32768 => {}
+                _ => {
+                    let id = self.program.types.of_object(Kind::Header(descriptor));
+                    self.unknown_header(object, id);
+                }
+            }
+        }
+    }
+
+    /// Whether a type is that of the pointers in the directory of a map: of whatever map, while the map itself says of which.
+    fn is_directory(&self, id: TypeId) -> bool {
+        let types = &self.program.types;
+        matches!(types.get(id).kind, Kind::Pointer(of) if &*types.get(of).name == "internal/runtime/maps.table")
+    }
+
+    /// The headers that say little, where nothing else has said more.
+    fn directories(&mut self) {
+        for object in 0..self.ids.len() {
+            if let Kind::Header(descriptor) = self.program.types.get(self.ids[object]).kind
+                && let Some(id) = self.program.descriptor(descriptor)
+            {
                 self.header(object, id);
-            } else if size < 32768 {
-                let id = self.program.types.of_object(Kind::Header(descriptor));
-                self.unknown_header(object, id);
             }
         }
     }

@@ -74,6 +74,32 @@ fn a_program_that_was_built_otherwise_is_refused() {
 }
 
 #[test]
+fn the_parts_of_a_large_map_are_known_by_what_it_holds() {
+    // Since Go 1.24 more than 64 tables: their directory has a malloc header, which names the tables of any map.
+    let sessions = 65_000;
+    common::each_service(sessions, &[], |service| {
+        let name = &service.name;
+        let index = Index::new(Dump::new(&service.before).unwrap()).unwrap();
+        let binary = Binary::open(&service.program).unwrap();
+        let typing = Typing::new(&index, Some(&binary)).unwrap();
+        let mut elements = 0;
+        for object in 0..index.len() {
+            let id = typing.type_of(object);
+            assert!(!typing.name(id).contains("maps.table"), "{name}: {}", typing.name(id));
+            if typing.name(id).starts_with("map[string]*main.Session") {
+                for edge in index.edges(object).filter(|edge| edge.offset >= typing.start_of(object)) {
+                    match &typing.path(id, edge.offset - typing.start_of(object))[..] {
+                        "[…]" => elements += 1,
+                        path => assert!(path.is_empty() || path == "[key]", "{name}: {path}"),
+                    }
+                }
+            }
+        }
+        assert!(elements >= sessions, "{name}: {elements}");
+    });
+}
+
+#[test]
 fn a_stripped_program_still_has_descriptors() {
     common::each_service(2000, &["-ldflags=-s -w"], |service| {
         let name = &service.name;

@@ -81,7 +81,9 @@ impl Strength {
 pub(super) fn fits(value: u64, object: u64) -> bool {
     match object {
         _ if value > object => false,
-        0..=64 => value > object / 2,
+        // The smallest class.
+        0..=8 => true,
+        9..=64 => value > object / 2,
         65..=32768 => object - value <= (object / 6).max(16),
         _ => object - value < 8192,
     }
@@ -238,6 +240,7 @@ mod tests {
     fn values_fit_the_size_classes_of_every_release() {
         // Sizes of values, and the classes that they are allocated in.
         for (value, class) in [
+            (4, 8),
             (8, 8),
             (9, 16),
             (17, 32),

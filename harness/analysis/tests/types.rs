@@ -54,6 +54,7 @@ fn nearly_all_of_a_service_has_a_type() {
         assert!(events(&before, &typing_before) + 2000 <= events(&index, &typing), "{name}: nothing leaked");
         leak_has_a_path(name, &index, &typing);
         fields_have_values(name, &index, &typing, &binary);
+        repeats(name, &index, &typing, &binary);
     });
 }
 
@@ -113,9 +114,21 @@ fn a_stripped_program_still_has_descriptors() {
         // What interfaces hold is named by descriptors.
         assert!(count("main.Details") >= 2000 / 6, "{name}: {}", count("main.Details"));
         assert!(count("map[string]int") >= 2000 / 6, "{name}: {}", count("map[string]int"));
+        repeats(name, &index, &typing, &binary);
         let path = |type_, offset| typing.path(typing.type_of(find(&index, &typing, type_)), offset);
         assert_eq!(path("main.Details", 0), ".Text", "{name}");
     });
+}
+
+/// The same dump and program give the same types, with the same numbers.
+fn repeats(name: &str, index: &Index<'_>, typing: &Typing, binary: &Binary<'_>) {
+    let again = Typing::new(index, Some(binary)).unwrap();
+    assert_eq!(typing.types().len(), again.types().len(), "{name}");
+    assert!((0..index.len()).all(|object| typing.type_of(object) == again.type_of(object)), "{name}");
+    let pairs = typing.types().iter().zip(again.types().iter());
+    for ((id, one), (_, other)) in pairs {
+        assert_eq!((&one.name, &one.kind), (&other.name, &other.kind), "{name}: {id:?}");
+    }
 }
 
 /// `main.server.audit` is what grows: from the global to the array, with names.

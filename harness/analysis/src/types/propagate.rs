@@ -112,6 +112,9 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
             }
         }
         let Self { ids, headed, itabs, mut program, .. } = self;
+        // In order, since descriptors that are looked at for the first time become types.
+        let mut itabs: Vec<(u64, u64)> = itabs.into_iter().collect();
+        itabs.sort_unstable();
         let itabs = itabs.into_iter();
         let itabs =
             itabs.filter_map(|(itab, descriptor)| Some((itab, program.descriptor(descriptor)?))).collect();

@@ -100,9 +100,26 @@ const NARROW: Arch = Arch {
     },
     trap_skid: 0,
     exception_pc: ExceptionPc::Lost(at_fault),
+    ends_block: Some(ends_block),
     replace: nothing_replaced,
     trap_code: |_| None,
 };
+
+/// Whether an instruction is a branch, or always an exception.
+fn ends_block(instruction: u32) -> bool {
+    let (code, function) = (instruction >> 26, instruction & 0x3f);
+    match code {
+        // jr, jalr, syscall, break
+        0x00 => matches!(function, 0x08 | 0x09 | 0x0c | 0x0d),
+        // bltz to bgezl, and those with a link
+        0x01 => matches!(instruction >> 16 & 0x1f, 0x00..=0x03 | 0x10..=0x13),
+        // j, jal, beq to bgtz, beql to bgtzl
+        0x02..=0x07 | 0x14..=0x17 => true,
+        // bc1f to bc1tl
+        0x11 => instruction >> 21 & 0x1f == 8,
+        _ => false,
+    }
+}
 
 /// The first instruction of a block that would raise an exception, with the registers as they are. Those that always
 /// do end their block.

@@ -27,6 +27,7 @@ mod ppc64;
 mod registers;
 mod riscv64;
 mod s390x;
+mod straight;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +41,7 @@ use unicorn_engine::{TlbType, UcHookId, Unicorn, uc_error};
 use crate::memory::GuestMemory;
 use arch::{Arch, ExceptionPc, TRAP_BYTES};
 use hooks::{State, Stop};
+use straight::Straight;
 
 pub use heapmatrix_writer::AnyTarget;
 
@@ -137,6 +139,7 @@ pub struct Machine {
     /// The layout of `memory` that the engine has.
     layout: Option<u64>,
     breakpoints: BTreeMap<u64, UcHookId>,
+    straight: Straight,
     /// The registers of a new machine.
     initial: unicorn_engine::Context,
     arch: &'static Arch,
@@ -161,6 +164,7 @@ impl Machine {
             memory: GuestMemory::new(),
             layout: None,
             breakpoints: BTreeMap::new(),
+            straight: Straight::default(),
             arch,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         })
@@ -328,11 +332,18 @@ impl Machine {
     /// Shows the engine the memory as it is now.
     fn attach(&mut self) -> Result<(), uc_error> {
         let rewritten = self.memory.take_rewritten();
+        let mut changed = false;
         if self.layout != Some(self.memory.layout()) {
             self.layout = None;
             self.engine.get_data_mut().count.forget();
             attach::attach(&mut self.engine, &self.memory)?;
             self.layout = Some(self.memory.layout());
+            changed = true;
+        }
+        if let Some(ends_block) = self.arch.ends_block
+            && (changed || !rewritten.is_empty())
+        {
+            self.straight.update(&mut self.engine, &self.memory, &rewritten, ends_block)?;
         }
         for (addr, len) in rewritten {
             self.flush_code(addr, len);

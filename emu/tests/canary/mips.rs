@@ -107,3 +107,26 @@ fn a_fault_in_a_delay_slot_stays_in_the_branch() {
         );
     }
 }
+
+/// If not: `straight`. A block of more than some 350 instructions makes the engine write past its tables. With hooks on
+/// them blocks are shorter than that.
+#[test]
+fn straight_code_of_mips_becomes_short_blocks() {
+    for target in ALL {
+        // addiu t0, t0, 1
+        let code = bytes(target, &[vec![0x2508_0001; 1000], vec![SYSCALL]].concat());
+        let mut e = trapping(target, &code);
+        e.add_code_hook(CODE, CODE + 0xfff, |_, _, _| {}).unwrap();
+        e.add_block_hook(1, 0, |e, addr, bytes| e.get_data_mut().blocks.push((addr, bytes))).unwrap();
+        e.emu_start(CODE, 0, 0, 0).unwrap();
+        let blocks = &e.get_data().blocks;
+        assert!(
+            blocks.len() > 2 && blocks.iter().all(|&(_, bytes)| bytes / 4 < 330),
+            "{target}: {blocks:x?}"
+        );
+
+        let mut m = machine(target, &code);
+        assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: CODE + 4004 }), "{target}");
+        assert_eq!((m.get(Register::General(8)), m.instructions()), (Ok(1000), 1001), "{target}");
+    }
+}

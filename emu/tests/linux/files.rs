@@ -17,7 +17,7 @@ const ENOSPC: i64 = -28;
 const MUCH: u64 = 0xf000;
 
 /// Puts a path into a program's data.
-fn path(g: &mut Guest, addr: u64, path: &str) {
+pub fn path(g: &mut Guest, addr: u64, path: &str) {
     for (at, byte) in (addr..).zip(path.bytes().chain([0])) {
         g.store(at, byte.into(), Width::B1);
     }

@@ -9,6 +9,7 @@ use super::guest::Arg::Is;
 use super::guest::{DATA, Guest};
 
 const EFAULT: i64 = -14;
+const EINVAL: i64 = -22;
 
 #[test]
 fn code_that_read_has_overwritten_is_executed_as_it_is_now() {
@@ -66,6 +67,9 @@ fn what_the_program_may_not_access_the_kernel_does_not_access_for_it() {
         };
         check("read", &[Is(3), Is(CONSTANTS), Is(4)], EFAULT);
         check("read", &[Is(3), Is(RESERVED), Is(4)], EFAULT);
+        let too_many = if target.ptr_size() == 8 { EFAULT } else { EINVAL };
+        check("read", &[Is(3), Is(0), Is(u64::MAX)], too_many);
+        check("write", &[Is(4), Is(DATA), Is(u64::MAX)], too_many);
         check("clock_gettime", &[Is(1), Is(CONSTANTS)], EFAULT);
         check("nanosleep", &[Is(RESERVED), Is(0)], EFAULT);
         check("write", &[Is(1), Is(RESERVED), Is(1)], EFAULT);

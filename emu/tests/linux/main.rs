@@ -1,5 +1,6 @@
 //! The Linux personality, with small programs on all four machines.
 
+mod ends;
 mod examples;
 mod files;
 mod guest;

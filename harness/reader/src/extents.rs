@@ -158,6 +158,18 @@ mod tests {
         }
     }
 
+    /// Whether a run has gaps, so that its objects have to be looked at one by one.
+    #[test]
+    fn runs_know_whether_they_have_gaps() {
+        let gaps = |objects| extents(objects).1.runs.iter().map(|run| run.gaps).collect::<Vec<_>>();
+        assert_eq!(gaps(&[(0x1000, 16), (0x1010, 16)]), [false]);
+        assert_eq!(gaps(&[(0x1000, 16), (0x1020, 16)]), [true]);
+        assert_eq!(gaps(&[(0x1000, 16), (0x1020, 16), (0x1030, 16)]), [true]);
+        // A whole page is another span's, or nobody's.
+        assert_eq!(gaps(&[(0x1000, 16), (0x100f + PAGE, 16)]), [true]);
+        assert_eq!(gaps(&[(0x1000, 16), (0x1010 + PAGE, 16)]), [false, false]);
+    }
+
     #[test]
     fn what_is_not_apart_or_too_much_is_refused() {
         assert!(extents(&[(0x1000, 16), (0x8000, 16), (0x1000, 16)]).1.apart().is_none());

@@ -90,10 +90,14 @@ fn positioned_pieces(p: &Process, call: &Call) -> Result<(Shared, Option<u64>), 
     Ok((positioned(p, call.args[0])?, Some(position(offset)?)))
 }
 
-/// How many bytes a call is about: no negative number of them, and not more than Linux does at a time.
+/// How many bytes a call is about: no negative number of them, and not more than Linux does at a time. On a machine of
+/// 64 bits so many are in no process's memory, which is what Linux looks at first.
 fn count(p: &Process, len: u64) -> Result<u64, Errno> {
-    let negative = if p.order.word == 4 { (len as i32) < 0 } else { (len as i64) < 0 };
-    if negative { Err(Errno::Inval) } else { Ok(len.min(MAX_COUNT)) }
+    match p.order.word {
+        4 if (len as i32) < 0 => Err(Errno::Inval),
+        8 if (len as i64) < 0 => Err(Errno::Fault),
+        _ => Ok(len.min(MAX_COUNT)),
+    }
 }
 
 fn read_at(p: &mut Process, open: &Shared, addr: u64, len: u64, at: Option<u64>) -> Result<u64, Stop> {

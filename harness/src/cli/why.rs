@@ -200,7 +200,10 @@ fn print(rows: &[PathRow], objects: u64, bytes: u64, out: &mut Out<'_>) -> io::R
                 }
                 continue;
             }
-            out.text(format_args!("        {:>10}  ", Size(step.retained)))?;
+            // A root that others share what it points to with retains nothing by itself.
+            let retained =
+                if step.retained == 0 { "shared".to_owned() } else { Size(step.retained).to_string() };
+            out.text(format_args!("        {retained:>10}  "))?;
             match &step.sample {
                 Some(address) => out.line(format_args!("{} {address} {}", step.name, step.step))?,
                 None => out.line(&step.name)?,

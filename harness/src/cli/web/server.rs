@@ -61,6 +61,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
         answer(listener.accept().unwrap().0, "<p>page").unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();

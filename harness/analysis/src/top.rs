@@ -27,10 +27,17 @@ pub fn top(heap: &Heap<'_, '_>) -> Vec<Row> {
     let mut numbers: HashMap<Label, u32> = HashMap::new();
     let mut rows: Vec<Row> = Vec::new();
     let tree = Children::new(heap);
-    // How many nodes with each label are on the way from the root.
+    // How many objects with each label are on the way from the root, and the labels' numbers on that way.
     let mut open: Vec<u32> = Vec::new();
+    let mut way: Vec<usize> = Vec::new();
     tree.walk(heap, |node, entered| {
         if node >= objects {
+            return;
+        }
+        if !entered {
+            if let Some(number) = way.pop() {
+                open[number] -= 1;
+            }
             return;
         }
         let label = heap.label(node);
@@ -39,10 +46,7 @@ pub fn top(heap: &Heap<'_, '_>) -> Vec<Row> {
             open.push(0);
             (rows.len() - 1) as u32
         }) as usize;
-        if !entered {
-            open[number] -= 1;
-            return;
-        }
+        way.push(number);
         let row = &mut rows[number];
         row.count += 1;
         row.shallow = row.shallow.saturating_add(heap.size(node));

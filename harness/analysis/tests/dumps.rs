@@ -59,6 +59,15 @@ fn assert_sound(name: &str, heap: &Heap<'_, '_>) {
     assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), reached.objects, "{name}");
     assert_eq!(rows.iter().map(|row| row.shallow).sum::<u64>(), reached.bytes, "{name}");
     assert!(rows.iter().all(|row| row.shallow <= row.retained && row.retained <= reached.bytes), "{name}");
+    // What the objects of a label retain: each that no other of them dominates.
+    for row in &rows {
+        let of_label = |node: u32| node < graph.objects() && heap.label(node) == row.label;
+        let outermost = (0..graph.objects()).filter(|&object| {
+            dominators.reaches(object) && of_label(object) && !dominators.of(object).any(of_label)
+        });
+        let retained: u64 = outermost.map(|object| heap.retained(object)).sum();
+        assert_eq!(row.retained, retained, "{name}: {:?}", row.label);
+    }
     let tree = Tree::new(heap);
     assert_eq!(tree.nodes()[0].retained, reached.bytes, "{name}");
     assert_eq!(tree.nodes()[0].label, Label::All, "{name}");

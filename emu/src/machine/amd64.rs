@@ -54,6 +54,7 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |_| Interrupt::Exception,
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),

@@ -42,6 +42,8 @@ pub(super) struct Arch {
     pub trap_skid: u64,
     /// Where the engine's PC is when an instruction has raised an exception.
     pub exception_pc: ExceptionPc,
+    /// Whether an instruction has a delay slot, on machines where some have.
+    pub branches: Option<fn([u8; 4]) -> bool>,
     /// Whether an instruction ends a block, where long blocks are more than the engine can do.
     pub ends_block: Option<fn(u32) -> bool>,
     /// Executes an instruction that the engine says does not exist, where it must be replaced: what it leaves in

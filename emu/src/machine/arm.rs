@@ -44,6 +44,7 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |number| if number == EXCP_SWI { Interrupt::Trap } else { Interrupt::Exception },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     // svc #code: cond=1110 1111 imm24, of which sixteen bits are used

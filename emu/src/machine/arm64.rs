@@ -63,6 +63,7 @@ pub(super) static ARCH: Arch = Arch {
     },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     // svc #code: 11010100000 imm16 00001

@@ -20,6 +20,8 @@ use super::arch::Encoding;
 #[derive(Debug)]
 pub(super) struct Count {
     encoding: Encoding,
+    /// Whether an instruction has a delay slot, on machines where some have.
+    branches: Option<fn([u8; 4]) -> bool>,
     /// Instructions executed so far. Also the guest's time stamp counter.
     clock: Cell<u64>,
     /// The number of instructions at which to stop.
@@ -52,13 +54,14 @@ const KNOWN: usize = 1 << 13;
 const LONGEST: usize = 2 * 4096;
 
 impl Count {
-    pub fn new(encoding: Encoding) -> Rc<Self> {
+    pub fn new(encoding: Encoding, branches: Option<fn([u8; 4]) -> bool>) -> Rc<Self> {
         let places = match encoding {
             Encoding::Fixed { .. } => 0,
             Encoding::X86 { .. } | Encoding::Riscv | Encoding::S390x => KNOWN,
         };
         Rc::new(Count {
             encoding,
+            branches,
             clock: Cell::new(0),
             limit: Cell::new(u64::MAX),
             reached: Cell::new(false),
@@ -153,16 +156,28 @@ impl Count {
         instructions
     }
 
-    /// A block begins where the limit has been reached, or where blocks do not count.
+    /// A block begins where the limit has been reached, or where blocks do not count. Whether that is all.
+    ///
+    /// In the delay slot of a branch, which may be in a block of its own, nothing stops: the CPU is in the middle of the
+    /// branch, and could not go on elsewhere.
     #[cold]
-    fn at_bar(&self, engine: *mut uc_engine) {
+    fn at_bar(&self, engine: *mut uc_engine, addr: u64) -> bool {
         if self.paused.get() {
-            return;
+            return true;
+        }
+        if let Some(branches) = self.branches {
+            let mut word = [0; 4];
+            // SAFETY: the engine is the hook's own, and the buffer is as long as is said.
+            let read = unsafe { uc_mem_read(engine, addr.wrapping_sub(4), word.as_mut_ptr().cast(), 4) };
+            if read == uc_error::OK && branches(word) {
+                return false;
+            }
         }
         self.leave();
         self.reached.set(true);
         // SAFETY: the engine is the hook's own. Fails only on a handle that is no engine.
         let _ = unsafe { uc_emu_stop(engine) };
+        true
     }
 }
 
@@ -204,8 +219,8 @@ unsafe extern "C" fn enter<const FOUR: bool>(
     // SAFETY: the caller vouches for the pointer.
     let count = unsafe { &*count.cast::<Count>() };
     let done = count.clock.get();
-    if done >= count.bar.get() {
-        return count.at_bar(engine);
+    if done >= count.bar.get() && count.at_bar(engine, addr) {
+        return;
     }
     count.block.set((addr, bytes));
     let instructions = if FOUR { bytes / 4 } else { count.known(engine, addr, bytes) };

@@ -42,7 +42,7 @@ impl State {
     pub fn new(arch: &'static Arch) -> Self {
         State {
             arch,
-            count: Count::new(arch.encoding),
+            count: Count::new(arch.encoding, arch.branches),
             passing: None,
             stop: None,
             access: None,

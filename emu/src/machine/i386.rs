@@ -43,6 +43,7 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |number| if number == 0x80 { Interrupt::Trap } else { Interrupt::Exception },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),

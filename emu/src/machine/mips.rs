@@ -17,15 +17,17 @@ use super::{Machine, Register};
 pub(super) static MIPS: Arch =
     Arch { target: AnyTarget::Mips, engine: engine(Mode::MIPS32.0, true), ..NARROW };
 pub(super) static MIPSLE: Arch =
-    Arch { target: AnyTarget::Mipsle, engine: engine(Mode::MIPS32.0, false), ..NARROW };
+    Arch { target: AnyTarget::Mipsle, engine: engine(Mode::MIPS32.0, false), branches: LITTLE, ..NARROW };
 pub(super) static MIPS64: Arch =
     Arch { target: AnyTarget::Mips64, engine: engine(Mode::MIPS64.0, true), ..WIDE };
 pub(super) static MIPS64LE: Arch =
-    Arch { target: AnyTarget::Mips64le, engine: engine(Mode::MIPS64.0, false), ..WIDE };
+    Arch { target: AnyTarget::Mips64le, engine: engine(Mode::MIPS64.0, false), branches: LITTLE, ..WIDE };
 
 const fn engine(bits: u32, big: bool) -> (UcArch, Mode) {
     (UcArch::MIPS, Mode(bits | if big { Mode::BIG_ENDIAN.0 } else { 0 }))
 }
+
+const LITTLE: Option<fn([u8; 4]) -> bool> = Some(|word| ends_block(u32::from_le_bytes(word)));
 
 const WIDE: Arch = Arch {
     // The default, an R4000, lacks conditional moves and `rdhwr`.
@@ -100,6 +102,7 @@ const NARROW: Arch = Arch {
     },
     trap_skid: 0,
     exception_pc: ExceptionPc::Lost(at_fault),
+    branches: Some(|word| ends_block(u32::from_be_bytes(word))),
     ends_block: Some(ends_block),
     replace: nothing_replaced,
     trap_code: |_| None,

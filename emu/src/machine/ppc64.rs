@@ -77,6 +77,7 @@ const BIG: Arch = Arch {
     // The engine steps over the instruction whatever the exception.
     trap_skid: 0,
     exception_pc: ExceptionPc::Past(4),
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     // cmpldi r0, code: 001010 000 01 00000 imm16; then sc

@@ -64,6 +64,7 @@ pub(super) static ARCH: Arch = Arch {
     trap_skid: 0,
     // Past four bytes whatever the instruction's length.
     exception_pc: ExceptionPc::Past(4),
+    branches: None,
     ends_block: None,
     replace: counter,
     trap_code: |_| None,

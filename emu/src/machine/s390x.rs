@@ -62,6 +62,7 @@ pub(super) static ARCH: Arch = Arch {
     // The engine stays at `svc`.
     trap_skid: 2,
     exception_pc: ExceptionPc::Exact,
+    branches: None,
     ends_block: None,
     replace: nothing_replaced,
     // svc number

@@ -130,3 +130,23 @@ fn straight_code_of_mips_becomes_short_blocks() {
         assert_eq!((m.get(Register::General(8)), m.instructions()), (Ok(1000), 1001), "{target}");
     }
 }
+
+/// If not: a limit may stop a guest anywhere. A branch on the last word of a page has its slot in a block of its own, at
+/// which nothing must stop: wherever the guest went on, it would end at the branch's target.
+#[test]
+fn nothing_stops_in_a_delay_slot() {
+    for target in ALL {
+        let mut m = Machine::new(target).unwrap();
+        m.memory_mut().map("code", CODE, 0x2000, Perms::READ_EXEC).unwrap();
+        // At the page's end: b -1, which is a loop of two instructions in two blocks.
+        m.memory_mut().write(CODE + 0xffc, &bytes(target, &[0x1000_ffff, 0])).unwrap();
+        let mut pc = CODE + 0xffc;
+        for steps in 1..20 {
+            let Ok(Exit::Limit { pc: at }) = m.run(pc, Limits::instructions(steps)) else {
+                panic!("{target}")
+            };
+            assert_eq!(at, CODE + 0xffc, "{target}: after {steps}");
+            pc = at;
+        }
+    }
+}

@@ -133,6 +133,9 @@ pub(crate) struct Frame {
     pub args: Option<BitVector>,
     /// What is known of the local variables.
     pub locals: Locals,
+    /// Further words that are pointers, by their offsets from sp in bytes: those of variables whose addresses are taken, which
+    /// today's stack maps leave out.
+    pub objects: Vec<u64>,
 }
 
 /// What is known of a frame's local variables.

@@ -16,6 +16,14 @@ fn toolchain() -> Option<PathBuf> {
     std::iter::once(PathBuf::from("go")).chain(candidates).find(works)
 }
 
+/// The toolchains that are named by `HEAPMATRIX_GO`, after that of the distribution: folders with `bin/go` in them.
+pub fn toolchains() -> Vec<PathBuf> {
+    let named = std::env::var_os("HEAPMATRIX_GO").unwrap_or_default();
+    let named =
+        std::env::split_paths(&named).filter(|dir| !dir.as_os_str().is_empty()).map(|dir| dir.join("bin/go"));
+    toolchain().into_iter().chain(named).collect()
+}
+
 /// A program, in a folder that goes when it does.
 pub struct Program {
     pub dir: TempDir,
@@ -30,19 +38,25 @@ impl Program {
             eprintln!("NOT RUN: no Go toolchain is installed (Debian: golang-go)");
             return None;
         };
+        Some(Self::build_with(&go, source, arch, &[]))
+    }
+
+    /// Builds a program with one toolchain, which is given these flags too.
+    pub fn build_with(go: &Path, source: &str, arch: &str, flags: &[&str]) -> Program {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("guest");
         let output = Command::new(go)
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
             .args(["build", "-trimpath", "-buildvcs=false", "-o"])
             .arg(&path)
+            .args(flags)
             .arg(".")
             .envs([("GOOS", "linux"), ("GOARCH", arch), ("CGO_ENABLED", "0"), ("GOFLAGS", "")])
             .envs([("GOWORK", "off"), ("GOTOOLCHAIN", "local"), ("GOPROXY", "off")])
             .output()
             .expect("go runs");
         assert!(output.status.success(), "go build for {arch}: {}", stderr(&output));
-        Some(Program { dir, path })
+        Program { dir, path }
     }
 
     pub fn path(&self) -> &str {

@@ -3,13 +3,14 @@
 //! Two things outside this repository switch tests on, and a test that finds its own missing says that it
 //! has not run: a Go toolchain of the distribution, and a folder of Go 1.5 programs named by
 //! `HEAPMATRIX_GO15_GUESTS` (files `<name>-<arch>`, each of which dumps its heap into the file that its
-//! first argument names).
+//! first argument names). `HEAPMATRIX_GO` names folders of further toolchains, separated as in `PATH`.
 
 mod commands;
 mod dumps;
 mod files;
 mod go;
 mod go15;
+mod today;
 
 use std::process::{Command, Output};
 

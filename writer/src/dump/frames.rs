@@ -75,6 +75,7 @@ impl<'d, 'w, R: Runtime> FrameDumper<'d, 'w, R> {
 
         self.dump_outargs(s, len)?;
         self.dump_locals(s, frame.locals)?;
+        frame.objects.iter().try_for_each(|&off| self.out.pointer(off))?;
         self.out.end_of_fields()?;
 
         // Record arg info for parent.

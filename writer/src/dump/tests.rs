@@ -120,11 +120,17 @@ impl Goroutines for Toy {
         let frame = |sp, args, locals| {
             let (name, fp) = (Text::Literal(""), sp + 16);
             let (entry, pc, continpc, varp, argp, arglen) = (0x50, 0x51, 0x51, fp, fp, 8);
-            Frame { s: Stkframe { entry, pc, continpc, sp, fp, varp, argp, arglen }, name, args, locals }
+            Frame {
+                s: Stkframe { entry, pc, continpc, sp, fp, varp, argp, arglen },
+                name,
+                args,
+                locals,
+                objects: vec![],
+            }
         };
         let map = BitVector { n: 3, bytedata: TEXT.array.add(4) };
         callback(&frame(STACK, Some(map), Locals::Size(8)))?;
-        callback(&frame(STACK + 16, None, Locals::None))
+        callback(&Frame { objects: vec![0, 8], ..frame(STACK + 16, None, Locals::None) })
     }
 
     fn defers(&self, _: Addr, mut each: impl FnMut(Defer) -> Result<(), Error>) -> Result<(), Error> {
@@ -218,8 +224,8 @@ fn another_generation_is_dumped_as_it_says() {
         [object(0), object(2)].concat(),
         [ints(&[4, 1, STACK, 11, 12, 4, 1, 0, 13]), counted(b"text"), ints(&[2, 3, 4, 5])].concat(),
         frame(STACK, 0, 0, &[1, 8, 0]),
-        // The callee's arguments: of the words 0 and 2 the one that lies in the frame.
-        frame(STACK + 16, 1, STACK, &[1, 0, 0]),
+        // The callee's arguments: of the words 0 and 2 the one that lies in the frame. The variables' words are given.
+        frame(STACK + 16, 1, STACK, &[1, 0, 1, 0, 1, 8, 0]),
         ints(&[14, 4, 1, 21, 22, 23, 24, 0]),
         ints(&[15, 5, 1, 31, 32, 0, 0]),
         ints(&[9, 3, 1, 1000]),

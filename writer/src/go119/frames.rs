@@ -1,6 +1,7 @@
 //! What a function's tables say of a frame.
 
 use super::Go119;
+use super::cache::LookUp;
 use super::symtab::Func;
 use crate::error::Error;
 use crate::memory::Addr;
@@ -36,7 +37,7 @@ impl<T: Target> Go119<'_, T> {
             Addr::NIL => None,
             stkmap => Some(map(stkmap)?),
         };
-        Ok(Frame { s: *s, name: symtab.funcname(f)?, args, locals })
+        Ok(Frame { s: *s, name: symtab.funcname(f)?, args, locals, objects: Vec::new() })
     }
 
     /// Figure out what we can about our stack map.
@@ -44,18 +45,24 @@ impl<T: Target> Go119<'_, T> {
         let mut pcdata = -1; // Use the entry map at function entry
         if pc != f.entry {
             let off = self.symtab.pcdatastart(f, PCDATA_STACK_MAP_INDEX)?;
-            pcdata = self.pcvalue(f, off, uintptr::<T>(pc.wrapping_sub(1)), true)?;
+            pcdata = self.pcvalue(f, off, uintptr::<T>(pc.wrapping_sub(1)), Some(LookUp::StackMap))?;
         }
         // We do not have a valid pcdata value but there might be a stackmap for this function. It is likely that we are
         // looking at the function prologue, assume so and hope for the best.
         Ok(if pcdata == -1 { 0 } else { pcdata })
     }
 
-    /// Port of `pcvalue`, with the trace that it leaves in the process.
-    pub(super) fn pcvalue(&self, f: &Func, off: u64, targetpc: u64, counts: bool) -> Result<i32, Error> {
+    /// Port of `pcvalue`, with the trace that it leaves in the process if it is the dump that looks something up.
+    pub(super) fn pcvalue(
+        &self,
+        f: &Func,
+        off: u64,
+        targetpc: u64,
+        counts: Option<LookUp>,
+    ) -> Result<i32, Error> {
         let Some(value) = self.symtab.pcvalue(f, off, targetpc)? else { return Ok(-1) };
-        if counts {
-            self.own.borrow_mut().cache.look_up(off, targetpc, value);
+        if let Some(what) = counts {
+            self.own.borrow_mut().cache.look_up(what, off, targetpc, value);
         }
         Ok(value.val)
     }

@@ -3,6 +3,7 @@
 use super::Go119;
 use super::layout::At;
 use super::shape::Finalizing;
+use super::stack_objects::StackObjects;
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::field::Header;
@@ -57,7 +58,14 @@ impl<T: Target> Goroutines for Go119<'_, T> {
     }
 
     fn frames(&self, gp: Addr, mut callback: impl FnMut(&Frame) -> Result<(), Error>) -> Result<(), Error> {
-        self.unwind(gp, true, |f, s| callback(&self.frame(gp, f, s)?))
+        let mut objects = StackObjects::default();
+        self.unwind(gp, true, |f, s| {
+            let mut frame = self.frame(gp, f, s)?;
+            if !self.defects.stack_objects_left_out {
+                frame.objects = objects.of(self, f, &frame)?;
+            }
+            callback(&frame)
+        })
     }
 
     fn defers(&self, gp: Addr, mut each: impl FnMut(Defer) -> Result<(), Error>) -> Result<(), Error> {

@@ -106,6 +106,7 @@ structures! {
         ebss: int "ebss";
         types: int "types";
         etypes: int "etypes";
+        rodata: int "rodata";
         gofunc: int "gofunc";
         textsectmap: any "textsectmap";
         gcdatamask: any "gcdatamask";
@@ -158,6 +159,14 @@ structures! {
         n: int "n";
         nbit: int "nbit";
         bytedata: any "bytedata";
+    }
+
+    /// stack.go; the size of what has pointers is below 0 where a program describes it.
+    StackObjectRecord = "runtime.stackObjectRecord" {
+        off: int "off";
+        object_size: int "size";
+        ptr_bytes: int "ptrBytes" | "_ptrBytes" | "ptrdata" | "_ptrdata";
+        gcdataoff: int "gcdataoff";
     }
 
     /// stack.go.
@@ -423,6 +432,8 @@ variables! {
     fing_running = "runtime.fingRunning" optional;
     /// runtime2.go.
     wait_reason_strings = "runtime.waitReasonStrings" optional;
+    /// stkframe.go: the variables of a frame of `reflect.methodValueCall`.
+    reflect_objects = "runtime.methodValueCallFrameObjs" optional;
     /// heapdump.go.
     typecache = "runtime.typecache" optional;
     /// heapdump.go.

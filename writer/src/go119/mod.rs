@@ -9,13 +9,14 @@
 //! | `heap`, `objects`, `pointers` | spans, the slots of a span, which words are pointers |
 //! | `types` | types and itabs |
 //! | `symtab`, `bytes` | from a PC to its function, and what the linker recorded about it |
-//! | `goroutine`, `unwind`, `frames` | goroutines, unwinding, what is known of a frame |
+//! | `goroutine`, `unwind`, `frames`, `stack_objects` | goroutines, unwinding, what is known of a frame |
 //! | `roots` | segments, finalizers |
 //! | `profile`, `memstats` | the memory profile, statistics |
-//! | `defects`, `own` | what the runtime does wrong, and what its dumper does to the process it dumps |
+//! | `defects`, `own`, `cache` | what the runtime does wrong, and what its dumper does to the process it dumps |
 
 mod arch;
 mod bytes;
+mod cache;
 mod defects;
 mod frames;
 mod goroutine;
@@ -30,6 +31,7 @@ mod program;
 mod read;
 mod roots;
 mod shape;
+mod stack_objects;
 mod symtab;
 mod types;
 mod unwind;
@@ -37,6 +39,7 @@ mod unwind;
 use std::cell::RefCell;
 
 pub use arch::TARGETS;
+use cache::{CacheLayout, PcvalueCache};
 pub use defects::Defects;
 pub use program::Program;
 
@@ -50,7 +53,7 @@ use crate::runtime::{FrameFaults, Moment, Runtime};
 use crate::target::Target;
 use heap::Heap;
 use layout::At;
-use own::{CacheLayout, Own, PcvalueCache, Tmpbuf};
+use own::{Own, Tmpbuf};
 use shape::Shape;
 use symtab::Symtab;
 
@@ -89,12 +92,15 @@ impl<'m, T: Target> Go119<'m, T> {
             heap,
             shape,
             defects: program.defects,
-            own: RefCell::new(Own { tmpbuf: Tmpbuf::new(program.sys_alloc), cache }),
+            own: RefCell::new(Own { tmpbuf: Tmpbuf::new(program.sys_alloc), cache, palloc: None }),
         };
-        let layout = CacheLayout::find(program.layouts, T::PTR_SIZE);
-        if go.defects.own_variables_in_bss && layout.is_some() {
-            let dumping = go.dumping().ok().flatten().map(|(_, mp)| mp);
-            go.own.borrow_mut().cache = PcvalueCache::new(&process, layout, dumping);
+        if go.defects.own_variables_in_bss
+            && let Some((_, mp)) = go.dumping().ok().flatten()
+        {
+            let mut own = go.own.borrow_mut();
+            let layout = CacheLayout::find(program.layouts, T::PTR_SIZE);
+            own.cache = PcvalueCache::new(&process, layout, Some(mp));
+            own.palloc = own::Palloc::new(&process, program.layouts, mp);
         }
         Ok(go)
     }
@@ -133,3 +139,6 @@ impl<T: Target> Runtime for Go119<'_, T> {
         self.own_variables(moment, start, len)
     }
 }
+
+#[cfg(test)]
+mod tests;

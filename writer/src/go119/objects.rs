@@ -62,8 +62,33 @@ impl<'m, T: Target> runtime::Heap for Go119<'m, T> {
             }
             self.alloc_bits(&span, &mut alloc_bits)?;
             let at = SpanIn { span, heap: &self.heap, shape: &self.shape };
-            each(&mut Slots { go: self, at, n, alloc_bits: &alloc_bits, pointers: &mut pointers, used: 0 })
+            let mut slots =
+                Slots { go: self, at, n, alloc_bits: &alloc_bits, pointers: &mut pointers, used: 0 };
+            if self.own.borrow().palloc.is_some() {
+                slots.build_masks()?;
+            }
+            each(&mut slots)
         })
+    }
+}
+
+impl<T: Target> Slots<'_, '_, T> {
+    /// Has the masks allocated that the reference will build for the span's objects. It does so one object at a time, before
+    /// it writes each; here it is all at once, before any is written.
+    fn build_masks(&mut self) -> Result<(), Error> {
+        for first in (0..self.n).step_by(GROUP as usize) {
+            let mut used = runtime::Span::in_use(self, first);
+            while used != 0 {
+                let slot = first + u64::from(used.trailing_zeros());
+                if let Some(size) = self.pointers.mask_to_build(&self.at, slot)?
+                    && let Some(palloc) = &mut self.go.own.borrow_mut().palloc
+                {
+                    palloc.alloc::<T>(size);
+                }
+                used &= used - 1;
+            }
+        }
+        Ok(())
     }
 }
 

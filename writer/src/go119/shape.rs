@@ -4,8 +4,8 @@
 
 use super::layout::{
     ArrayType, At, Bucket, Defer, Descriptions, FinBlock, Finalizer, G, Gobuf, Itab, ItabTable, M,
-    MemRecordCycle, Mheap, Mspan, Panic, Special, SpecialFinalizer, SpecialProfile, StructField, StructType,
-    Type, Variables, constant,
+    MemRecordCycle, Mheap, Mspan, Panic, Special, SpecialFinalizer, SpecialProfile, StackObjectRecord,
+    StructField, StructType, Type, Variables, constant,
 };
 use super::symtab::Tables;
 use crate::error::Place;
@@ -117,6 +117,7 @@ pub(super) struct Shape {
     pub mheap: Mheap,
     pub mspan: Mspan,
     pub special: Special,
+    pub stack_object: StackObjectRecord,
     pub special_finalizer: SpecialFinalizer,
     pub special_profile: SpecialProfile,
     pub fin_block: FinBlock,
@@ -167,6 +168,7 @@ impl Shape {
             m: M::find(layouts)?,
             mheap: Mheap::find(layouts)?,
             special: Special::find(layouts)?,
+            stack_object: StackObjectRecord::find(layouts)?,
             special_finalizer: SpecialFinalizer::find(layouts)?,
             special_profile: SpecialProfile::find(layouts)?,
             fin_block: FinBlock::find(layouts)?,

@@ -59,6 +59,7 @@ pub(super) struct Module {
     pub gcbssmask: BitVector,
     pub types: u64,
     pub etypes: u64,
+    rodata: u64,
     gofunc: u64,
     text: u64,
     minpc: u64,
@@ -244,6 +245,11 @@ impl<'m, T: Target> Symtab<'m, T> {
         }
     }
 
+    /// `rodata` of the module that a function is in.
+    pub(super) fn rodata(&self, f: &Func) -> Addr {
+        Addr(self.modules[f.module].rodata)
+    }
+
     /// Port of `funcname`: empty for a function without a name.
     pub(super) fn funcname(&self, f: &Func) -> Result<Text, Error> {
         let at = self.tables.func.name_off;
@@ -383,6 +389,7 @@ impl Module {
             gcbssmask: mask(md.gcbssmask)?,
             types: get(md.types)?,
             etypes: get(md.etypes)?,
+            rodata: get(md.rodata)?,
             gofunc: get(md.gofunc)?,
             text: get(md.text)?,
             minpc: get(md.minpc)?,

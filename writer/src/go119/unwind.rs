@@ -7,6 +7,7 @@
 
 use super::Go119;
 use super::arch::framepointer_enabled;
+use super::cache::LookUp;
 use super::goroutine::Registers;
 use super::symtab::Func;
 use crate::error::{Error, Place, TracebackError};
@@ -47,6 +48,9 @@ impl<T: Target> Go119<'_, T> {
         mut each: impl FnMut(&Func, &Stkframe) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some(mut u) = self.init_at(gp)? else { return Ok(()) };
+        if counts {
+            self.own.borrow_mut().cache.begin_traceback();
+        }
         let mut empty = 0;
         loop {
             let sp = Addr(u.sp);
@@ -56,7 +60,8 @@ impl<T: Target> Go119<'_, T> {
                 return Ok(());
             }
             let s = self.resolve(gp, &mut u, counts)?;
-            if s.fp < s.sp {
+            // A frame has room for the return PC and the frame pointer, where the machine has them there.
+            if s.fp < s.sp || s.varp < s.sp {
                 return fail(TracebackError::NotAdvancing { entry: Addr(u.f.entry), fp: Addr(s.fp) });
             }
             empty = if s.fp == s.sp { empty + 1 } else { 0 };
@@ -238,6 +243,7 @@ impl<T: Target> Go119<'_, T> {
 
     /// Port of `funcspdelta`: how far SP is below its value at the function's entry, in bytes.
     fn funcspdelta(&self, f: &Func, targetpc: u64, counts: bool) -> Result<u64, Error> {
+        let counts = counts.then_some(LookUp::SpDelta);
         Ok(i64::from(self.pcvalue(f, f.pcsp, targetpc, counts)?) as u64)
     }
 

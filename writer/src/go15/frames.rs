@@ -35,6 +35,6 @@ impl<T: Target> Go15<'_, T> {
             stkmap => Some(map(stkmap)?),
         };
         let name = symtab.funcname(f)?;
-        Ok(Frame { s: *s, name, args, locals })
+        Ok(Frame { s: *s, name, args, locals, objects: Vec::new() })
     }
 }

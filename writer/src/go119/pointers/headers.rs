@@ -1,7 +1,7 @@
 //! Since Go 1.22: small objects have a bit a word at the end of their span, larger ones a pointer to their type before
 //! them, and the largest one in `mspan.largeType`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::mask::Mask;
@@ -40,11 +40,21 @@ pub(in crate::go119) struct HeaderBits<'m, T> {
     /// The object whose bits were asked for last, and its mask: a large one is asked for in pieces.
     last: Option<(Addr, Option<Rc<Mask>>)>,
     buf: Vec<u8>,
+    /// The types whose masks have been looked for.
+    seen: HashSet<Addr>,
 }
 
 impl<'m, T: Target> HeaderBits<'m, T> {
     pub(super) fn new(process: Process<'m, T>, headers: Headers, typ: Type) -> Self {
-        HeaderBits { process, headers, typ, masks: HashMap::new(), last: None, buf: Vec::new() }
+        HeaderBits {
+            process,
+            headers,
+            typ,
+            masks: HashMap::new(),
+            last: None,
+            buf: Vec::new(),
+            seen: HashSet::new(),
+        }
     }
 
     /// How the objects of a span are described.
@@ -137,6 +147,27 @@ impl<'m, T: Target> HeaderBits<'m, T> {
             Some(mask) => Ok((mask.repeated(i, n, header), true)),
             None => Ok((0, false)),
         }
+    }
+
+    /// See [`HeapPointers::mask_to_build`](super::HeapPointers::mask_to_build).
+    pub(super) fn mask_to_build(&mut self, span: &Span, slot: u64) -> Result<Option<u64>, Error> {
+        let Some(on_demand) = &self.headers.on_demand else { return Ok(None) };
+        let typ = match self.kind(span) {
+            Kind::NoScan | Kind::InSpan => return Ok(None),
+            Kind::Header => {
+                self.process.word(offset::<T>(span.base, slot * span.elemsize), HEADER).map(Addr)?
+            }
+            Kind::Large => self.process.ptr(span.addr, self.headers.large_type)?,
+        };
+        if typ.is_nil() || !self.seen.insert(typ) {
+            return Ok(None);
+        }
+        let flagged = self.process.uint(typ, self.typ.tflag)? & on_demand.flag != 0;
+        if !flagged || self.process.word(self.process.ptr(typ, self.typ.gc_data)?, HEADER)? != 0 {
+            return Ok(None);
+        }
+        let words = self.process.uint(typ, self.typ.ptr_bytes)? / T::PTR_SIZE;
+        Ok(Some(words.div_ceil(8 * T::PTR_SIZE) * T::PTR_SIZE))
     }
 
     /// The mask of a type, of objects of so many words; none where nothing is a pointer.

@@ -128,6 +128,14 @@ impl<'m, T: Target> HeapPointers<'m, T> {
         Ok(Bits { pointers: &self.pointers, marks: None, first: 0 })
     }
 
+    /// The size of the mask that the reference builds to describe the object in a slot, in bytes: the first time that it does.
+    pub(super) fn mask_to_build(&mut self, at: &SpanIn<'_>, slot: u64) -> Result<Option<u64>, Error> {
+        match &mut self.encoding {
+            Encoding::Headers(headers) => headers.mask_to_build(&at.span, slot),
+            _ => Ok(None),
+        }
+    }
+
     /// Port of `makeheapobjbv`; see [`Span::makeheapobjbv`](crate::runtime::Span::makeheapobjbv).
     pub(super) fn makeheapobjbv(
         &mut self,

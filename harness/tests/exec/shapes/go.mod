@@ -1,0 +1,3 @@
+module heapmatrix/shapes
+
+go 1.19

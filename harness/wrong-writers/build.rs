@@ -12,7 +12,7 @@ use mistakes::MISTAKES;
 
 /// The writer's public modules that hold what its callers pass and get. They stay the writer's own.
 const SHARED: &[(&str, &[&str])] = &[
-    ("lib.rs", &["error", "memory", "options", "target"]),
+    ("lib.rs", &["error", "layouts", "memory", "options", "target"]),
     ("format/mod.rs", &["tags"]),
     ("go15/mod.rs", &["defects", "symbols"]),
 ];

@@ -119,33 +119,23 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = [
-            "arch",
-            "worlds",
-            "passed",
-            "failed",
-            "objects",
-            "frames",
-            "records",
-            "dump bytes",
-            "instructions",
-            "time",
-            "MB/s",
-        ];
+        let heads = ["arch", "passed", "objects", "frames", "records", "dumps", "executed", "time", "MB/s"];
         let rows: Vec<Vec<String>> = self
             .arches
             .iter()
             .map(|a| {
+                let passed = match a.failed {
+                    0 => Count(a.passed).to_string(),
+                    _ => format!("{} of {}", Count(a.passed), Count(a.worlds)),
+                };
                 vec![
                     a.arch.to_owned(),
-                    Count(a.worlds).to_string(),
-                    Count(a.passed).to_string(),
-                    Count(a.failed).to_string(),
+                    passed,
                     Count(a.objects).to_string(),
                     Count(a.frames).to_string(),
                     Count(a.records).to_string(),
-                    Count(a.dump_bytes).to_string(),
-                    Count(a.instructions).to_string(),
+                    format!("{:.1} MB", a.dump_bytes as f64 / 1e6),
+                    format!("{:.1} M", a.instructions as f64 / 1e6),
                     format!("{:.2} s", a.time.as_secs_f64()),
                     format!("{:.1}", a.megabytes_per_second()),
                 ]
@@ -199,8 +189,28 @@ mod tests {
             failures: vec![failure],
         };
         let text = report.to_string();
+        assert!(text.contains("ppc64  3 of 4  "), "{text}");
         assert!(text.contains("ppc64 failed at seed 7: object 3: contents differ"));
         assert!(text.contains("repeat with: heapmatrix run --arch ppc64 --worlds 1 --seed 7"));
         assert!(text.ends_with("seed 5, 4 worlds: FAILED\n"));
+    }
+
+    #[test]
+    fn a_thousand_worlds_fit_eighty_columns() {
+        let arch = ArchReport {
+            arch: "mips64le",
+            worlds: 1000,
+            passed: 1000,
+            objects: 155_610,
+            frames: 30_290,
+            records: 258_850,
+            dump_bytes: 80_781_500,
+            instructions: 137_054_640,
+            time: Duration::from_secs(12),
+            ..Default::default()
+        };
+        let report = RunReport { worlds: 1000, ok: true, arches: vec![arch], ..Default::default() };
+        let text = report.to_string();
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -78,6 +78,8 @@ fn parameters_begin_as_each_machine_writes_them() {
         ("arm", [6, 0, 4], b'5'),
         ("ppc64", [6, 1, 8], b'9'),
         ("arm64", [6, 0, 8], b'7'),
+        ("ppc64le", [6, 0, 8], b'9'),
+        ("mips", [6, 1, 4], b'0'),
     ] {
         let bytes = heapmatrix(&["dump", "--arch", arch, "-o", "-"]).stdout;
         let header = b"go1.5 heap dump\n";

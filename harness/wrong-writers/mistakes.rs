@@ -54,6 +54,11 @@ mistakes! {
         "process/field.rs": "T::BIG_ENDIAN" => "false",
     }
 
+    /// What the dumper changes in its own words is put there as the upper half of eight bytes, which on machines with
+    /// words of eight bytes is all of it.
+    OwnWordsAreUpperHalves where (target.big_endian() && target.ptr_size() == 4) {
+        "process/patch.rs": "&value.to_be_bytes()[8 - size..]" => "&value.to_be_bytes()[..size]",
+    }
     /// The dump begins with the header of Go 1.4.
     HeaderOfGo14 {
         "dump/mod.rs": "R::VERSION.header" => r#"b"go1.4 heap dump\n""#,

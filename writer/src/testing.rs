@@ -40,6 +40,10 @@ macro_rules! each_target {
                 super::$case::<Ppc64le>()
             }
             #[test]
+            fn mips() {
+                super::$case::<Mips>()
+            }
+            #[test]
             fn amd64p32() {
                 super::$case::<Amd64p32>()
             }

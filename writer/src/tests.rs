@@ -24,6 +24,7 @@ impl<T: Target> Elf<T> {
         let (header, segment, section, symbol) = if wide { (64, 56, 64, 24) } else { (52, 32, 40, 16) };
         let machine = match T::ANY {
             AnyTarget::I386 => 3,
+            AnyTarget::Mips => 8,
             AnyTarget::Ppc64 | AnyTarget::Ppc64le => 21,
             AnyTarget::Arm => 40,
             AnyTarget::Amd64 | AnyTarget::Amd64p32 => 62,

@@ -75,7 +75,8 @@ pub enum Op {
     ShlImm(Reg, u8),
     /// `d = d >> bits`, filling with zeros, with `bits` less than the word's.
     ShrImm(Reg, u8),
-    /// `d = memory[base + offset]`.
+    /// `d = memory[base + offset]`. The base is a multiple of the width: some machines want it. The offset need not
+    /// be.
     Load(Reg, Reg, i32, Width),
     /// `memory[base + offset] = s`, written as `Store(s, base, offset, width)`.
     Store(Reg, Reg, i32, Width),

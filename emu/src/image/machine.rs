@@ -62,6 +62,13 @@ const ARM64: Machine = Machine {
     ..WIDE
 };
 
+const PPC64LE: Machine = Machine { target: AnyTarget::Ppc64le, ..WIDE };
+
+/// Go 1.5 never ran on such a machine: this is what it would have done, by its rules for 32 bits, with all addresses
+/// in the half that is the user's.
+const MIPS: Machine =
+    Machine { target: AnyTarget::Mips, mapped: 0x3f80_0000, arena: 0x1030_0000, signal_pushes: 4, ..WIDE };
+
 impl Machine {
     /// The habits on a machine, where images can be built for it.
     pub const fn of(target: AnyTarget) -> Option<Machine> {
@@ -71,9 +78,9 @@ impl Machine {
             AnyTarget::Arm => Some(ARM),
             AnyTarget::Ppc64 => Some(WIDE),
             AnyTarget::Arm64 => Some(ARM64),
-            AnyTarget::Ppc64le
-            | AnyTarget::Amd64p32
-            | AnyTarget::Mips
+            AnyTarget::Ppc64le => Some(PPC64LE),
+            AnyTarget::Mips => Some(MIPS),
+            AnyTarget::Amd64p32
             | AnyTarget::Mipsle
             | AnyTarget::Mips64
             | AnyTarget::Mips64le

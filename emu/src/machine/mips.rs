@@ -10,18 +10,25 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterMIPS as Mips;
 use unicorn_engine::{Arch as UcArch, Mode};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, TRAP_BYTES, nothing_replaced};
 use super::fault::FaultKind;
 use super::{Machine, Register};
 
 pub(super) static MIPS: Arch =
     Arch { target: AnyTarget::Mips, engine: engine(Mode::MIPS32.0, true), ..NARROW };
 pub(super) static MIPSLE: Arch =
-    Arch { target: AnyTarget::Mipsle, engine: engine(Mode::MIPS32.0, false), branches: LITTLE, ..NARROW };
+    Arch { target: AnyTarget::Mipsle, engine: engine(Mode::MIPS32.0, false), ..LITTLE_NARROW };
 pub(super) static MIPS64: Arch =
     Arch { target: AnyTarget::Mips64, engine: engine(Mode::MIPS64.0, true), ..WIDE };
-pub(super) static MIPS64LE: Arch =
-    Arch { target: AnyTarget::Mips64le, engine: engine(Mode::MIPS64.0, false), branches: LITTLE, ..WIDE };
+pub(super) static MIPS64LE: Arch = Arch {
+    target: AnyTarget::Mips64le,
+    engine: engine(Mode::MIPS64.0, false),
+    branches: LITTLE,
+    trap_code: little,
+    ..WIDE
+};
+
+const LITTLE_NARROW: Arch = Arch { branches: LITTLE, trap_code: little, ..NARROW };
 
 const fn engine(bits: u32, big: bool) -> (UcArch, Mode) {
     (UcArch::MIPS, Mode(bits | if big { Mode::BIG_ENDIAN.0 } else { 0 }))
@@ -105,8 +112,22 @@ const NARROW: Arch = Arch {
     branches: Some(|word| ends_block(u32::from_be_bytes(word))),
     ends_block: Some(ends_block),
     replace: nothing_replaced,
-    trap_code: |_| None,
+    trap_code: big,
 };
+
+fn big(&[.., a, b, c, d]: &[u8; TRAP_BYTES]) -> Option<u16> {
+    trap_code(u32::from_be_bytes([a, b, c, d]))
+}
+
+fn little(&[.., a, b, c, d]: &[u8; TRAP_BYTES]) -> Option<u16> {
+    trap_code(u32::from_le_bytes([a, b, c, d]))
+}
+
+/// syscall code: 000000 code20 001100
+fn trap_code(instruction: u32) -> Option<u16> {
+    (instruction & !(0xf_ffff << 6) == 0x0c).then_some(())?;
+    u16::try_from(instruction >> 6).ok()
+}
 
 /// Whether an instruction is a branch, or always an exception.
 fn ends_block(instruction: u32) -> bool {

@@ -181,6 +181,8 @@ impl Lowering {
 
     fn step(&mut self, step: &Step, function: usize, functions: usize, frame: u32) {
         let data = layout(self.target).data;
+        // Some machines want bases that are multiples of the width.
+        let bases = if self.target == AnyTarget::Mips { !3 } else { !0 };
         let transfer = |store, value, base, offset, width| {
             if store { Op::Store(value, base, offset, width) } else { Op::Load(value, base, offset, width) }
         };
@@ -196,12 +198,12 @@ impl Lowering {
             }
             Step::Access { store, value, base, place, offset, width } => {
                 let place = data + u64::from(place);
-                self.ops.push(Op::Imm(base, place.wrapping_add_signed(-i64::from(offset))));
+                self.ops.push(Op::Imm(base, place.wrapping_add_signed(-i64::from(offset)) & bases));
                 self.ops.push(transfer(store, value, base, offset, width));
             }
             Step::Computed { store, value, base, scratch, width } if base != scratch => {
                 self.ops.extend([
-                    Op::Imm(scratch, 0xffff),
+                    Op::Imm(scratch, 0xffff & bases),
                     Op::And(base, scratch),
                     Op::Imm(scratch, data),
                     Op::Add(base, scratch),

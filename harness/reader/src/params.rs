@@ -45,6 +45,9 @@ impl Params<'_> {
             (b'9', PointerSize::Eight, false) => "ppc64le",
             (b'0', PointerSize::Eight, true) => "mips64",
             (b'0', PointerSize::Eight, false) => "mips64le",
+            // Go ports to these came after the letters. The golden dumps of mips are what Go 1.5 would have written.
+            (b'0', PointerSize::Four, true) => "mips",
+            (b'0', PointerSize::Four, false) => "mipsle",
             _ => return None,
         };
         Some(name.into())

@@ -99,6 +99,8 @@ fn architectures_by_their_character() {
         ('9', 8, false, "ppc64le"),
         ('0', 8, true, "mips64"),
         ('0', 8, false, "mips64le"),
+        ('0', 4, true, "mips"),
+        ('0', 4, false, "mipsle"),
     ];
     for character in ('0'..='9').chain(['q']) {
         for (bytes, big_endian) in [(4, false), (4, true), (8, false), (8, true)] {

@@ -72,6 +72,12 @@ pub fn measured() -> Vec<&'static str> {
     all
 }
 
+/// Architectures that Go 1.5 never had, and measured ones whose layouts they would have.
+///
+/// A layout follows from the size of a pointer, the alignment of a 64-bit integer and the length of a cache line. On
+/// mips these are 4, 4 and 32 bytes, as on arm; the order of bytes has no part in it.
+const DERIVED: [(&str, &str); 1] = [("mips", "arm")];
+
 /// Where a number lies in a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Number {
@@ -89,13 +95,15 @@ pub struct Layouts {
 }
 
 impl Layouts {
-    /// The layouts of an architecture, named by its GOARCH.
+    /// The layouts of an architecture, named by its GOARCH: a measured one, or mips.
     ///
     /// # Errors
-    /// [`FactError::Target`] for architectures that nobody has measured.
+    /// [`FactError::Target`] for all others.
     pub fn of(goarch: &str) -> Result<Layouts, FactError> {
+        let measured =
+            DERIVED.iter().find(|(derived, _)| *derived == goarch).map_or(goarch, |(_, from)| from);
         let structures =
-            FACTS.layouts.get(goarch).ok_or_else(|| FactError::Target { goarch: goarch.to_owned() })?;
+            FACTS.layouts.get(measured).ok_or_else(|| FactError::Target { goarch: goarch.to_owned() })?;
         // A slice is three words.
         let pointer_size = structures.get("runtime.slice").map_or(0, |slice| slice.size / 3);
         Ok(Layouts { structures, pointer_size })
@@ -217,6 +225,13 @@ mod tests {
                 assert_eq!(offsets(layout), offsets(other), "{structure} on {goarch}");
             }
         }
+    }
+
+    #[test]
+    fn derived_layouts_are_not_called_measured() {
+        let [mips, arm] = ["mips", "arm"].map(|goarch| Layouts::of(goarch).unwrap());
+        assert_eq!(mips.size("runtime.mheap"), arm.size("runtime.mheap"));
+        assert!(!measured().contains(&"mips"));
     }
 
     #[test]

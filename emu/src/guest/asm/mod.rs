@@ -5,6 +5,7 @@
 
 mod arm;
 mod arm64;
+mod mips;
 mod ppc64;
 mod x86;
 
@@ -90,7 +91,7 @@ pub fn assemble(target: AnyTarget, origin: u64, ops: &[Op]) -> Result<Assembled,
     }
     let mut assembled = Assembled::default();
     for final_pass in [false, true] {
-        let mut out = Out { code: Vec::with_capacity(assembled.code.len()), origin, instructions: 0 };
+        let mut out = Out { target, code: Vec::with_capacity(assembled.code.len()), origin, instructions: 0 };
         assembled.addrs.clear();
         assembled.instructions.clear();
         for (index, &op) in ops.iter().enumerate() {
@@ -138,11 +139,11 @@ impl Isa {
             AnyTarget::Amd64 => Some(Isa { pad: x86::INT3, encode: x86::encode::<true> }),
             AnyTarget::I386 => Some(Isa { pad: x86::INT3, encode: x86::encode::<false> }),
             AnyTarget::Arm => Some(Isa { pad: &arm::UDF, encode: arm::encode }),
-            AnyTarget::Ppc64 => Some(Isa { pad: &ppc64::TRAP, encode: ppc64::encode }),
+            AnyTarget::Ppc64 => Some(Isa { pad: &ppc64::TRAP_BIG, encode: ppc64::encode }),
+            AnyTarget::Ppc64le => Some(Isa { pad: &ppc64::TRAP_LITTLE, encode: ppc64::encode }),
+            AnyTarget::Mips => Some(Isa { pad: &mips::BREAK, encode: mips::encode }),
             AnyTarget::Arm64 => Some(Isa { pad: &arm64::UDF, encode: arm64::encode }),
-            AnyTarget::Ppc64le
-            | AnyTarget::Amd64p32
-            | AnyTarget::Mips
+            AnyTarget::Amd64p32
             | AnyTarget::Mipsle
             | AnyTarget::Mips64
             | AnyTarget::Mips64le
@@ -228,6 +229,7 @@ impl Labels {
 
 /// The code so far.
 struct Out {
+    target: AnyTarget,
     code: Vec<u8>,
     origin: u64,
     /// Instructions of the present op.
@@ -246,6 +248,12 @@ impl Out {
             self.code.extend_from_slice(part);
         }
         self.instructions += 1;
+    }
+
+    /// Emits one instruction of four bytes in the target's order.
+    fn word(&mut self, instruction: u32) {
+        let big = self.target.big_endian();
+        self.instruction(&[&if big { instruction.to_be_bytes() } else { instruction.to_le_bytes() }]);
     }
 
     fn pad(&mut self, align: u64, with: &[u8]) {
@@ -324,7 +332,7 @@ mod tests {
             assert!(program.addrs[3].is_multiple_of(16) && program.addrs[3] - program.addrs[2] < 16);
             assert_eq!(program.instructions.len(), ops.len());
             assert_eq!(program.instructions[1..4], [0, 0, 0]);
-            assert!(program.instructions[0] > 0 && program.instructions[4] == 1);
+            assert!(program.instructions[0] > 0 && matches!(program.instructions[4], 1 | 2));
             let pad =
                 &program.code[(program.addrs[2] - 0x1000) as usize..(program.addrs[3] - 0x1000) as usize];
             let trap: &[u8] = Isa::of(target).unwrap().pad;

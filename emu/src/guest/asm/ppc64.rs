@@ -1,4 +1,4 @@
-//! Code for ppc64, big-endian.
+//! Code for ppc64 and ppc64le.
 //!
 //! R11 and R12 are the generator's scratch registers. Encodings: Power ISA, Book I.
 
@@ -6,7 +6,9 @@ use super::{AsmErrorKind, Find, Out};
 use crate::guest::ir::{Label, Op, Reg, Width};
 
 /// `trap`, which is tw 31, r0, r0: 011111 TO RA RB 4 0
-pub(super) const TRAP: [u8; 4] = 0x7fe0_0008u32.to_be_bytes();
+const TRAP: u32 = 0x7fe0_0008;
+pub(super) const TRAP_BIG: [u8; 4] = TRAP.to_be_bytes();
+pub(super) const TRAP_LITTLE: [u8; 4] = TRAP.to_le_bytes();
 
 const SP: u32 = 1;
 const LINK: u32 = 11;
@@ -134,7 +136,7 @@ const NOT_EQUAL: u32 = 4 << 21 | 2 << 16;
 const NOT_LESS: u32 = 4 << 21;
 
 fn emit(out: &mut Out, instruction: u32) {
-    out.instruction(&[&instruction.to_be_bytes()]);
+    out.word(instruction);
 }
 
 /// Opcode and two registers: opcode RT RA ...

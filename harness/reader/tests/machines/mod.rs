@@ -4,7 +4,8 @@
 macro_rules! each_machine {
     ($($case:ident),*) => {
         crate::machines::each_machine! { @ [$($case)*]
-            amd64 "amd64" i386 "386" arm "arm" ppc64 "ppc64" arm64 "arm64"
+            amd64 "amd64" i386 "386" arm "arm" ppc64 "ppc64" arm64 "arm64" ppc64le "ppc64le"
+            mips "mips"
         }
     };
     (@ $cases:tt $($name:ident $arch:literal)*) => {

@@ -3,7 +3,7 @@
 use heapmatrix_facts::Layouts;
 
 use super::*;
-use crate::target::{Amd64, Amd64p32, Arm, Arm64, I386, Ppc64, Ppc64le};
+use crate::target::{Amd64, Amd64p32, Arm, Arm64, I386, Mips, Ppc64, Ppc64le};
 
 /// Declared only as far as they are dumped: their sizes are not Go's.
 const PARTIAL: [&str; 3] = ["mstats", "m", "finblock"];
@@ -68,6 +68,12 @@ fn offsets_are_those_of_real_arm64_binaries() {
 #[test]
 fn offsets_are_those_of_real_ppc64le_binaries() {
     compare::<Ppc64le>();
+}
+
+/// Go 1.5 never ran there: the layouts are those of a machine with the same alignments.
+#[test]
+fn offsets_of_mips_follow_from_its_alignments() {
+    compare::<Mips>();
 }
 
 /// Of the last target there are no binaries.

@@ -177,7 +177,8 @@ fn machines_of_later_releases_are_refused() {
         let error =
             crate::write_heap_dump(target, &Nothing, &symbols, &Options::default(), Vec::new()).unwrap_err();
         let refused = matches!(error, Error::NoSuchMachine { .. });
-        assert_eq!(refused, !crate::go15::TARGETS.contains(&target), "{target}: {error}");
+        let written = crate::go15::TARGETS.contains(&target) || target == AnyTarget::Mips;
+        assert_eq!(refused, !written, "{target}: {error}");
     }
     let error =
         crate::write_heap_dump(AnyTarget::Riscv64, &Nothing, &symbols, &Options::default(), Vec::new());

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use heapmatrix_fuzz::{memory, running};
+use heapmatrix_writer::AnyTarget;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -22,31 +23,13 @@ fn corpus() {
 }
 
 /// Each kind of damage on one machine.
-fn damaged(machine: usize) {
+fn damaged_programs(target: AnyTarget) {
     for (name, kind) in running::Kind::ALL {
         for case in 0..100 {
             println!("{name} {case}");
-            running::exec(&running::generate(kind, running::TARGETS[machine], case));
+            running::exec(&running::generate(kind, target, case));
         }
     }
 }
 
-#[test]
-fn damaged_programs_amd64() {
-    damaged(0);
-}
-
-#[test]
-fn damaged_programs_386() {
-    damaged(1);
-}
-
-#[test]
-fn damaged_programs_arm() {
-    damaged(2);
-}
-
-#[test]
-fn damaged_programs_ppc64() {
-    damaged(3);
-}
+heapmatrix_emu::each_machine!(damaged_programs);

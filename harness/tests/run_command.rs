@@ -72,21 +72,14 @@ fn a_default_run_shows_every_kind_of_record_on_every_machine() {
 
 #[test]
 fn parameters_begin_as_each_machine_writes_them() {
-    for (arch, start, thechar) in [
-        ("amd64", [6, 0, 8], b'6'),
-        ("386", [6, 0, 4], b'8'),
-        ("arm", [6, 0, 4], b'5'),
-        ("ppc64", [6, 1, 8], b'9'),
-        ("arm64", [6, 0, 8], b'7'),
-        ("ppc64le", [6, 0, 8], b'9'),
-        ("mips", [6, 1, 4], b'0'),
-    ] {
+    for target in World::MACHINES {
+        let arch = target.goarch();
         let bytes = heapmatrix(&["dump", "--arch", arch, "-o", "-"]).stdout;
         let header = b"go1.5 heap dump\n";
         assert_eq!(&bytes[..header.len()], header);
-        assert_eq!(&bytes[header.len()..][..3], start, "{arch}");
-        let dump = Dump::new(&bytes).unwrap();
-        assert_eq!(dump.params().arch, heapmatrix_reader::Arch::Char(thechar.into()), "{arch}");
+        let start = [6, u8::from(target.big_endian()), target.ptr_size() as u8];
+        assert_eq!(bytes[header.len()..][..3], start, "{arch}");
+        assert_eq!(Dump::new(&bytes).unwrap().params().goarch(), Some(arch.into()));
     }
 }
 

@@ -57,7 +57,8 @@ mistakes! {
     /// What the dumper changes in its own words is put there as the upper half of eight bytes, which on machines with
     /// words of eight bytes is all of it.
     OwnWordsAreUpperHalves where (target.big_endian() && target.ptr_size() == 4) {
-        "process/patch.rs": "&value.to_be_bytes()[8 - size..]" => "&value.to_be_bytes()[..size]",
+        "process/patch.rs": "bytes.extend_from_slice(&value.to_be_bytes()[8 - size..]);"
+            => "bytes.extend_from_slice(&value.to_be_bytes()[..size]);",
     }
     /// The dump begins with the header of Go 1.4.
     HeaderOfGo14 {

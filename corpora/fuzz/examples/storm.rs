@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         && mode == "--write"
     {
         let count = count.parse().expect("a number");
-        for target in TARGETS {
+        for &target in TARGETS {
             for (name, kind) in Kind::ALL {
                 for case in 0..count {
                     let file = format!("{folder}/{}-{name}-{case}", target.goarch());

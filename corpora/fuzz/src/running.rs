@@ -5,12 +5,13 @@ use std::io;
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::ir::{Label, Op, Reg, Width};
 use heapmatrix_emu::linux::{Host, Options, Process, Stream};
+use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 
 use crate::{machines, memory};
 
-/// The machines whose system calls [`stub`] makes.
-pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
+/// The machines: those that [`calls`] can be assembled for.
+pub const TARGETS: &[AnyTarget] = World::MACHINES;
 
 /// What a program may take of the host's memory, in bytes.
 const MEMORY: u64 = 32 << 20;
@@ -127,7 +128,8 @@ fn calls(target: AnyTarget, input: &[u8]) -> Vec<u8> {
 
 /// Loads the number and the arguments of a system call from the stack, and makes it.
 fn stub(target: AnyTarget) -> Vec<u8> {
-    let words = |words: &[u32], bytes: fn(u32) -> [u8; 4]| words.iter().flat_map(|&w| bytes(w)).collect();
+    let bytes = |word: &u32| if target.big_endian() { word.to_be_bytes() } else { word.to_le_bytes() };
+    let words = |words: &[u32]| words.iter().flat_map(bytes).collect();
     match target {
         // mov rax, [rsp+8]; mov rdi, rsi, rdx, r10, r8, r9; syscall; ret
         AnyTarget::Amd64 => vec![
@@ -141,35 +143,54 @@ fn stub(target: AnyTarget) -> Vec<u8> {
             0x8b, 0x74, 0x24, 0x14, 0x8b, 0x7c, 0x24, 0x18, 0x8b, 0x6c, 0x24, 0x1c, 0xcd, 0x80, 0xc3,
         ],
         // ldr r7, [sp]; ldr r0 to r5; svc 0; bx lr
-        AnyTarget::Arm => words(
-            &[
-                0xe59d_7000,
-                0xe59d_0004,
-                0xe59d_1008,
-                0xe59d_200c,
-                0xe59d_3010,
-                0xe59d_4014,
-                0xe59d_5018,
-                0xef00_0000,
-                0xe12f_ff1e,
-            ],
-            u32::to_le_bytes,
-        ),
+        AnyTarget::Arm => words(&[
+            0xe59d_7000,
+            0xe59d_0004,
+            0xe59d_1008,
+            0xe59d_200c,
+            0xe59d_3010,
+            0xe59d_4014,
+            0xe59d_5018,
+            0xef00_0000,
+            0xe12f_ff1e,
+        ]),
+        // ldr x8, [sp]; ldr x0 to x5; svc #0; ret
+        AnyTarget::Arm64 => words(&[
+            0xf940_03e8,
+            0xf940_07e0,
+            0xf940_0be1,
+            0xf940_0fe2,
+            0xf940_13e3,
+            0xf940_17e4,
+            0xf940_1be5,
+            0xd400_0001,
+            0xd65f_03c0,
+        ]),
+        // lw v0, 0(sp); lw a0 to a3; syscall; jr ra; nop. The last two arguments are where the kernel looks for them: a
+        // word too early.
+        AnyTarget::Mips => words(&[
+            0x8fa2_0000,
+            0x8fa4_0004,
+            0x8fa5_0008,
+            0x8fa6_000c,
+            0x8fa7_0010,
+            0x0000_000c,
+            0x03e0_0008,
+            0x0000_0000,
+        ]),
         // ld r0, 0(r1); ld r3 to r8; sc; blr
-        _ => words(
-            &[
-                0xe801_0000,
-                0xe861_0008,
-                0xe881_0010,
-                0xe8a1_0018,
-                0xe8c1_0020,
-                0xe8e1_0028,
-                0xe901_0030,
-                0x4400_0002,
-                0x4e80_0020,
-            ],
-            u32::to_be_bytes,
-        ),
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => words(&[
+            0xe801_0000,
+            0xe861_0008,
+            0xe881_0010,
+            0xe8a1_0018,
+            0xe8c1_0020,
+            0xe8e1_0028,
+            0xe901_0030,
+            0x4400_0002,
+            0x4e80_0020,
+        ]),
+        other => unreachable!("no worlds on {other}"),
     }
 }
 
@@ -181,8 +202,11 @@ fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
         AnyTarget::Amd64 => (62, 0),
         AnyTarget::I386 => (3, 0),
         AnyTarget::Arm => (40, 0),
+        AnyTarget::Arm64 => (183, 0),
+        AnyTarget::Mips => (8, 0x1000),
         // Function pointers are addresses of code: the second ABI.
-        _ => (21, 2),
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => (21, 2),
+        other => unreachable!("no worlds on {other}"),
     };
     let (header, entry, section, symbol) = if wide { (64, 56, 64, 24) } else { (52, 32, 40, 16) };
     let names = b"\0main.main\0runtime.buildVersion\0";

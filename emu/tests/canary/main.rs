@@ -5,7 +5,6 @@
 
 mod arm;
 mod arm64;
-mod codes;
 #[path = "../common/mod.rs"]
 mod common;
 mod mips;
@@ -14,7 +13,7 @@ mod riscv64;
 mod s390x;
 mod x86;
 
-use codes::{CODES, Code, Illegal, of};
+use common::codes::{CODES, Code, Illegal, of};
 use common::raw::{self, Engine};
 use heapmatrix_emu::machine::{Exit, Fault, FaultKind, Limits, Machine, Register};
 use heapmatrix_emu::memory::Prot as Perms;

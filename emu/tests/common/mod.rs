@@ -1,6 +1,7 @@
 //! Runs a guest program on the emulated CPU and in the interpreter, from the same beginning.
-#![allow(dead_code)] // each test file uses its own part
+#![allow(dead_code, unused_imports)] // each test file uses its own part
 
+pub mod codes;
 pub mod generate;
 pub mod raw;
 

@@ -49,6 +49,8 @@ pub(super) fn chosen(choices: &[Choice]) -> Vec<AnyTarget> {
 
 #[cfg(test)]
 mod tests {
+    use heapmatrix_emu::machine::Machine;
+
     use super::*;
 
     fn names(words: &str) -> Vec<&'static str> {
@@ -67,6 +69,30 @@ mod tests {
             assert_eq!(group.len() + other.len(), World::MACHINES.len());
         }
         assert_eq!(names("ppc64,big")[0], "ppc64", "in the order in which they are named");
+    }
+
+    /// The table of machines that the README shows.
+    fn table() -> String {
+        let real = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora/real");
+        let files = std::fs::read_dir(real).unwrap().map(|entry| entry.unwrap().file_name());
+        let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+        let mut table = String::from(
+            "| machine | pointers | byte order | worlds | real dumps read |\n|---|---|---|---|---|\n",
+        );
+        for &target in Machine::ALL {
+            let order = if target.big_endian() { "big-endian" } else { "little-endian" };
+            let worlds = if World::MACHINES.contains(&target) { "yes" } else { "" };
+            let real = files.iter().filter(|name| name.ends_with(&format!("-{target}.dump.zst"))).count();
+            let bytes = target.ptr_size();
+            table += &format!("| {target} | {bytes} bytes | {order} | {worlds} | {real} |\n");
+        }
+        table
+    }
+
+    #[test]
+    fn the_readme_shows_the_machines() {
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(&format!("\n{}\n", table())), "the README lacks\n{}", table());
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub struct Summary {
     statuses: BTreeMap<u64, u64>,
     /// Goroutines that do the same.
     goroutines: Vec<GoroutineGroup>,
-    finalizers: Finalizers,
+    /// `None` if none was found, and the dump is cut off before the end of them.
+    finalizers: Option<Finalizers>,
     memstats: BTreeMap<&'static str, u64>,
     /// When the last collection ended; `None` if there was none, or it is not known.
     last_gc: Option<String>,
@@ -256,8 +257,8 @@ impl Builder {
                     stack: Vec::new(),
                 }));
             }
-            Record::Finalizer(_) => self.summary.finalizers.set += 1,
-            Record::QueuedFinalizer(_) => self.summary.finalizers.queued += 1,
+            Record::Finalizer(_) => self.summary.finalizers.get_or_insert_default().set += 1,
+            Record::QueuedFinalizer(_) => self.summary.finalizers.get_or_insert_default().queued += 1,
             Record::MemStats(memstats) => self.summary.memstats = stats(memstats).into(),
             _ => {}
         }
@@ -329,6 +330,10 @@ impl Builder {
         let whole = [Kind::Data, Kind::Bss, Kind::MemStats];
         summary.missing =
             whole.map(Kind::name).into_iter().filter(|kind| summary.records.get(kind) == Some(&0)).collect();
+        // The statistics follow the last of them.
+        if !summary.memstats.is_empty() {
+            summary.finalizers.get_or_insert_default();
+        }
         summary.last_gc = summary.memstats.get("last_gc").filter(|&&time| time > 0).map(|&time| {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(time);
             humantime::format_rfc3339_nanos(time).to_string()

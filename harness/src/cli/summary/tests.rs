@@ -224,6 +224,8 @@ fn what_is_missing_is_not_zero() {
             (&json["data"], &json["bss"], &json["last_gc"]),
             (&Value::Null, &Value::Null, &Value::Null)
         );
+        let known = serde_json::json!({"set": 1, "queued": 0});
+        assert_eq!(json["finalizers"], if finalizers == "missing" { Value::Null } else { known });
     }
     let text = text(&dump(), Limits::NONE);
     assert!(!text.contains("missing") && text.contains("finalizers   0 set, 0 queued"), "{text}");

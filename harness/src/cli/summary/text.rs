@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::escape::Name;
 use super::super::out::{BAD, FAINT, HEAD, NAME, Out};
 use super::super::record::status_name;
-use super::{GoroutineState, Region, SizeClass, SlotsUnderBitmap, Summary};
+use super::{Finalizers, GoroutineState, Region, SizeClass, SlotsUnderBitmap, Summary};
 use crate::units::{Bytes, Count, Elapsed, Size, Things, Time};
 
 /// How much of what is many is shown.
@@ -110,12 +110,12 @@ impl Figures<'_> {
                 None => out.line(format_args!("{name:<12} missing"))?,
             }
         }
-        match (self.summary.memstats.is_empty(), finalizers.set, finalizers.queued) {
-            // They stand before the statistics.
-            (true, 0, 0) => out.line("finalizers   missing")?,
-            (incomplete, set, queued) => {
-                let least = if incomplete { "at least " } else { "" };
-                out.line(format_args!("finalizers   {least}{} set, {} queued", Count(set), Count(queued)))?;
+        match finalizers {
+            None => out.line("finalizers   missing")?,
+            Some(Finalizers { set, queued }) => {
+                // The statistics follow the last of them.
+                let least = if self.summary.memstats.is_empty() { "at least " } else { "" };
+                out.line(format_args!("finalizers   {least}{} set, {} queued", Count(*set), Count(*queued)))?;
             }
         }
         self.collections(out)

@@ -104,6 +104,12 @@ fn a_core_file_is_dumped<T: Target>() {
     let program = Elf::<T>::file(EXECUTABLE, &[linked[0], (changed[0].0, &stale)], &symbols);
     let core = Elf::<T>::file(CORE, &changed, &[]);
     let mut dump = Vec::new();
+    // The example reads what Go 1.5 could leave behind.
+    if T::ANY == AnyTarget::Mips {
+        let error = core_file::dump_core(&core, &program, &mut dump).unwrap_err();
+        assert_eq!(error.to_string(), "Go 1.5 has no machine Mips");
+        return;
+    }
     let summary: Summary = core_file::dump_core(&core, &program, &mut dump).unwrap();
     assert_eq!((summary.bytes, &dump), (expected.len() as u64, &expected));
 }

@@ -1,5 +1,7 @@
 //! ELF executables: what to load, where to start, what lies where.
 
+mod machine;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,10 +9,11 @@ use heapmatrix_writer::target::Names;
 use heapmatrix_writer::{Addr, AnyTarget};
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, Sym};
-use object::{Endian, Endianness, FileKind};
+use object::{Endianness, FileKind};
 
 use crate::machine::Machine;
 use crate::memory::{PAGE, Prot};
+use machine::machine;
 
 /// Why a file is not a program that can be run.
 #[derive(Debug, thiserror::Error)]
@@ -279,104 +282,6 @@ impl<'a> Program<'a> {
     }
 }
 
-/// The machine of a program, if it and the ABI are emulated.
-fn machine<E: FileHeader<Endian = Endianness>>(
-    header: &E,
-    endian: Endianness,
-) -> Result<AnyTarget, ElfError> {
-    let (wide, big, flags) = (header.is_type_64(), endian.is_big_endian(), header.e_flags(endian).0);
-    let number = header.e_machine(endian);
-    let target = match (number, wide, big) {
-        (elf::EM_X86_64, true, false) => AnyTarget::Amd64,
-        (elf::EM_386, false, false) => AnyTarget::I386,
-        (elf::EM_ARM, false, false) => AnyTarget::Arm,
-        (elf::EM_AARCH64, true, false) => AnyTarget::Arm64,
-        (elf::EM_PPC64, true, true) => AnyTarget::Ppc64,
-        (elf::EM_PPC64, true, false) => AnyTarget::Ppc64le,
-        (elf::EM_MIPS, false, true) => AnyTarget::Mips,
-        (elf::EM_MIPS, false, false) => AnyTarget::Mipsle,
-        (elf::EM_MIPS, true, true) => AnyTarget::Mips64,
-        (elf::EM_MIPS, true, false) => AnyTarget::Mips64le,
-        (elf::EM_RISCV, true, false) => AnyTarget::Riscv64,
-        (elf::EM_S390, true, true) => AnyTarget::S390x,
-        _ => return Err(ElfError::Machine(unknown(number.0, wide, big))),
-    };
-    match abi(target, flags) {
-        Some((abi, expected)) => Err(ElfError::Abi { target, abi, expected }),
-        None => Ok(target),
-    }
-}
-
-/// The ABI that a program's flags name, and the one that is emulated, if they are not the same.
-fn abi(target: AnyTarget, flags: u32) -> Option<(&'static str, &'static str)> {
-    const EF_MIPS_ABI2: u32 = 0x20;
-    const EF_MIPS_ABI: u32 = 0xf000;
-    const EF_MIPS_ABI_O32: u32 = 0x1000;
-    const EF_MIPS_ABI_O64: u32 = 0x2000;
-    const EF_PPC64_ABI: u32 = 3;
-    const EF_RISCV_RVE: u32 = 8;
-    match target {
-        AnyTarget::Mips | AnyTarget::Mipsle if flags & EF_MIPS_ABI2 != 0 => Some(("n32", "o32")),
-        AnyTarget::Mips | AnyTarget::Mipsle => match flags & EF_MIPS_ABI {
-            0 | EF_MIPS_ABI_O32 => None,
-            EF_MIPS_ABI_O64 => Some(("o64", "o32")),
-            _ => Some(("EABI", "o32")),
-        },
-        AnyTarget::Mips64 | AnyTarget::Mips64le => match flags & EF_MIPS_ABI {
-            0 => None,
-            EF_MIPS_ABI_O32 => Some(("o32", "n64")),
-            EF_MIPS_ABI_O64 => Some(("o64", "n64")),
-            _ => Some(("EABI", "n64")),
-        },
-        // Big-endian programs are of either, and zero means the first.
-        AnyTarget::Ppc64 => (flags & EF_PPC64_ABI == 3).then_some(("ELFv3", "ELFv1 or ELFv2")),
-        AnyTarget::Ppc64le => match flags & EF_PPC64_ABI {
-            0 | 2 => None,
-            1 => Some(("ELFv1", "ELFv2")),
-            _ => Some(("ELFv3", "ELFv2")),
-        },
-        AnyTarget::Riscv64 => (flags & EF_RISCV_RVE != 0).then_some(("RV64E", "LP64")),
-        AnyTarget::Amd64
-        | AnyTarget::I386
-        | AnyTarget::Arm
-        | AnyTarget::Arm64
-        | AnyTarget::S390x
-        | AnyTarget::Loong64
-        | AnyTarget::Amd64p32 => None,
-    }
-}
-
-/// What people call a machine that is not emulated.
-fn unknown(number: u16, wide: bool, big: bool) -> String {
-    let order = if big { "big-endian" } else { "little-endian" };
-    let bits = if wide { 64 } else { 32 };
-    let name = match (number, wide) {
-        (2 | 18, false) => "sparc",
-        (43, _) => "sparc64",
-        (3, _) => "386",
-        (4, _) => "m68k",
-        (8 | 10, _) => "mips",
-        (15, _) => "parisc",
-        (20, _) => "powerpc",
-        (21, _) => "ppc64",
-        (22, false) => "s390",
-        (22, true) => "s390x",
-        (40, _) => "arm",
-        (42, _) => "sh",
-        (50, _) => "ia64",
-        (62, false) => "x32, amd64 with pointers of 32 bits",
-        (62, true) => "amd64",
-        (183, _) => "arm64",
-        (243, _) => "riscv",
-        (252, _) => "csky",
-        (258, true) => return "loong64".to_owned(),
-        (258, false) => "loongarch",
-        (0x9026, _) => "alpha",
-        _ => return format!("the unknown machine {number} ({bits}-bit {order})"),
-    };
-    format!("{name} ({bits}-bit {order})")
-}
-
 /// The path in `PT_INTERP`, which ends with a zero.
 fn path(bytes: Result<&[u8], ()>) -> Result<String, ElfError> {
     let bytes = bytes.map_err(|()| ElfError::Interpreter)?;
@@ -464,82 +369,4 @@ fn symbols<E: FileHeader<Endian = Endianness>>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The head of an ELF file, which says what it is for.
-    fn head(class: u8, big: bool, machine: u16, flags: u32) -> Vec<u8> {
-        let int = |value: u32, len: usize| {
-            let bytes = value.to_be_bytes()[4 - len..].to_vec();
-            if big { bytes } else { bytes.into_iter().rev().collect() }
-        };
-        let mut file = vec![0x7f, b'E', b'L', b'F', class, if big { 2 } else { 1 }, 1];
-        file.resize(16, 0);
-        file.extend([int(2, 2), int(machine.into(), 2), int(1, 4)].concat());
-        // Entry, program headers, section headers.
-        file.resize(if class == 2 { 48 } else { 36 }, 0);
-        file.extend(int(flags, 4));
-        file.resize(if class == 2 { 64 } else { 52 }, 0);
-        file
-    }
-
-    #[test]
-    fn programs_of_other_machines_are_told_their_name() {
-        for (class, big, machine, says) in [
-            (2, false, 258, "a program for loong64, which is not emulated: there are amd64, 386, arm,"),
-            (2, true, 183, "for arm64 (64-bit big-endian)"),
-            (1, true, 40, "for arm (32-bit big-endian)"),
-            (1, false, 62, "for x32, amd64 with pointers of 32 bits"),
-            (1, true, 20, "for powerpc (32-bit big-endian)"),
-            (1, true, 22, "for s390 (32-bit big-endian)"),
-            (1, false, 243, "for riscv (32-bit little-endian)"),
-            (2, true, 43, "for sparc64 (64-bit big-endian)"),
-            (2, false, 999, "for the unknown machine 999 (64-bit little-endian)"),
-        ] {
-            let error = Program::parse(&head(class, big, machine, 0)).unwrap_err().to_string();
-            assert!(error.contains(says), "{error}");
-        }
-    }
-
-    #[test]
-    fn programs_of_other_abis_are_told_which() {
-        for (class, big, machine, flags, says) in [
-            (
-                1,
-                true,
-                8,
-                0x6000_0020,
-                Some("for mips of the n32 ABI, which is not emulated: expected the o32 ABI"),
-            ),
-            (1, false, 8, 0x2000, Some("for mipsle of the o64 ABI")),
-            (1, false, 8, 0x7000_1007, None),
-            (
-                2,
-                true,
-                8,
-                0x1000,
-                Some("for mips64 of the o32 ABI, which is not emulated: expected the n64 ABI"),
-            ),
-            (2, false, 8, 0x2000_0000, None),
-            (
-                2,
-                false,
-                21,
-                1,
-                Some("for ppc64le of the ELFv1 ABI, which is not emulated: expected the ELFv2 ABI"),
-            ),
-            (2, false, 21, 2, None),
-            (2, true, 21, 1, None),
-            (2, true, 21, 2, None),
-            (2, false, 243, 8, Some("for riscv64 of the RV64E ABI")),
-            (2, false, 243, 4, None),
-            (2, true, 22, 0, None),
-        ] {
-            let error = Program::parse(&head(class, big, machine, flags)).unwrap_err();
-            match says {
-                Some(says) => assert!(error.to_string().contains(says), "{error}"),
-                None => assert!(matches!(error, ElfError::Empty), "{machine} {flags:#x}: {error}"),
-            }
-        }
-    }
-}
+mod tests;

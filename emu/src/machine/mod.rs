@@ -18,6 +18,7 @@ mod arm;
 mod arm64;
 mod attach;
 mod count;
+mod engine;
 mod fault;
 mod hooks;
 mod i386;
@@ -27,16 +28,15 @@ mod ppc64;
 mod registers;
 mod riscv64;
 mod s390x;
+mod stop;
 mod straight;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heapmatrix_writer::memory::{Addr, Memory};
-use heapmatrix_writer::target::Names;
-use unicorn_engine::{TlbType, UcHookId, Unicorn, uc_error};
+use unicorn_engine::{UcHookId, Unicorn, uc_error};
 
 use crate::memory::GuestMemory;
 use arch::{Arch, ExceptionPc, TRAP_BYTES};
@@ -48,80 +48,7 @@ pub use heapmatrix_writer::AnyTarget;
 pub use fault::{Access, EngineError, Fault, FaultKind};
 pub use i386::{Segment, Table};
 pub use registers::Register;
-
-/// A machine that cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NewError {
-    /// No emulation for the architecture.
-    #[error("no emulated machine for {0}: there are {names}", names = Names(Machine::ALL))]
-    Unsupported(AnyTarget),
-    /// The engine refused.
-    #[error("cannot set up an emulated {0} machine: {1}")]
-    Engine(AnyTarget, EngineError),
-}
-
-/// A saved CPU state of another machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this CPU state was saved by another machine: it can be restored only there")]
-pub struct ForeignContext;
-
-/// A register that the machine does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{target} has no register {register:?}")]
-pub struct NoRegister {
-    /// The machine's architecture.
-    pub target: AnyTarget,
-    /// What was asked for.
-    pub register: Register,
-}
-
-/// When to stop a guest that does not stop by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Stops at the first block of instructions that begins when so many have been executed in this
-    /// run: some tens of instructions later at the most, and always at the same one.
-    pub instructions: u64,
-}
-
-impl Limits {
-    /// Never.
-    pub const NONE: Limits = Limits { instructions: u64::MAX };
-
-    /// After so many instructions.
-    pub const fn instructions(instructions: u64) -> Limits {
-        Limits { instructions }
-    }
-}
-
-/// Why a guest has stopped of which nothing is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It has executed the instruction for system calls: `syscall`, `int 0x80`, `svc` or `sc`.
-    Trap {
-        /// The address of the instruction after it.
-        pc: u64,
-    },
-    /// It is about to execute the instruction at a breakpoint.
-    Breakpoint {
-        /// The breakpoint.
-        pc: u64,
-    },
-    /// It has used up its instructions.
-    Limit {
-        /// The address of the next one.
-        pc: u64,
-    },
-}
-
-impl Exit {
-    /// Where the guest goes on.
-    pub const fn pc(self) -> u64 {
-        match self {
-            Exit::Trap { pc } | Exit::Breakpoint { pc } | Exit::Limit { pc } => pc,
-        }
-    }
-}
+pub use stop::{Exit, ForeignContext, Limits, NewError, NoRegister};
 
 /// The registers of a CPU at one moment, all of them, without memory.
 ///
@@ -156,7 +83,7 @@ impl Machine {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let arch = Arch::of(target).ok_or(NewError::Unsupported(target))?;
         let failed = |error| NewError::Engine(target, EngineError(error));
-        let engine = new_engine(arch).map_err(failed)?;
+        let engine = engine::new(arch).map_err(failed)?;
         let initial = engine.context_init().map_err(failed)?;
         Ok(Machine {
             engine,
@@ -501,24 +428,4 @@ impl fmt::Debug for Machine {
             .field("memory", &self.memory)
             .finish_non_exhaustive()
     }
-}
-
-fn new_engine(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> {
-    let (uc_arch, mode) = arch.engine;
-    let mut engine = Unicorn::new_with_data(uc_arch, mode, State::new(arch))?;
-    if let Some(model) = arch.model {
-        engine.ctl_set_cpu_model(model)?;
-    }
-    // The CPU's own address translation needs page tables in guest memory on ppc64; elsewhere its misses
-    // cost three times as much, and amd64's physical addresses lack the upper bits.
-    engine.ctl_set_tlb_type(TlbType::VIRTUAL)?;
-    hooks::on_tlb_miss(&mut engine)?;
-    (arch.start)(&mut engine)?;
-    // No address ends a run, not even zero: a guest that goes there has gone astray.
-    engine.ctl_exits_enable()?;
-    engine.ctl_set_exits(&[])?;
-    let count = Rc::clone(&engine.get_data().count);
-    count::on_block(&mut engine, &count)?;
-    hooks::on_interrupt(&mut engine)?;
-    Ok(engine)
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
 use super::{Outcome, Verdict, note, output, print, print_json};
-use crate::exec::{self, Comparison, DUMP_POINT, Dialect, Dumper, Outside};
+use crate::exec::{self, Comparison, DUMP_POINT, Dialect, Dumper, ExecError, Outside};
 
 /// How long a program may say nothing before whoever waits for it is told that it goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -246,6 +246,10 @@ impl Args {
                 "--compare cannot be combined with --at: programs dump themselves at {DUMP_POINT}"
             )
             .into());
+        }
+        // A place that is not there is told before what the program lacks for a dump.
+        if self.at != DUMP_POINT && process.symbols().addr(&self.at).is_none() {
+            return Err(ExecError::NoSymbol(self.at.clone()).into());
         }
         let dumper = Dumper::open(process, elf, self.dialect, self.compare)?;
         exec::run_to(process, &self.at)?;

@@ -4,7 +4,7 @@ CARGO ?= cargo
 .PHONY: help run test hosts bench lint fuzz mutants dist setup
 
 help:
-	@echo "make run    build, then dump and check emulated machines of four architectures"
+	@echo "make run    build, then dump and check emulated machines of seven architectures"
 	@echo "make test   the whole test suite"
 	@echo "make hosts  the tests of the writer and the reader on a 32-bit and on big-endian hosts"
 	@echo "make bench  the benches; their tables are printed and kept in benches/RESULTS.md"

@@ -16,8 +16,3 @@ pub mod report;
 #[cfg(feature = "emulator")]
 pub mod tally;
 mod units;
-
-/// Holds the README's example to the interface.
-#[cfg(all(doctest, feature = "emulator"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -11,8 +11,8 @@ use super::{PAGE, Prot};
 
 /// A range of guest addresses with a name and one protection.
 ///
-/// Several regions may share one piece of host memory (they were split by [`GuestMemory::unmap`] or
-/// [`GuestMemory::protect`]), but never the same bytes of it.
+/// Several regions may share one piece of host memory (they were split by [`GuestMemory::unmap`](super::GuestMemory::unmap) or
+/// [`GuestMemory::protect`](super::GuestMemory::protect)), but never the same bytes of it.
 pub struct Region {
     pub(super) name: &'static str,
     pub(super) addr: u64,

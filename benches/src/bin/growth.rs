@@ -20,6 +20,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         sizes = vec![1, 10, 100, 1000];
     }
     println!("## Growth: whole dumps into nothing\n");
+    if std::env::var_os("PLOT").is_some() {
+        println!("![speed over size](growth.svg)\n");
+    }
     println!("| target | objects | MB | GB/s | ns an object | the writer's memory, KiB |");
     println!("|---|---|---|---|---|---|");
     let mut lines = Vec::new();

@@ -27,7 +27,7 @@ pub fn speeds(file: &Path, lines: &[Line]) -> Result<(), Box<dyn Error>> {
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(54)
-        .build_cartesian_2d((least..most * 1.01).log_scale(), 0.0..fastest * 1.1)?;
+        .build_cartesian_2d((least..most * 8.0).log_scale(), 0.0..fastest * 1.1)?;
     chart.configure_mesh().x_desc("heap, MB").y_desc("dump, GB/s").light_line_style(WHITE).draw()?;
     for (n, line) in lines.iter().enumerate() {
         let colour = Palette99::pick(n).to_rgba();
@@ -40,7 +40,7 @@ pub fn speeds(file: &Path, lines: &[Line]) -> Result<(), Box<dyn Error>> {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
+        .position(SeriesLabelPosition::MiddleRight)
         .background_style(WHITE.mix(0.9))
         .border_style(BLACK.mix(0.3))
         .draw()?;

@@ -90,8 +90,9 @@ impl Segments {
 
     fn get(&self, at: Addr, len: u64) -> Option<&[u8]> {
         let (start, segment) = self.segments.range(..=at.0).next_back()?;
-        let from = at.0 - start;
-        segment.get(from as usize..from.checked_add(len)? as usize)
+        // Not cut to what the host's addresses have: on 32 bits, memory would begin again every 4 GiB.
+        let from = usize::try_from(at.0 - start).ok()?;
+        segment.get(from..from.checked_add(usize::try_from(len).ok()?)?)
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Flat {
     /// The number of objects in use.
     pub objects: u64,
     meta: Vec<u8>,
-    /// The heap bitmap, and behind it the arena.
+    /// The heap bitmap, and after it the arena.
     arena: Vec<u8>,
     arena_from: u64,
 }

@@ -3,7 +3,7 @@
 
 A seed holds a few small records of every kind that its dump has. Each comes with the headers of all three
 versions; those of go1.5 also with a type record struck by that version's defect, whose name has an absurd
-length with stray memory behind it.
+length with stray memory after it.
 """
 
 import os

@@ -68,7 +68,7 @@ pub struct GuestMemory {
     rewritten: Vec<(u64, u64)>,
 }
 
-/// Regions up to this size are copied to become one with what is mapped behind them.
+/// Regions up to this size are copied to become one with what is mapped after them.
 const GATHERED: u64 = 1 << 20;
 
 impl Default for GuestMemory {
@@ -290,7 +290,7 @@ impl GuestMemory {
         }
     }
 
-    /// The index of the first region that ends behind `addr`: the one that holds it, or the next.
+    /// The index of the first region that ends after `addr`: the one that holds it, or the next.
     fn first_ending_behind(&self, addr: u64) -> usize {
         self.regions.partition_point(|r| r.end() <= addr)
     }

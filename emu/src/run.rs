@@ -44,7 +44,7 @@ pub enum RunError {
     /// It stopped somewhere else than at its end.
     #[error("the guest program stopped at {pc:#x} with trap {code:?} and not at its end")]
     Stopped {
-        /// The address behind the instruction at which it stopped.
+        /// The address after the instruction at which it stopped.
         pc: u64,
         /// The code of the trap, if it was one.
         code: Option<u16>,

@@ -26,7 +26,7 @@ fn mask(target: AnyTarget) -> u64 {
     if target.ptr_size() == 8 { u64::MAX } else { 0xffff_ffff }
 }
 
-/// Runs ops up to a trap behind them.
+/// Runs ops up to a trap after them.
 fn run(target: AnyTarget, ops: &[Op], start: common::Start) -> Outcome {
     both(target, &[ops, &[Op::Trap(7)]].concat(), start)
 }

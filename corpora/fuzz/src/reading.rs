@@ -53,9 +53,9 @@ fn read_stream(input: &[u8]) -> Result<(), Error> {
     expected.bytes(stream.version().header());
     while let Some((offset, event)) = stream.next().map_err(wrong)? {
         // The end of the list was read with the last fields.
-        let behind = u64::from(matches!(event, Event::End));
+        let after = u64::from(matches!(event, Event::End));
         let at = (input.len() - expected.0.len()) as u64;
-        assert!(offset == at || offset == at + behind, "{event:?} at {at} says it is at {offset}");
+        assert!(offset == at || offset == at + after, "{event:?} at {at} says it is at {offset}");
         write_event(&event, &mut expected);
     }
     assert!(expected.0.is_empty(), "{} bytes were not read", expected.0.len());

@@ -106,7 +106,7 @@ pub enum Op {
     /// the return PC.
     Leave(u32),
     /// Stops the machine and hands control to the host, with the code for it to see
-    /// ([`Machine::trap_code`](crate::machine::Machine::trap_code)). Execution can go on behind it, and no
+    /// ([`Machine::trap_code`](crate::machine::Machine::trap_code)). Execution can go on after it, and no
     /// register has changed.
     Trap(u16),
 }

@@ -1,7 +1,7 @@
 //! Rubbish: what memory holds wherever Go has not cleared it, and nothing of it is to be seen in a dump.
 //!
 //! A world with a [seed](crate::world::World::dirt) has it in padding, in fields that neither the dump nor the guest
-//! program reads, behind the last bit of bitmaps and behind arrays, and in the parts of stacks that are no frame.
+//! program reads, after the last bit of bitmaps and after arrays, and in the parts of stacks that are no frame.
 
 use super::facts::{FactError, Layouts};
 

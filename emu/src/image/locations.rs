@@ -36,7 +36,7 @@ pub struct Locations {
     pub bitvectors: Vec<Addr>,
     /// The data segment: the world's words.
     pub data: Segment,
-    /// The bss segment: the world's words, and behind them the runtime's if the dump writer's state lies
+    /// The bss segment: the world's words, and after them the runtime's if the dump writer's state lies
     /// there.
     pub bss: Segment,
     /// What the runtime's part of it holds: `typecache`, the first thread's `m`, and `tmpbuf`, of which
@@ -77,7 +77,7 @@ pub struct Segment {
     pub addr: Addr,
     /// Its length in bytes.
     pub len: u64,
-    /// Of these, what the image has behind the world's words; on all machines whole words.
+    /// Of these, what the image has after the world's words; on all machines whole words.
     pub tail: u64,
 }
 
@@ -110,9 +110,9 @@ pub struct FrameAt {
     pub resumes: Addr,
     /// Its lowest address.
     pub sp: Addr,
-    /// The address behind it: the caller's SP.
+    /// The address after it: the caller's SP.
     pub fp: Addr,
-    /// The address behind its local variables.
+    /// The address after its local variables.
     pub varp: Addr,
     /// The address of its arguments, in the caller's frame.
     pub argp: Addr,

@@ -14,7 +14,7 @@ pub(crate) struct Machine {
     pub text: u64,
     /// Where anonymous memory comes from: below the stack, high in the address space.
     pub mapped: u64,
-    /// Where the arena begins, behind its bitmap and the table of spans (`mallocinit`).
+    /// Where the arena begins, after its bitmap and the table of spans (`mallocinit`).
     pub arena: u64,
     /// Whether functions save BP below the return PC (`framepointer_enabled`).
     pub saves_bp: bool,

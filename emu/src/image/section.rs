@@ -88,7 +88,7 @@ impl Sections {
         self.sections[section as usize].base
     }
 
-    /// The address behind what has been reserved of a section.
+    /// The address after what has been reserved of a section.
     pub fn end(&self, section: In) -> u64 {
         let section = &self.sections[section as usize];
         section.base + section.used
@@ -208,7 +208,7 @@ impl Sections {
         self.bytes(In::Rodata, &bytes)
     }
 
-    /// Bits in bytes; behind the last bit is rubbish.
+    /// Bits in bytes; after the last bit is rubbish.
     pub fn packed(&self, bits: impl IntoIterator<Item = bool>, place: u64) -> Vec<u8> {
         let mut count = 0_u32;
         let mut bytes = pack_bits(bits.into_iter().inspect(|_| count += 1));

@@ -15,7 +15,7 @@ const BELOW: u64 = 512;
 pub(crate) struct Frame {
     /// SP when the function is entered. Without a link register, the return PC is there.
     pub entry_sp: u64,
-    /// SP behind the prologue, or [`entry_sp`](Frame::entry_sp) if there was none.
+    /// SP after the prologue, or [`entry_sp`](Frame::entry_sp) if there was none.
     pub sp: u64,
     /// The caller's SP, as the unwinder sees it.
     pub fp: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Stack {
     pub defers: Vec<Vec<u64>>,
     /// The goroutine's `_panic` structures.
     pub panics: Vec<u64>,
-    /// The array behind `stkbar`.
+    /// The array after `stkbar`.
     pub stkbar: u64,
     /// The activations whose return PCs are replaced by stack barriers, innermost first.
     pub barriers: Vec<usize>,

@@ -166,7 +166,7 @@ fn place_bitmaps(maps: &Bitmaps, sections: &mut Sections) -> Result<u64, FactErr
     Ok(at)
 }
 
-/// pclntab behind its header: all offsets are from its start.
+/// pclntab after its header: all offsets are from its start.
 struct Tables<'a> {
     start: u64,
     sections: &'a mut Sections,
@@ -228,7 +228,7 @@ impl Tables<'_> {
         Ok(at)
     }
 
-    /// The offset of a string with a NUL behind it.
+    /// The offset of a string with a NUL after it.
     fn c_string(&mut self, text: &str) -> u64 {
         let at = self.sections.bytes(In::Rodata, text.as_bytes());
         self.sections.bytes(In::Rodata, &[0]);

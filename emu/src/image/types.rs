@@ -16,7 +16,7 @@ pub(crate) fn place_types(
     mut names: u64,
     sections: &mut Sections,
 ) -> Result<Vec<u64>, FactError> {
-    // A descriptor may be taken for a `ptrtype`, which goes on behind `_type`.
+    // A descriptor may be taken for a `ptrtype`, which goes on after `_type`.
     let size = sections.layouts.size("runtime.ptrtype")?;
     let types: Vec<u64> = world.types.iter().map(|_| sections.reserve(In::Rodata, size, 8)).collect();
     for (t, &addr) in world.types.iter().zip(&types) {

@@ -99,7 +99,7 @@ impl Vars {
         Ok(vars)
     }
 
-    /// The pointer mask of bss behind the world's words: all of `typecache`, nothing of `m0`, and the array
+    /// The pointer mask of bss after the world's words: all of `typecache`, nothing of `m0`, and the array
     /// of `tmpbuf` but not its length and capacity.
     pub fn bss_tail_mask(&self, sections: &Sections) -> impl Iterator<Item = bool> + use<> {
         let end = if self.typecache == 0 { 0 } else { self.ebss };

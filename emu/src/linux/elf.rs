@@ -96,7 +96,7 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// Its first page's address and the address behind its last page.
+    /// Its first page's address and the address after its last page.
     pub fn pages(&self) -> (u64, u64) {
         (self.addr & !(PAGE - 1), (self.addr + self.size).next_multiple_of(PAGE))
     }
@@ -156,8 +156,8 @@ impl SymbolTable {
 
     /// The symbol that an address lies in. Symbols without a size reach up to the next.
     pub fn at(&self, addr: u64) -> Option<&Symbol> {
-        let behind = self.by_addr.partition_point(|s| s.addr <= addr);
-        let symbol = &self.by_addr[..behind].last()?;
+        let after = self.by_addr.partition_point(|s| s.addr <= addr);
+        let symbol = &self.by_addr[..after].last()?;
         (symbol.size == 0 || addr - symbol.addr < symbol.size).then_some(symbol)
     }
 

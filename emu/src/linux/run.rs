@@ -128,7 +128,7 @@ impl Process {
             }
             _ => false,
         };
-        // Where nothing has been executed since, the instruction behind the hint is at fault itself.
+        // Where nothing has been executed since, the instruction after the hint is at fault itself.
         let done = Some(self.machine.instructions());
         hint && std::mem::replace(&mut self.yielded, done) != done
     }

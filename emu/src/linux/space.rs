@@ -14,7 +14,7 @@ use crate::memory::{GuestMemory, PAGE, Prot};
 /// is made accessible.
 #[derive(Debug)]
 pub struct Space {
-    /// Reserved ranges by their first address: the address behind their last. Disjoint from guest memory.
+    /// Reserved ranges by their first address: the address after their last. Disjoint from guest memory.
     reserved: BTreeMap<u64, u64>,
     /// Where the search for free addresses begins.
     base: u64,

@@ -211,7 +211,7 @@ impl Machine {
 
     /// The code of the [`Op::Trap`](crate::guest::ir::Op::Trap) that has just stopped a guest program.
     ///
-    /// `None` when the machine stands behind another instruction, or behind a trap without a code.
+    /// `None` when the machine stands after another instruction, or after a trap without a code.
     pub fn trap_code(&self) -> Option<u16> {
         let mut bytes = [0; TRAP_BYTES];
         let pc = self.pc();
@@ -305,7 +305,7 @@ impl Machine {
         Fault { target: self.arch.target, pc, kind }
     }
 
-    /// A fault that came as an exception, behind whose instruction the engine may stand.
+    /// A fault that came as an exception, after whose instruction the engine may stand.
     fn exception(&mut self, pc: u64, kind: FaultKind) -> Fault {
         let pc = self.raised_at(pc, kind);
         self.set_pc(pc);

@@ -16,7 +16,7 @@ pub enum MemoryError {
         /// The range's length in bytes.
         len: u64,
     },
-    /// A range that ends behind the last address.
+    /// A range that ends after the last address.
     #[error("guest range {addr:#x}+{len:#x} leaves the 64-bit address space")]
     OutOfSpace {
         /// The range's first address.

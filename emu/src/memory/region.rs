@@ -75,7 +75,7 @@ impl Region {
         self.len
     }
 
-    /// The address behind its last byte.
+    /// The address after its last byte.
     pub fn end(&self) -> u64 {
         self.addr + self.len
     }

@@ -32,7 +32,7 @@ pub(crate) const RESERVED: &[&str] = &[
     "runtime.systemstack",
 ];
 
-/// Function names to which the runtime gives a meaning: at most one function has each. Behind `sigpanic`
+/// Function names to which the runtime gives a meaning: at most one function has each. After `sigpanic`
 /// come those that make a system goroutine of one that starts with them.
 pub(crate) const MEANINGFUL: &[&str] = &[
     "runtime.sigpanic",
@@ -239,7 +239,7 @@ impl World {
                     format!("a pointer to object {object}, which is freed")
                 })?;
                 let inside = |ptr_size| offset.on(ptr_size) < o.contents.requested(ptr_size);
-                require(inside(4) && inside(8), at, || format!("a pointer behind the end of object {object}"))
+                require(inside(4) && inside(8), at, || format!("a pointer after the end of object {object}"))
             }
             Value::Stack { goroutine, frame, word } => {
                 self.index(Some(goroutine), self.goroutines.len(), "goroutine", at)?;

@@ -124,7 +124,7 @@ pub enum Contents {
     /// Words with a pointer mask. Without a single pointer this is allocated with `flagNoScan` too.
     Words {
         /// Requested size in words, at least 1 and at least the number of slots. The words
-        /// behind the slots are zero and no pointers.
+        /// after the slots are zero and no pointers.
         len: u32,
         /// The first words.
         slots: Vec<Slot>,

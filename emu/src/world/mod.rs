@@ -40,9 +40,9 @@ pub struct World {
     pub framepointer: bool,
     /// `fingRunning`: while a finalizer runs, the finalizer goroutine is not a system goroutine.
     pub fing_running: bool,
-    /// Whether the image has what a dump of itself changes, as a Go program has: behind the world's words
+    /// Whether the image has what a dump of itself changes, as a Go program has: after the world's words
     /// in bss the dump writer's variables `typecache` and `tmpbuf` and, of the first thread, which then
-    /// is the one that dumps, the `m`; `buf` and `nbuf` behind bss. The strings of type names lie in front
+    /// is the one that dumps, the `m`; `buf` and `nbuf` after bss. The strings of type names lie in front
     /// of all that, so that a name which is as long as an address says contains it.
     pub dumper_state: bool,
 
@@ -81,7 +81,7 @@ pub struct World {
     /// with. The heap reuses spans, so the list is not sorted by address.
     pub allspans_rotation: usize,
     /// How many queued finalizers ran before those of [`queued`](World::queued) came: they leave
-    /// blocks with stale entries behind.
+    /// blocks with stale entries after.
     pub ran_finalizers: usize,
     /// Objects whose finalizers wait to be run, in the order in which they are queued.
     pub queued: Vec<Queued>,

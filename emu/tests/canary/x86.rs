@@ -37,12 +37,12 @@ fn pause_of_x86_is_nothing() {
     for code in [of(AnyTarget::Amd64), of(AnyTarget::I386)] {
         let mut e = trapping(code.target, &[&[0xf3, 0x90], code.trap].concat());
         e.emu_start(CODE, 0, 0, 0).unwrap();
-        let behind = CODE + 2 + code.trap.len() as u64;
-        assert_eq!(e.reg_read(pc(code.target)), Ok(behind), "{}", code.target);
+        let after = CODE + 2 + code.trap.len() as u64;
+        assert_eq!(e.reg_read(pc(code.target)), Ok(after), "{}", code.target);
     }
 }
 
-/// If not: `FaultKind::Halted` on x86. `hlt` ends a run without an error, behind itself, though a user may not
+/// If not: `FaultKind::Halted` on x86. `hlt` ends a run without an error, after itself, though a user may not
 /// execute it.
 #[test]
 fn hlt_of_x86_ends_a_run_without_an_error() {

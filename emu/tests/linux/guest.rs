@@ -17,7 +17,7 @@ pub const DATA: u64 = ORIGIN + 0x8000;
 /// The top of a second thread's stack, in the program's own memory.
 pub const STACK: u64 = ORIGIN + 0xf000;
 
-/// Behind the program: loads the number and the arguments of a system call from the stack, and puts its
+/// After the program: loads the number and the arguments of a system call from the stack, and puts its
 /// answer there. Errors are negative on all machines.
 const STUB: Label = Label(1000);
 

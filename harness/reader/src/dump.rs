@@ -65,7 +65,7 @@ pub(crate) fn first_record<'a>(cursor: &mut Cursor<'a>) -> Result<Params<'a>> {
 }
 
 /// Iterates over the records of a [`Dump`] with the offsets of their tags. Ends after the `eof` record, or
-/// after the first error; bytes behind the `eof` record are an error.
+/// after the first error; bytes after the `eof` record are an error.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     cursor: Cursor<'a>,

@@ -139,7 +139,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// An error as its message goes on behind the offset.
+/// An error as its message goes on after the offset.
 struct WithoutOffset<'a>(&'a Inner);
 
 impl fmt::Display for WithoutOffset<'_> {

@@ -87,7 +87,7 @@ pub struct Edge {
     pub offset: u64,
     /// The object that it points into.
     pub target: usize,
-    /// How far behind the object's start it points, in bytes.
+    /// The offset in the object at which it points, in bytes.
     pub interior: u64,
 }
 
@@ -226,7 +226,7 @@ impl<'a> Index<'a> {
         self.entries[id].offset
     }
 
-    /// The object in which `address` is. Pointers behind an object's last byte are in the next object, if any.
+    /// The object in which `address` is. Pointers after an object's last byte are in the next object, if any.
     #[inline]
     pub fn find(&self, address: u64) -> Option<usize> {
         let behind = address.checked_sub(self.entries.first()?.address)?;
@@ -238,7 +238,7 @@ impl<'a> Index<'a> {
         };
         let first = candidates.start;
         let not_after = self.entries[candidates].partition_point(|entry| entry.address <= address);
-        // The last object of an earlier part if all of this one are behind the address.
+        // The last object of an earlier part if all of this one are after the address.
         let id = (first + not_after).checked_sub(1)?;
         (address - self.entries[id].address < self.length(id)).then_some(id)
     }

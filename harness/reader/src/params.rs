@@ -16,7 +16,7 @@ wire_structs! {
         pub pointer_size: PointerSize,
         /// The address at which the heap starts. Since Go 1.11, which has no contiguous heap, the lowest one.
         pub heap_start: u64,
-        /// The address behind the heap's end.
+        /// The address after the heap's end.
         pub heap_end: u64,
         /// The architecture.
         pub arch: Arch<'a>,

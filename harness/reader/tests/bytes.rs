@@ -19,7 +19,7 @@ const PARAMS: &[u8] = &[
     0x02, // ncpu
 ];
 
-/// Reads one record behind the params, gives it back, and compares it with what it should be.
+/// Reads one record after the params, gives it back, and compares it with what it should be.
 #[track_caller]
 fn assert_reads(bytes: &[u8], expected: Record<'_>) {
     let file = read(b"go1.5 heap dump\n", PARAMS, bytes);

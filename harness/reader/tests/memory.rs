@@ -9,7 +9,7 @@ use heapmatrix_reader::{Stream, Version};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-/// Hash tables grow when they are filled to 7/8 of a power of two, others at that or between: just behind is where
+/// Hash tables grow when they are filled to 7/8 of a power of two, others at that or between: just after is where
 /// they have old and new at once, and the least input.
 const COUNTS: [u64; 6] = [14_337, 16_385, 28_673, 57_345, 65_537, 114_689];
 

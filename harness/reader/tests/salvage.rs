@@ -124,7 +124,7 @@ fn struck_types_may_follow_each_other() {
     }
 }
 
-/// The memory holds what looks like the way back, with noise, with records and with a whole dump behind it.
+/// The memory holds what looks like the way back, with noise, with records and with a whole dump after it.
 /// (Not where a small length says that the name ends: addresses are above 64 KiB, and so are their sums.)
 #[test]
 fn memory_that_looks_like_the_way_back_is_seen_through() {

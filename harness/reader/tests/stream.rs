@@ -1,4 +1,4 @@
-//! Streams whose source is slow, is interrupted, or fails; and large frames that are wrong behind their contents.
+//! Streams whose source is slow, is interrupted, or fails; and large frames that are wrong after their contents.
 
 mod common;
 
@@ -91,15 +91,15 @@ fn a_large_frame_is_refused_for_what_is_wrong_with_it() {
             }
         }
     };
-    let behind = start + head.len() as u64;
+    let after = start + head.len() as u64;
     // entry, pc.
     let wrong = error_of(&[1, 2, 0x80, 0x00, 0, 0]);
-    assert_eq!((wrong.offset(), wrong.problem()), (behind + 2, &Problem::UvarintNotCanonical));
+    assert_eq!((wrong.offset(), wrong.problem()), (after + 2, &Problem::UvarintNotCanonical));
     assert_eq!(wrong.record(), Some((Kind::StackFrame, start)));
     let cut = error_of(&[1, 2]);
-    assert_eq!((cut.offset(), cut.problem()), (behind + 2, &Problem::Truncated));
+    assert_eq!((cut.offset(), cut.problem()), (after + 2, &Problem::Truncated));
     // entry, pc, continuation pc, and a name that no buffer of this size holds.
     let long = error_of(&[&[1, 2, 3, 0x90, 0x4e][..], &[b'f'; 10_000], &[0]].concat());
-    assert_eq!((long.offset(), long.field()), (behind, "name"));
+    assert_eq!((long.offset(), long.field()), (after, "name"));
     assert_eq!(long.problem(), &Problem::TooLarge { limit: 4096 });
 }

@@ -26,9 +26,9 @@ pub enum Difference {
         start: u64,
         /// Offset of the first byte that differs.
         offset: u64,
-        /// The byte that was read; `None` behind the record's last.
+        /// The byte that was read; `None` after the record's last.
         read: Option<u8>,
-        /// The byte that it encodes to; `None` behind the encoding's last.
+        /// The byte that it encodes to; `None` after the encoding's last.
         encoded: Option<u8>,
     },
 }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::go::Program;
 use crate::{architectures, heapmatrix, stderr, stdout};
 
-/// Runs the guest with options before it and arguments behind it: the status, standard output, and
+/// Runs the guest with options before it and arguments after it: the status, standard output, and
 /// standard error.
 fn run(program: &Program, options: &[&str], arguments: &[&str]) -> (i32, String, String) {
     let args = [options, &[program.path()], arguments].concat();

@@ -43,7 +43,7 @@ impl Records<'_> {
             memory.read(at, bytes).map_err(|source| Error::Unreadable { place, source })?;
             let mut fields = [FIELD_KIND_PTR; 16];
             for (i, &byte) in (0..).zip(&*bytes) {
-                // Behind the vector's end the last byte may have anything.
+                // After the vector's end the last byte may have anything.
                 let mut bits = byte & (u8::MAX >> (8 - (words - 8 * i).min(8)));
                 let mut n = 0;
                 while bits != 0 {

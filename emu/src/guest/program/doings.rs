@@ -101,7 +101,7 @@ impl Doings<'_> {
         self.steps.push(Step::Set { cell, offset, value });
     }
 
-    /// Stores a whole structure `offset` bytes behind what the cell holds.
+    /// Stores a whole structure `offset` bytes after what the cell holds.
     fn structure(
         &mut self,
         cell: u64,
@@ -128,7 +128,7 @@ impl Doings<'_> {
         Ok(())
     }
 
-    /// Stores words that are zero now, `offset` bytes behind what the cell holds.
+    /// Stores words that are zero now, `offset` bytes after what the cell holds.
     fn words(&mut self, cell: u64, offset: u64, values: &[Operand]) {
         let ptr_size = self.target.ptr_size();
         let mut bytes = Vec::with_capacity(values.len() * ptr_size as usize);
@@ -308,7 +308,7 @@ impl Doings<'_> {
             put(pauses + 8 * i as u64, 8, pause);
         }
         put(self.layouts.number(structure, "numgc")?.offset, 4, stats.numgc.into());
-        // Nothing behind the last field that is not zero.
+        // Nothing after the last field that is not zero.
         let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(len);
         self.steps.push(Step::Copy {

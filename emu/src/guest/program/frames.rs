@@ -261,7 +261,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The return PC is behind the call, where other values hold: whoever looks up the return PC and not the
+    /// The return PC is after the call, where other values hold: whoever looks up the return PC and not the
     /// instruction before it gets a wrong line, and a stack map index that is wrong or out of range.
     fn end_site(&mut self, block: &Block) {
         let here = self.code.here();

@@ -17,7 +17,7 @@ pub(crate) struct HeapBits {
 /// memory without pointers is described so already, and so are objects of a single word.
 pub(crate) fn heap_bits(contents: &Contents, slot_words: u64) -> Option<HeapBits> {
     let Contents::Words { slots, .. } = contents else { return None };
-    // The description ends behind the last pointer, but has two words at least.
+    // The description ends after the last pointer, but has two words at least.
     let described = match contents.pointer_words() as u64 {
         0 => return None,
         pointers => pointers.max(2),

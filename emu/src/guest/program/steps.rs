@@ -52,9 +52,9 @@ pub(crate) enum Step {
     Free { handle: u64, size: u64 },
     /// What it does to a large one.
     FreeLarge { span: u64 },
-    /// Stores bytes, padded with zeros to whole words, `offset` bytes behind what the cell holds.
+    /// Stores bytes, padded with zeros to whole words, `offset` bytes after what the cell holds.
     Copy { cell: u64, offset: u64, bytes: Vec<u8> },
-    /// Stores a word `offset` bytes behind what the cell holds.
+    /// Stores a word `offset` bytes after what the cell holds.
     Set { cell: u64, offset: u64, value: Operand },
     /// Pushes a node onto a list; `link` is the address of its link field.
     Push { head: u64, node: u64, link: u64 },

@@ -98,16 +98,16 @@ const RDX: usize = 2;
 const RSI: usize = 6;
 const RDI: usize = 7;
 
-/// The general registers as `struct sigcontext` has them; behind them come RIP and RFLAGS.
+/// The general registers as `struct sigcontext` has them; after them come RIP and RFLAGS.
 const SAVED: [usize; 16] = [8, 9, 10, 11, 12, 13, 14, 15, RDI, RSI, 5, 3, RDX, RAX, 1, 4];
 
 /// Bytes below the stack pointer that belong to the interrupted function.
 const RED_ZONE: u64 = 128;
-/// Where `ucontext` lies in the frame, behind the return address.
+/// Where `ucontext` lies in the frame, after the return address.
 const UCONTEXT: u64 = 8;
-/// Where the registers lie in the frame: behind `uc_flags`, `uc_link` and `uc_stack`.
+/// Where the registers lie in the frame: after `uc_flags`, `uc_link` and `uc_stack`.
 const REGISTERS: u64 = UCONTEXT + 40;
-/// Where the signal mask lies in the frame: behind `struct sigcontext`, which is 256 bytes long.
+/// Where the signal mask lies in the frame: after `struct sigcontext`, which is 256 bytes long.
 const MASK: u64 = REGISTERS + 256;
 /// Where `siginfo` lies in the frame.
 const INFO: u64 = MASK + 8;

@@ -124,9 +124,9 @@ const LR: usize = 14;
 /// R0 to R14; PC and CPSR follow them in `struct sigcontext`.
 const SAVED: usize = 15;
 
-/// Where `ucontext` lies in the frame, behind `siginfo`.
+/// Where `ucontext` lies in the frame, after `siginfo`.
 const UCONTEXT: u64 = SIGINFO_SIZE as u64;
-/// R0 in `struct sigcontext`: behind `uc_flags`, `uc_link`, `uc_stack`, the trap's number, its error
+/// R0 in `struct sigcontext`: after `uc_flags`, `uc_link`, `uc_stack`, the trap's number, its error
 /// code and the old mask.
 const REGISTERS: u64 = UCONTEXT + 20 + 12;
 const MASK: u64 = UCONTEXT + 20 + 84;

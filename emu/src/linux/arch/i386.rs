@@ -78,16 +78,16 @@ const ECX: usize = 1;
 const EDX: usize = 2;
 const ESP: usize = 4;
 
-/// The general registers as `struct sigcontext` has them, behind four segment registers.
+/// The general registers as `struct sigcontext` has them, after four segment registers.
 const SAVED: [usize; 8] = [7, 6, 5, ESP, 3, EDX, ECX, EAX];
 
-/// Where `siginfo` lies in the frame: behind the return address and the handler's three arguments.
+/// Where `siginfo` lies in the frame: after the return address and the handler's three arguments.
 const INFO: u64 = 16;
 const UCONTEXT: u64 = INFO + SIGINFO_SIZE as u64;
-/// Where `struct sigcontext` lies in the frame: behind `uc_flags`, `uc_link` and `uc_stack`.
+/// Where `struct sigcontext` lies in the frame: after `uc_flags`, `uc_link` and `uc_stack`.
 const SIGCONTEXT: u64 = UCONTEXT + 20;
 const REGISTERS: u64 = SIGCONTEXT + 16;
-/// EIP, behind the general registers, the trap's number and its error code; CS and EFLAGS follow.
+/// EIP, after the general registers, the trap's number and its error code; CS and EFLAGS follow.
 const EIP: u64 = REGISTERS + 40;
 const MASK: u64 = SIGCONTEXT + 88;
 const FRAME_SIZE: u64 = MASK + 8;

@@ -121,7 +121,7 @@ const CALLER_FRAME: u64 = 128;
 const RED_ZONE: u64 = 288;
 /// Where the mask lies in `ucontext`, with which the frame begins.
 const MASK: u64 = 40;
-/// Where `struct sigcontext` lies, behind the mask and fifteen words that are reserved.
+/// Where `struct sigcontext` lies, after the mask and fifteen words that are reserved.
 const SIGCONTEXT: u64 = 168;
 /// Where the registers lie in it: `gp_regs`, which `regs` points to.
 const REGISTERS: u64 = SIGCONTEXT + 64;
@@ -129,7 +129,7 @@ const REGISTERS: u64 = SIGCONTEXT + 64;
 const SAVED: usize = 32;
 /// What follows `ucontext`: two words that are reserved, and six instructions of return code.
 const POINTERS: u64 = SIGCONTEXT + 1528 + 16 + 24;
-/// `siginfo`, behind the pointers to itself and to `ucontext`.
+/// `siginfo`, after the pointers to itself and to `ucontext`.
 const INFO: u64 = POINTERS + 16;
 const FRAME_SIZE: u64 = INFO + SIGINFO_SIZE as u64 + RED_ZONE;
 

@@ -108,7 +108,7 @@ impl Data {
     }
 
     /// Where the next byte lies that is stored, or the next hole begins, from `at` on; the end is a hole.
-    /// `None` behind the end.
+    /// `None` after the end.
     pub fn seek(&self, at: u64, hole: bool) -> Option<u64> {
         if at >= self.len {
             return None;

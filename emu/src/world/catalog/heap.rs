@@ -108,7 +108,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case(
             "pointers_end_early",
-            "the description ends behind the last pointer; numbers follow, and the slack of the size class",
+            "the description ends after the last pointer; numbers follow, and the slack of the size class",
             with(vec![
                 words(&[
                     pointer(to(0)),

@@ -83,7 +83,7 @@ fn arguments() -> World {
                     at(5, 0),
                 ],
             ),
-            // Their arguments lie behind the frame at the bottom, and the reference lists them all the same.
+            // Their arguments lie after the frame at the bottom, and the reference lists them all the same.
             outermost(1, &[to(0), Value::Scalar(1), to(1)]),
             outermost(2, &scalars(4)),
             outermost(3, &[]),

@@ -269,7 +269,7 @@ impl ObjectSketch {
     /// The requested length in words or bytes.
     fn len(&self) -> u32 {
         match self.shape % 4 {
-            // As many words as there are, or some more behind them that are zero.
+            // As many words as there are, or some more after them that are zero.
             0 | 1 => (self.words.len() as u32).max(1),
             2 => (self.words.len() as u32).max(1) + self.size / 4,
             _ => self.size + 1,

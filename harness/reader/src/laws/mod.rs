@@ -67,7 +67,7 @@ laws! {
     /// Fields that have lost their meaning are zero: a goroutine's `is_background`, a panic's `defer`.
     Unused = "unused",
 
-    /// The heap ends behind its start, and both are multiples of the pointer size.
+    /// The heap ends after its start, and both are multiples of the pointer size.
     HeapRange = "heap-range",
     /// Objects lie in the heap range.
     ObjectInHeap = "object-in-heap",
@@ -279,7 +279,7 @@ pub fn examine_with(
                 heap.record(offset, &record, report);
                 stacks.record(offset, &record, report);
             }
-            // What is missing behind an error is not missing.
+            // What is missing after an error is not missing.
             Err(error) => {
                 (report.take)(Finding::Violation(Violation::unreadable(&error)));
                 return Some(report.releases);

@@ -313,12 +313,12 @@ impl Builder<'_> {
     fn fields(&self, fields: Fields<'_>, terms: &mut Vec<(&'static str, Term)>, from: u64, count: usize) {
         let word = self.at.target.ptr_size();
         for field in fields {
-            let Some(behind) = field.offset.checked_sub(from) else { continue };
-            if behind / word < count as u64 {
-                terms.push(("fields", Term::Number(behind / word)));
+            let Some(after) = field.offset.checked_sub(from) else { continue };
+            if after / word < count as u64 {
+                terms.push(("fields", Term::Number(after / word)));
                 // An offset inside of a word is a mistake that must not be rounded away.
-                if behind % word != 0 {
-                    terms.push(("fields, inside of a word", Term::Number(behind % word)));
+                if after % word != 0 {
+                    terms.push(("fields, inside of a word", Term::Number(after % word)));
                 }
             }
         }

@@ -40,7 +40,7 @@ pub enum Thing {
 
 /// The names of one machine's addresses.
 pub(super) struct Names {
-    /// Disjoint ranges, by address: first address, address behind, and what is there.
+    /// Disjoint ranges, by address: first address, address after, and what is there.
     ranges: Vec<(u64, u64, Thing)>,
 }
 

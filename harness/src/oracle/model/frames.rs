@@ -151,7 +151,7 @@ impl Model<'_> {
             ArgsSize::Unknown if function.describes_own_args() => {
                 self.reflected_bits(activation) * self.ptr_size()
             }
-            // Others have a stack map. Their size is a very large number: nothing lies behind it.
+            // Others have a stack map. Their size is a very large number: nothing lies after it.
             ArgsSize::Unknown => self.at.truncate(i64::from(i32::MIN) as u64),
         }
     }

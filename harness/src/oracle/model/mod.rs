@@ -294,7 +294,7 @@ impl<'a> Model<'a> {
         let bss = next!(self, Bss, || "the bss segment".into());
         self.same("address", self.at.bss.addr.0, bss.address)?;
         self.contents(&self.at.bss_contents(self.world), bss.contents)?;
-        // Behind the world's words may lie the runtime's: typecache; an m, of which the mask says nothing;
+        // After the world's words may lie the runtime's: typecache; an m, of which the mask says nothing;
         // and tmpbuf of which the first of three words is a pointer.
         const TYPECACHE: u64 = 256 * 4;
         let ptr_size = self.ptr_size();

@@ -237,7 +237,7 @@ fn memory_in_two_pieces_is_written_in_two() {
     assert_eq!(recorder.writes, [0x2ff0, 0x1010]);
     assert_same(&recorder.bytes[0x2fef..0x2ff1], &[1, 2]);
 
-    // As much of the first piece as ends with a page, though little is left behind it.
+    // As much of the first piece as ends with a page, though little is left after it.
     let mut recorder = Recorder::default();
     let mut sink = Sink::new(&mut recorder, BUF_SIZE, Losses::default());
     sink.dwrite_from(&memory, Addr(0x5fff), 0x2002, PLACE).unwrap();
@@ -310,7 +310,7 @@ fn what_a_buffer_held_before_stays_behind_what_is_waiting() {
     assert_eq!(buf[nbuf..], [9; 1000][nbuf..]);
 }
 
-/// The lengths of the writes and the bytes of what `dump` dumps behind so many others.
+/// The lengths of the writes and the bytes of what `dump` dumps after so many others.
 fn behind(waiting: usize, tidy: bool, dump: impl Fn(&mut Sink<'_>)) -> (Vec<usize>, Vec<u8>) {
     let mut recorder = Recorder::default();
     let mut sink = Sink::new(&mut recorder, 1000, Losses::default());

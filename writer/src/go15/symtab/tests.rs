@@ -99,7 +99,7 @@ fn a_pc_has_its_own_place_in_findfunctab<T: Target>() {
 each_target!(functions_of_a_second_module);
 fn functions_of_a_second_module<T: Target>() {
     let (mut image, entries) = many_functions::<T>();
-    // The first module becomes the second one, behind one that is empty.
+    // The first module becomes the second one, after one that is empty.
     let first = image.symbols.firstmoduledata;
     let empty = image.alloc(<Moduledata as GoType<T>>::SIZE);
     image.set(empty, Moduledata::minpc(), 1);

@@ -299,9 +299,9 @@ fn buckets_that_cannot_be() {
 #[test]
 fn a_long_segment_with_a_variable_in_it() {
     let mut image = Image::<Amd64>::new();
-    let (len, behind) = (150_001, b"what is behind the segment");
-    let bss = image.alloc(len + behind.len() as u64);
-    image.memory.write(bss.add(len), behind);
+    let (len, after) = (150_001, b"what is after the segment");
+    let bss = image.alloc(len + after.len() as u64);
+    image.memory.write(bss.add(len), after);
     let datap = image.symbols.firstmoduledata;
     image.set(datap, Moduledata::bss(), bss.0);
     image.set(datap, Moduledata::ebss(), bss.0 + len);

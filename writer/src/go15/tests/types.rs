@@ -213,7 +213,7 @@ fn a_name_by_address_is_cut_off_where_memory_ends() {
 
 each_target!(a_name_by_address_runs_through_the_buffer);
 /// The memory that is taken for a name is the reference's own output buffer: what is waiting in it, and
-/// behind that what was in it before.
+/// after that what was in it before.
 fn a_name_by_address_runs_through_the_buffer<T: Target>() {
     let mut image = Image::<T>::new();
     let t = new_type(&mut image, "*main.T", T::PTR_SIZE, 7, DIRECT);

@@ -94,7 +94,7 @@ fn three(target: AnyTarget) -> (Image, Vec<u64>) {
         pcsp: image.pctable(&[(0, 16), (32, 224), (0, 16)]),
         pcfile: image.whole(1),
         pcln: image.pctable(&[(10, 128), (-1, 64), (12, 64)]),
-        // An odd number of tables: the funcdata behind them needs padding on 64 bits.
+        // An odd number of tables: the funcdata after them needs padding on 64 bits.
         pcdata: vec![image.pctable(&[(-1, 16), (3, 240)])],
         funcdata: vec![0, 0xabcd0],
         ..Func::default()

@@ -97,8 +97,9 @@ impl Process {
         let mut machine = Machine::new(target)?;
         let linux = arch::of(target).ok_or(NewError::Unsupported(target))?;
 
+        let bias = if program.movable { linux.addresses.image } else { 0 };
         if program.movable {
-            program = program.moved_by(linux.addresses.image);
+            program = program.moved_by(bias);
         }
         let interpreter = match program.interpreter.take() {
             Some(path) if options.sysroot.is_none() => return Err(LoadError::Interpreter(path)),
@@ -153,6 +154,7 @@ impl Process {
             order: linux.order,
             linux,
             descriptors: program.descriptors,
+            bias,
             table: Table::new(linux.syscalls, handler),
             _symbols_charge: budget.take(program.symbols.cost()).map_err(too_large)?,
             symbols: std::mem::take(&mut program.symbols),

@@ -168,6 +168,8 @@ pub struct Process {
     pub(super) order: Order,
     pub(super) linux: &'static Linux,
     pub(super) descriptors: bool,
+    /// How far the program lies from where it was linked for.
+    pub(super) bias: u64,
     pub(super) table: Table,
     pub(super) symbols: SymbolTable,
     /// What the symbols take.
@@ -241,6 +243,26 @@ impl Process {
     /// A word-sized register of the thread that was stopped.
     pub fn register(&self, register: Register) -> Option<u64> {
         self.machine.get(register).ok()
+    }
+
+    /// How far the program lies from where it was linked for, in bytes.
+    pub fn bias(&self) -> u64 {
+        self.bias
+    }
+
+    /// The numbers of its threads: first that of the one that was stopped.
+    pub fn tids(&self) -> Vec<u32> {
+        let others = self.threads.iter().map(|thread| thread.tid).filter(|&tid| tid != self.current);
+        std::iter::once(self.current).chain(others).collect()
+    }
+
+    /// A word-sized register of a thread, as it will go on.
+    pub fn register_of(&self, tid: u32, register: Register) -> Option<u64> {
+        if tid == self.current {
+            return self.register(register);
+        }
+        let thread = self.threads.iter().find(|thread| thread.tid == tid)?;
+        self.machine.get_saved(thread.context.as_ref()?, register).ok()
     }
 
     /// The files that the program has made, by path.

@@ -1,6 +1,6 @@
 //! The registers of a machine, by their roles.
 
-use super::{Machine, NoRegister};
+use super::{Context, Machine, NoRegister};
 use crate::guest::ir::Reg;
 
 /// A register, by its role or by the architecture's number.
@@ -35,6 +35,15 @@ impl Machine {
     /// [`NoRegister`].
     pub fn get(&self, register: Register) -> Result<u64, NoRegister> {
         Ok(self.read(self.number(register)?))
+    }
+
+    /// A register's value in a state that this machine has saved.
+    ///
+    /// # Errors
+    /// [`NoRegister`].
+    pub fn get_saved(&self, context: &Context, register: Register) -> Result<u64, NoRegister> {
+        let number = self.number(register)?;
+        Ok(context.registers.reg_read(number).expect("a register of this architecture"))
     }
 
     /// Sets a register to a value, or to as much of it as fits.

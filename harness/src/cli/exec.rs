@@ -72,15 +72,19 @@ pub struct Args {
     /// Dump the program's heap from outside into this file (Go 1.5, Go 1.19 to 1.27)
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
-    /// Where to dump: when a thread first reaches this symbol
+    /// Write a core file of the program, for gdb and for heapmatrix dump: when a thread reaches the symbol of --at, or else when
+    /// the program is killed by a signal, stopped by a limit, or all its threads wait for ever
+    #[arg(long, value_name = "FILE")]
+    core: Option<PathBuf>,
+    /// Where to dump: when a thread first reaches this symbol [default: runtime.dumpparams]
     ///
     /// A heap can be dumped only while the runtime has stopped the world and all spans are swept: in
     /// runtime.dumpparams, which debug.WriteHeapDump calls, and in runtime.gcSweep, which every collection
     /// calls, runtime.GC's too. In ordinary functions goroutines run, and where the pointers in their
     /// frames lie is known only at calls. In runtime.gcSweep the memory statistics are out of date:
     /// only debug.WriteHeapDump and runtime.ReadMemStats bring them up to date.
-    #[arg(long, value_name = "SYMBOL", default_value = DUMP_POINT)]
-    at: String,
+    #[arg(long, value_name = "SYMBOL")]
+    at: Option<String>,
     /// The dialect to dump in: go1.5, of newer programs go1.7; or go1.5-exact, go1.7-exact: what the program itself
     /// writes [default: the first, with --compare the exact one]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(Dialect))]
@@ -182,8 +186,24 @@ impl Args {
             Process::load(&elf, options, Box::new(host)).map_err(|e| format!("cannot run {path}: {e}"))?;
         self.check_arch(path, process.target())?;
 
-        let (outside, comparisons) = self.dump(&mut process, &elf)?;
+        let (outside, comparisons) = match self.dump(&mut process, &elf) {
+            Ok(dumped) => dumped,
+            Err(error) => {
+                self.core_at_the_end(&process, &elf, None)?;
+                return Err(error);
+            }
+        };
         let ended = exec::finish(&mut process);
+        match &ended {
+            Ok(ExitStatus::Exited(_)) if self.core.is_some() && self.at.is_none() => {
+                note(
+                    "heapmatrix: no core file: the program has ended by itself (--at takes one at a symbol)",
+                );
+            }
+            Ok(ExitStatus::Exited(_)) => {}
+            Ok(status) => self.core_at_the_end(&process, &elf, Some(status))?,
+            Err(_) => self.core_at_the_end(&process, &elf, None)?,
+        }
         // What the program has written until then is kept also when a limit has stopped it.
         let kept = self.out.as_ref().map_or(Ok(()), |dir| keep::write(&process.captured(), dir, &cwd));
         let status = ended?;
@@ -238,22 +258,31 @@ impl Args {
         process: &mut Process,
         elf: &[u8],
     ) -> Result<(Option<Outside>, Vec<Comparison>), Box<dyn std::error::Error>> {
-        if self.dump.is_none() && !self.compare {
+        let core_at = self.core.as_ref().filter(|_| self.at.is_some());
+        if self.dump.is_none() && !self.compare && core_at.is_none() {
             return Ok((None, Vec::new()));
         }
-        if self.compare && self.at != DUMP_POINT {
+        if self.compare && self.at() != DUMP_POINT {
             return Err(format!(
                 "--compare cannot be combined with --at: programs dump themselves at {DUMP_POINT}"
             )
             .into());
         }
         // A place that is not there is told before what the program lacks for a dump.
-        if self.at != DUMP_POINT && process.symbols().addr(&self.at).is_none() {
-            return Err(ExecError::NoSymbol(self.at.clone()).into());
+        if self.at() != DUMP_POINT && process.symbols().addr(self.at()).is_none() {
+            return Err(ExecError::NoSymbol(self.at().to_owned()).into());
+        }
+        if self.dump.is_none() && !self.compare {
+            exec::run_to(process, self.at())?;
+            self.write_core(process, elf, None)?;
+            return Ok((None, Vec::new()));
         }
         let dumper = Dumper::open(process, elf, self.dialect, self.compare)?;
-        exec::run_to(process, &self.at)?;
-        let outside = dumper.dump(process).map_err(|e| e.at(&self.at))?;
+        exec::run_to(process, self.at())?;
+        if core_at.is_some() {
+            self.write_core(process, elf, None)?;
+        }
+        let outside = dumper.dump(process).map_err(|e| e.at(self.at()))?;
         if let Some(stats) = outside.statistics.doubt() {
             super::note(format_args!("heapmatrix: the dump's {stats}"));
         }
@@ -266,6 +295,35 @@ impl Args {
             comparisons.extend(exec::compare_rest(process, &dumper)?);
         }
         Ok((Some(outside), comparisons))
+    }
+
+    /// Where the program is dumped.
+    fn at(&self) -> &str {
+        self.at.as_deref().unwrap_or(DUMP_POINT)
+    }
+
+    /// Writes the core file of a program that does not go on, unless it was to be written elsewhere.
+    fn core_at_the_end(
+        &self,
+        process: &Process,
+        elf: &[u8],
+        status: Option<&ExitStatus>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        if self.at.is_none() { self.write_core(process, elf, status) } else { Ok(()) }
+    }
+
+    /// Writes the program's core file where it is wanted.
+    fn write_core(
+        &self,
+        process: &Process,
+        elf: &[u8],
+        status: Option<&ExitStatus>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(file) = &self.core else { return Ok(()) };
+        let path = std::path::absolute(&self.program[0]).unwrap_or_else(|_| PathBuf::from(&self.program[0]));
+        let mut output = output::Output::create(file)?;
+        exec::core::write_core(process, elf, &path, status, &mut output)?;
+        Ok(output.commit()?)
     }
 
     /// Writes the program's own dump where it is wanted.

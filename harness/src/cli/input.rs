@@ -1,7 +1,7 @@
 //! Dumps from files and from standard input, compressed or not, with or without a program's output before them.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use heapmatrix_reader::{Kind, Stream, StreamError, Version};
@@ -139,10 +139,7 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
             _ => 0,
         };
         return Some(match kind {
-            4 => {
-                "an ELF core file, which no command reads yet: the writer's library dumps it (README, \"Dumping a process \
-                 of your own\")"
-            }
+            4 => "an ELF core file: heapmatrix dump CORE -o FILE makes a heap dump of it",
             _ => "an ELF program: heapmatrix exec runs a static Go program, and dumps its heap with --dump",
         });
     }
@@ -150,6 +147,28 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
         return Some("JSON");
     }
     None
+}
+
+/// Any file, whole: mapped if it is plain, and otherwise decompressed into a file without a name; - is standard input.
+pub fn whole_file(path: &Path) -> Result<Whole, String> {
+    let input = Input::new(path.to_owned());
+    let explain = |error| input.unreadable(&error);
+    let (source, length): (Box<dyn Read>, _) = if input.is_standard_input() {
+        (Box::new(io::stdin()), None)
+    } else {
+        let mut file = File::open(path).map_err(explain)?;
+        let metadata = file.metadata().map_err(explain)?;
+        if metadata.is_file() {
+            let head = start_of(&mut file, ZSTD_MAGIC.len()).map_err(explain)?;
+            if Compression::of(&head).is_none() {
+                return Whole::map(&file, 0).map_err(explain);
+            }
+            file.rewind().map_err(explain)?;
+        }
+        (Box::new(file), Some(metadata.len()).filter(|&length| length > 0))
+    };
+    let source = decompressed(Watched::new(source, progress::bar(length))).map_err(explain)?;
+    Whole::spool(source).map_err(explain)
 }
 
 /// The first bytes of a source, `length` of them unless it ends before.

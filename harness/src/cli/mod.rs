@@ -16,7 +16,6 @@ mod corpus;
 #[expect(clippy::print_stderr, reason = "says which input made a test fail")]
 mod damage;
 mod diff;
-#[cfg(feature = "emulator")]
 mod dump;
 mod escape;
 #[cfg(feature = "emulator")]
@@ -111,7 +110,6 @@ impl Color {
 enum Command {
     #[cfg(feature = "emulator")]
     Run(run::Args),
-    #[cfg(feature = "emulator")]
     Dump(dump::Args),
     Inspect(inspect::Args),
     Print(print::Args),
@@ -138,7 +136,6 @@ impl Command {
         match self {
             #[cfg(feature = "emulator")]
             Self::Run(args) => args.execute(),
-            #[cfg(feature = "emulator")]
             Self::Dump(args) => args.execute(),
             Self::Inspect(args) => args.execute(),
             Self::Print(args) => args.execute(),

@@ -50,14 +50,24 @@ impl Whole {
         let mut file = tempfile::tempfile().map_err(named)?;
         file.write_all(&small).map_err(named)?;
         let mut chunk = vec![0; SMALL as usize];
+        let mut length = small.len() as u64;
         loop {
             match source.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(count) => file.write_all(&chunk[..count]).map_err(named)?,
+                // What is zero stays a hole, as it is in core files.
+                Ok(count) if chunk[..count].iter().all(|&b| b == 0) => {
+                    length += count as u64;
+                    file.seek_relative(count as i64).map_err(named)?;
+                }
+                Ok(count) => {
+                    length += count as u64;
+                    file.write_all(&chunk[..count]).map_err(named)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        file.set_len(length).map_err(named)?;
         file.rewind()?;
         Self::map(&file, 0)
     }

@@ -1,17 +1,17 @@
 //! Dumping a real Go program from outside, and comparing with what it dumps itself.
 
-mod dialect;
+pub mod core;
 pub mod difference;
 mod dumper;
 mod statistics;
 
 use heapmatrix_emu::linux::{ExitStatus, Kept, Outcome, Process, RunError};
-use heapmatrix_layouts::DwarfError;
-use heapmatrix_writer::{Addr, Error as WriteError, Memory, MissingSymbol, Summary};
+use heapmatrix_process::ProcessError;
+use heapmatrix_writer::{Addr, Error as WriteError, Memory, Summary};
 
-pub use dialect::{Dialect, UnknownDialect};
 use difference::Difference;
 pub use dumper::Dumper;
+pub use heapmatrix_process::{Dialect, UnknownDialect};
 pub use statistics::Statistics;
 
 /// Where a process's heap is ready to be dumped and nothing has been written: statistics are
@@ -43,31 +43,11 @@ pub enum ExecError {
         status: ExitStatus,
     },
     /// A runtime that no generation of the writer is for.
-    #[error(
-        "the program was built with {version}, and only programs of Go 1.5 and Go 1.19 to 1.27 can be dumped from outside: --capture collects its own dump"
-    )]
-    Release {
-        /// The runtime's version.
-        version: String,
-    },
-    /// A dialect of another generation.
-    #[error("the program was built with {version}: its dialects are {meant} and {exact}, not {dialect}")]
-    Dialect {
-        /// The dialect that was wanted.
-        dialect: Dialect,
-        /// The runtime's version.
-        version: String,
-        /// The dialect of its generation that is what the format means.
-        meant: Dialect,
-        /// The one that is what the runtime writes.
-        exact: Dialect,
-    },
-    /// The program does not say how its runtime is laid out.
+    #[error("{0}: --capture collects its own dump")]
+    Release(ProcessError),
+    /// The program cannot be dumped from outside.
     #[error("cannot dump the program from outside: {0}")]
-    Layouts(#[from] DwarfError),
-    /// The runtime's variables are not where Go 1.5 has them.
-    #[error(transparent)]
-    Symbols(#[from] MissingSymbol),
+    Program(ProcessError),
     /// The dump can't be written.
     #[error("cannot dump the program: {0}")]
     Write(#[from] WriteError),

@@ -20,6 +20,16 @@ const G_RUNNING: u32 = 2;
 const G_SYSCALL: u32 = 3;
 /// `_Gwaiting`.
 pub(super) const G_WAITING: u32 = 4;
+/// `_Gidle`.
+const G_IDLE: u32 = 0;
+/// `_Gcopystack`: the stack is being copied.
+const G_COPYSTACK: u32 = 8;
+/// `_Gpreempted`.
+const G_PREEMPTED: u32 = 9;
+/// `_Gleaked`, since Go 1.26.
+const G_LEAKED: u32 = 10;
+/// `_Gscan`: the collector holds the status.
+const G_SCAN: u32 = 0x1000;
 /// `_Gdead`.
 const G_DEAD: u32 = 6;
 /// `_Gdeadextra`, since Go 1.26: an M that C may use has a goroutine of its own, which does nothing yet.
@@ -31,11 +41,23 @@ const WAIT_REASON_STRINGS: Place = Place::variable("waitReasonStrings");
 const FUNCVAL: Place = Place::new("funcval", "fn");
 
 /// Where a goroutine stands still.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Registers {
     pub sp: u64,
     pub pc: u64,
     pub lr: u64,
+}
+
+/// The status that a goroutine of a process has, stopped anywhere, would have if the runtime had stopped it: one that
+/// runs would be preempted. `None` for one that does not live.
+fn stopped_status(g: Addr, status: u32) -> Result<Option<u32>, Error> {
+    Ok(match status & !G_SCAN {
+        G_IDLE | G_DEAD | G_DEADEXTRA => None,
+        G_RUNNING | G_COPYSTACK => Some(G_RUNNABLE),
+        G_PREEMPTED | G_LEAKED => Some(G_WAITING),
+        status @ (G_RUNNABLE | G_SYSCALL | G_WAITING) => Some(status),
+        status => return Err(Error::BadStatus { g, status }),
+    })
 }
 
 impl<T: Target> Goroutines for Go119<'_, T> {
@@ -45,6 +67,11 @@ impl<T: Target> Goroutines for Go119<'_, T> {
         for i in 0..allgs.len {
             let gp = self.process.pointer(allgs.array, i, ALLGS)?;
             match self.readgstatus(gp)? {
+                status if self.stopped.is_some() => {
+                    if let Some(status) = stopped_status(gp, status)? {
+                        each(self.goroutine(gp, status)?)?;
+                    }
+                }
                 G_DEAD | G_DEADEXTRA => {}
                 // A goroutine that leaves a system call, and will park: where it entered the call it stands still.
                 G_RUNNING if self.process.uint(gp, self.shape.g.syscallsp)? != 0 => {
@@ -58,6 +85,9 @@ impl<T: Target> Goroutines for Go119<'_, T> {
     }
 
     fn frames(&self, gp: Addr, mut callback: impl FnMut(&Frame) -> Result<(), Error>) -> Result<(), Error> {
+        if let Some(stopped) = self.stopped {
+            return self.stopped_frames(stopped, gp, callback);
+        }
         let mut objects = StackObjects::default();
         self.unwind(gp, true, |f, s| {
             let mut frame = self.frame(gp, f, s)?;
@@ -138,6 +168,9 @@ impl<T: Target> Go119<'_, T> {
 
     /// In a system call where it was entered, elsewhere where stacks were switched.
     pub(super) fn registers(&self, gp: Addr) -> Result<Registers, Error> {
+        if let Some(standing) = self.standings.of(gp) {
+            return Ok(standing.registers);
+        }
         let (process, g, gobuf) = (&self.process, &self.shape.g, &self.shape.gobuf);
         let syscallsp = process.uint(gp, g.syscallsp)?;
         if syscallsp != 0 {

@@ -44,6 +44,17 @@ pub(super) struct Span {
     sweepgen: u64,
 }
 
+/// How far the sweep of a span has come (`mspan.sweepgen`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sweep {
+    /// It is swept, or is in use as it is.
+    Swept,
+    /// It has not begun.
+    Unswept,
+    /// It is under way.
+    Sweeping,
+}
+
 impl Heap {
     pub(super) fn read<T: Target>(process: &Process<'_, T>, shape: &Shape) -> Result<Heap, Error> {
         let mheap = shape.variables.mheap;
@@ -69,6 +80,21 @@ impl Heap {
             }
         }
         Ok(())
+    }
+
+    /// How far the sweep of a span has come.
+    pub(super) fn sweep_state(&self, span: &Span) -> Sweep {
+        // The distance is that of two numbers of 32 bits.
+        match (span.sweepgen as u32).wrapping_sub(self.sweepgen as u32) as i32 {
+            -2 | 1 => Sweep::Unswept,
+            -1 => Sweep::Sweeping,
+            _ => Sweep::Swept,
+        }
+    }
+
+    /// Whether an mcache holds a span: what was allocated of it since then is not counted yet.
+    pub(super) fn is_cached(&self, span: &Span) -> bool {
+        matches!((span.sweepgen as u32).wrapping_sub(self.sweepgen as u32), 1 | 3)
     }
 
     /// Port of `ensureSwept`, as far as it can be done from outside: to sweep is to write.

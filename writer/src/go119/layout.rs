@@ -177,6 +177,7 @@ structures! {
 
     /// runtime2.go.
     G = "runtime.g" {
+        stack: any "stack";
         panic: int "_panic";
         defer: int "_defer";
         m: int "m";
@@ -217,6 +218,9 @@ structures! {
     /// runtime2.go.
     M = "runtime.m" {
         g0: int "g0";
+        gsignal: opt "gsignal";
+        vdso_sp: opt "vdsoSP";
+        vdso_pc: opt "vdsoPC";
         curg: int "curg";
         id: int "id";
         procid: int "procid";
@@ -238,6 +242,9 @@ structures! {
         free_index_for_scan: int "freeIndexForScan";
         nelems: int "nelems";
         alloc_bits: int "allocBits";
+        gcmark_bits: int "gcmarkBits";
+        alloc_count: opt "allocCount";
+        alloc_count_before_cache: opt "allocCountBeforeCache";
         sweepgen: int "sweepgen";
         spanclass: int "spanclass";
         state: int "state";
@@ -432,6 +439,8 @@ variables! {
     fing_running = "runtime.fingRunning" optional;
     /// runtime2.go.
     wait_reason_strings = "runtime.waitReasonStrings" optional;
+    /// mgc.go.
+    gcphase = "runtime.gcphase" optional;
     /// stkframe.go: the variables of a frame of `reflect.methodValueCall`.
     reflect_objects = "runtime.methodValueCallFrameObjs" optional;
     /// heapdump.go.

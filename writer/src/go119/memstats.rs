@@ -92,7 +92,13 @@ impl<T: Target> Go119<'_, T> {
     pub(super) fn memstats(&self) -> Result<MemStats, Error> {
         match self.collected()? {
             Some(m) => self.memstats.read(|at| self.process.uint(m, at)),
-            None => Err(Error::NoStatistics),
+            None => match (self.stopped, &self.counters) {
+                (Some(stopped), Some(counters)) => {
+                    stopped.note(|doubts| doubts.statistics_computed = true);
+                    self.computed(counters)
+                }
+                _ => Err(Error::NoStatistics),
+            },
         }
     }
 

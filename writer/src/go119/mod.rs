@@ -12,11 +12,14 @@
 //! | `goroutine`, `unwind`, `frames`, `stack_objects` | goroutines, unwinding, what is known of a frame |
 //! | `roots` | segments, finalizers |
 //! | `profile`, `memstats` | the memory profile, statistics |
+//! | `stopped`, `sweep`, `standing`, `signal_frame`, `conservative`, `counters` | processes that were stopped from outside, wherever they were |
 //! | `defects`, `own`, `cache` | what the runtime does wrong, and what its dumper does to the process it dumps |
 
 mod arch;
 mod bytes;
 mod cache;
+mod conservative;
+mod counters;
 mod defects;
 mod frames;
 mod goroutine;
@@ -31,7 +34,11 @@ mod program;
 mod read;
 mod roots;
 mod shape;
+mod signal_frame;
 mod stack_objects;
+mod standing;
+mod stopped;
+mod sweep;
 mod symtab;
 mod types;
 mod unwind;
@@ -42,6 +49,7 @@ pub use arch::TARGETS;
 use cache::{CacheLayout, PcvalueCache};
 pub use defects::Defects;
 pub use program::Program;
+pub use stopped::{Doubts, Stopped, Thread};
 
 use crate::error::{Error, Place};
 use crate::format::version::{Arch, Version};
@@ -55,6 +63,7 @@ use heap::Heap;
 use layout::At;
 use own::{Own, Tmpbuf};
 use shape::Shape;
+use standing::Standings;
 use symtab::Symtab;
 
 /// The version of the format that all these releases write.
@@ -73,11 +82,22 @@ pub(crate) struct Go119<'m, T> {
     symtab: Symtab<'m, T>,
     heap: Heap,
     defects: Defects,
+    /// A process that was stopped from outside, and not by its own runtime.
+    stopped: Option<&'m Stopped<'m>>,
+    /// Where the goroutines of such a process stand.
+    standings: Standings,
+    /// Where its statistics are worked out from.
+    counters: Option<counters::Layout>,
     /// What changes while the process is dumped.
     own: RefCell<Own<'m>>,
 }
 
 impl<'m, T: Target> Go119<'m, T> {
+    /// The roots of a stopped process that are in no record but their own.
+    fn roots_found(&self) -> &[(String, Addr)] {
+        &self.standings.roots
+    }
+
     /// Takes up a process.
     fn new(memory: &'m dyn Memory, program: &Program<'m>) -> Result<Self, Error> {
         let process = Process::new(memory);
@@ -85,8 +105,11 @@ impl<'m, T: Target> Go119<'m, T> {
         let symtab = Symtab::read(process, shape.tables, shape.variables.firstmoduledata)?;
         let heap = Heap::read(&process, &shape)?;
         let cache = PcvalueCache::new(&process, None, None);
-        let go = Go119 {
+        let mut go = Go119 {
             process,
+            stopped: program.stopped,
+            standings: Standings::default(),
+            counters: program.stopped.and_then(|_| counters::Layout::find(program.layouts).ok()),
             memstats: memstats::Layout::find(program.layouts)?,
             symtab,
             heap,
@@ -94,6 +117,12 @@ impl<'m, T: Target> Go119<'m, T> {
             defects: program.defects,
             own: RefCell::new(Own { tmpbuf: Tmpbuf::new(program.sys_alloc), cache, palloc: None }),
         };
+        if let Some(stopped) = program.stopped {
+            stopped.begin();
+            go.standings = go.standings(stopped)?;
+            let collecting = go.is_collecting()?;
+            stopped.note(|doubts| doubts.collecting = collecting);
+        }
         if go.defects.own_variables_in_bss
             && let Some((_, mp)) = go.dumping().ok().flatten()
         {

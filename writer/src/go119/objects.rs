@@ -11,7 +11,7 @@ use crate::target::Target;
 const ALLOC_BITS: Place = Place::new("mspan", "allocBits");
 
 /// The bits of the largest span, and eight bytes to be loaded along with the last ones.
-type AllocBits = [u8; MAX_OBJECTS as usize / 8 + 8];
+pub(super) type AllocBits = [u8; MAX_OBJECTS as usize / 8 + 8];
 
 /// A span in use, as `dumpobjs` sees it.
 pub(crate) struct Slots<'s, 'm, T> {
@@ -33,7 +33,7 @@ impl<'m, T: Target> Go119<'m, T> {
     }
 
     /// `allocBits`, of as many objects as there are.
-    fn alloc_bits(&self, span: &Span, bits: &mut AllocBits) -> Result<(), Error> {
+    pub(super) fn alloc_bits(&self, span: &Span, bits: &mut AllocBits) -> Result<(), Error> {
         bits.fill(0);
         let bytes = &mut bits[..span.nelems.div_ceil(8).min(MAX_OBJECTS / 8) as usize];
         let read = self.process.memory.read(span.alloc_bits, bytes);
@@ -48,22 +48,22 @@ impl<'m, T: Target> runtime::Heap for Go119<'m, T> {
         Self: 's;
 
     fn ensure_swept(&self) -> Result<(), Error> {
+        if self.stopped.is_some() {
+            return self.note_unswept();
+        }
         self.heap.spans_in_use(&self.process, &self.shape, |s| self.heap.ensure_swept(&s))
     }
 
     fn spans(&self, mut each: impl FnMut(&mut Slots<'_, 'm, T>) -> Result<(), Error>) -> Result<(), Error> {
-        let mut pointers = HeapPointers::new(self.process, &self.shape);
-        let mut alloc_bits = [0; MAX_OBJECTS as usize / 8 + 8];
-        self.heap.spans_in_use(&self.process, &self.shape, |span| {
+        let mut pointers = HeapPointers::new(self.process, &self.shape, self.stopped);
+        self.swept_spans(|span, alloc_bits| {
             let n = self.slots(&span)?;
             if n > 0 && span.base.is_nil() {
                 let place = self.shape.mspan.start_addr.place;
                 return Err(out_of_range(place, span.addr, 0, "a span in use cannot begin at nil"));
             }
-            self.alloc_bits(&span, &mut alloc_bits)?;
             let at = SpanIn { span, heap: &self.heap, shape: &self.shape };
-            let mut slots =
-                Slots { go: self, at, n, alloc_bits: &alloc_bits, pointers: &mut pointers, used: 0 };
+            let mut slots = Slots { go: self, at, n, alloc_bits, pointers: &mut pointers, used: 0 };
             if self.own.borrow().palloc.is_some() {
                 slots.build_masks()?;
             }

@@ -2,6 +2,7 @@
 
 use super::Go119;
 use super::layout::At;
+use super::sweep::is_object;
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::{offset, out_of_range};
@@ -31,8 +32,13 @@ impl<T: Target> Statistics for Go119<'_, T> {
 
     fn alloc_samples(&self, mut each: impl FnMut(AllocSample) -> Result<(), Error>) -> Result<(), Error> {
         let (process, shape) = (&self.process, &self.shape);
-        self.heap.spans_in_use(process, shape, |s| {
+        self.swept_spans(|s, bits| {
             s.specials(process, shape, shape.kind_special_profile, |special, object| {
+                // Sweeping takes the samples of what it frees.
+                let slot = object.0.wrapping_sub(s.base.0) / s.elemsize.max(1);
+                if self.stopped.is_some() && !is_object(&s, bits, slot) {
+                    return Ok(());
+                }
                 each(AllocSample { object, bucket: process.ptr(special, shape.special_profile.b)? })
             })
         })

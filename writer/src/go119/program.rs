@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use super::defects::Defects;
+use super::stopped::Stopped;
 use super::{Go119, arch};
 use crate::dump;
 use crate::error::Error;
@@ -25,17 +26,20 @@ pub struct Program<'a> {
     /// order, the piece from the time before having been freed. Without it, `tmpbuf` is dumped as it is in the target's
     /// memory.
     pub sys_alloc: Option<SysAlloc<'a>>,
+    /// A process that was stopped from outside, anywhere. Without it, the process is one whose runtime has stopped the world
+    /// and swept all spans, and anything else is an error.
+    pub stopped: Option<&'a Stopped<'a>>,
 }
 
 impl<'a> Program<'a> {
     /// A program whose dump is what the format means.
     pub const fn new(layouts: &'a dyn Layouts) -> Self {
-        Program { layouts, defects: Defects::NONE, sys_alloc: None }
+        Program { layouts, defects: Defects::NONE, sys_alloc: None, stopped: None }
     }
 
     /// A program whose dump is what its runtime writes.
     pub const fn exact(layouts: &'a dyn Layouts) -> Self {
-        Program { layouts, defects: Defects::ALL, sys_alloc: None }
+        Program { layouts, defects: Defects::ALL, sys_alloc: None, stopped: None }
     }
 }
 
@@ -62,7 +66,10 @@ impl Program<'_> {
         out: &mut dyn io::Write,
     ) -> Result<Summary, Error> {
         let sink = Sink::new(out, options.capacity, Losses::default());
-        dump::write(&Go119::<T>::new(memory, self)?, options.other_roots, sink)
+        let go = Go119::<T>::new(memory, self)?;
+        let found = go.roots_found().iter().map(|(description, to)| (description.as_str(), *to));
+        let other_roots: Vec<_> = options.other_roots.iter().copied().chain(found).collect();
+        dump::write(&go, &other_roots, sink)
     }
 }
 
@@ -70,6 +77,7 @@ impl fmt::Debug for Program<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Program")
             .field("defects", &self.defects)
+            .field("stopped", &self.stopped)
             .field("sys_alloc", &self.sys_alloc.map(|_| "Fn(u64) -> Addr"))
             .finish_non_exhaustive()
     }

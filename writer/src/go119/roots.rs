@@ -34,7 +34,7 @@ impl<T: Target> Roots for Go119<'_, T> {
 
     fn finalizers(&self, mut each: impl FnMut(Finalizer) -> Result<(), Error>) -> Result<(), Error> {
         let (process, layout) = (&self.process, &self.shape.special_finalizer);
-        self.heap.spans_in_use(process, &self.shape, |s| {
+        self.swept_spans(|s, _| {
             s.specials(process, &self.shape, self.shape.kind_special_finalizer, |special, object| {
                 let func = process.ptr(special, layout.func)?;
                 each(Finalizer {

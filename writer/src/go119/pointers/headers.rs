@@ -11,6 +11,7 @@ use crate::go119::heap::Span;
 use crate::go119::layout::Type;
 use crate::go119::read::integer;
 use crate::go119::shape::Headers;
+use crate::go119::stopped::Stopped;
 use crate::memory::Addr;
 use crate::process::{Process, offset};
 use crate::target::Target;
@@ -40,12 +41,19 @@ pub(in crate::go119) struct HeaderBits<'m, T> {
     /// The object whose bits were asked for last, and its mask: a large one is asked for in pieces.
     last: Option<(Addr, Option<Rc<Mask>>)>,
     buf: Vec<u8>,
+    /// A process that was stopped anywhere may be about to write an object's header.
+    stopped: Option<&'m Stopped<'m>>,
     /// The types whose masks have been looked for.
     seen: HashSet<Addr>,
 }
 
 impl<'m, T: Target> HeaderBits<'m, T> {
-    pub(super) fn new(process: Process<'m, T>, headers: Headers, typ: Type) -> Self {
+    pub(super) fn new(
+        process: Process<'m, T>,
+        headers: Headers,
+        typ: Type,
+        stopped: Option<&'m Stopped<'m>>,
+    ) -> Self {
         HeaderBits {
             process,
             headers,
@@ -53,6 +61,7 @@ impl<'m, T: Target> HeaderBits<'m, T> {
             masks: HashMap::new(),
             last: None,
             buf: Vec::new(),
+            stopped,
             seen: HashSet::new(),
         }
     }
@@ -179,7 +188,17 @@ impl<'m, T: Target> HeaderBits<'m, T> {
         if let Some(mask) = self.masks.get(&typ) {
             return Ok(Some(mask.clone()));
         }
-        let mask = Rc::new(Mask::read(&self.process, &self.typ, self.headers.on_demand.as_ref(), typ, most)?);
+        let mask = match (
+            Mask::read(&self.process, &self.typ, self.headers.on_demand.as_ref(), typ, most),
+            self.stopped,
+        ) {
+            (Ok(mask), _) => Rc::new(mask),
+            (Err(_), Some(stopped)) => {
+                stopped.note(|doubts| doubts.undescribed_objects += 1);
+                return Ok(None);
+            }
+            (Err(error), None) => return Err(error),
+        };
         if self.masks.len() == MASKS {
             self.masks.clear();
         }

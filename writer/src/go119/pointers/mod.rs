@@ -7,6 +7,7 @@ mod two_bits;
 
 use super::heap::{Heap, Span};
 use super::shape::{Pointers, Shape};
+use super::stopped::Stopped;
 use crate::error::Error;
 use crate::memory::Addr;
 use crate::process::Process;
@@ -80,14 +81,14 @@ fn lowest_ones(marks: u64) -> u64 {
 }
 
 impl<'m, T: Target> HeapPointers<'m, T> {
-    pub(super) fn new(process: Process<'m, T>, shape: &Shape) -> Self {
+    pub(super) fn new(process: Process<'m, T>, shape: &Shape, stopped: Option<&'m Stopped<'m>>) -> Self {
         let encoding = match &shape.pointers {
             Pointers::TwoBits { bitmap } => Encoding::TwoBits(TwoBits::new(process, *bitmap)),
             Pointers::OneBit { bitmap, no_more_ptrs } => {
                 Encoding::OneBit(OneBit::new(process, *bitmap, *no_more_ptrs))
             }
             Pointers::Headers(headers) => {
-                Encoding::Headers(Box::new(HeaderBits::new(process, **headers, shape.typ)))
+                Encoding::Headers(Box::new(HeaderBits::new(process, **headers, shape.typ, stopped)))
             }
         };
         HeapPointers { encoding, pointers: Box::new([0; BYTES]), marks: Box::new([0; BYTES]) }

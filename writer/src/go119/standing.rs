@@ -1,0 +1,168 @@
+//! Where the goroutines of a stopped process stand.
+//!
+//! Those that run have their registers in a thread's, or on the stack of a signal handler that has interrupted it. While the
+//! runtime works for one on the thread's own stack (`systemstack`, `mcall`, `morestack`), it stands where it called.
+//! A call of the vDSO runs on that stack too, and has left the caller in the `m`.
+
+use std::collections::HashMap;
+
+use super::Go119;
+use super::goroutine::Registers;
+use super::layout::At;
+use super::signal_frame::{Interrupted, interrupted};
+use super::stopped::{Stopped, Thread};
+use crate::error::{Error, Place};
+use crate::memory::Addr;
+use crate::target::Target;
+
+/// The most bytes of a thread's own stack that are looked at for pointers.
+const MOST_STACK: u64 = 64 << 10;
+const STACK: Place = Place::new("stack", "word");
+
+/// A goroutine that a thread runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub registers: Registers,
+    /// Whether it was interrupted anywhere, and not at a call: the words of its innermost frame may all be pointers.
+    pub anywhere: bool,
+}
+
+/// Those that stand elsewhere than where the runtime has last switched stacks.
+#[derive(Default)]
+pub(super) struct Standings {
+    goroutines: HashMap<Addr, Standing>,
+    /// What registers and threads' own stacks hold: descriptions and pointers into the heap.
+    pub roots: Vec<(String, Addr)>,
+}
+
+impl Standings {
+    /// How a goroutine stands that a thread runs, if it runs one's code.
+    pub(super) fn of(&self, gp: Addr) -> Option<Standing> {
+        self.goroutines.get(&gp).copied()
+    }
+}
+
+/// The registers of a thread, or of what a signal has interrupted there.
+struct Context {
+    tid: u64,
+    registers: Registers,
+    general: Vec<u64>,
+}
+
+impl<T: Target> Go119<'_, T> {
+    /// Finds out where the goroutines stand that threads run.
+    pub(super) fn standings(&self, stopped: &Stopped<'_>) -> Result<Standings, Error> {
+        let mut standings = Standings::default();
+        let m = self.shape.m;
+        self.each_m(|mp| {
+            let gp = self.process.ptr(mp, m.curg)?;
+            if gp.is_nil() {
+                return Ok(());
+            }
+            let Some(context) = self.context(stopped.threads(), mp, gp)? else { return Ok(()) };
+            let (lo, hi) = self.stack(gp)?;
+            let in_syscall = self.process.uint(gp, self.shape.g.syscallsp)? != 0;
+            if (lo..hi).contains(&context.registers.sp) {
+                if !in_syscall {
+                    let registers = self.after_gogo(gp, context.registers)?;
+                    standings.goroutines.insert(gp, Standing { registers, anywhere: true });
+                    stopped.note(|doubts| doubts.running += 1);
+                }
+                self.add_roots(&mut standings.roots, &context, &[]);
+            } else {
+                if let Some(registers) = self.in_vdso(mp, (lo, hi))?
+                    && !in_syscall
+                {
+                    standings.goroutines.insert(gp, Standing { registers, anywhere: false });
+                    stopped.note(|doubts| doubts.running += 1);
+                }
+                // The runtime works for the goroutine, and may hold what nobody else does yet.
+                let words = if in_syscall { Vec::new() } else { self.own_stack(mp, context.registers.sp)? };
+                self.add_roots(&mut standings.roots, &context, &words);
+            }
+            Ok(())
+        })?;
+        stopped.note(|doubts| doubts.other_roots = standings.roots.len() as u64);
+        Ok(standings)
+    }
+
+    /// The bounds of a goroutine's stack.
+    pub(super) fn stack(&self, gp: Addr) -> Result<(u64, u64), Error> {
+        let at = self.shape.g.stack;
+        Ok((self.process.word_at(gp, at)?, self.process.word_at(gp, at.after(T::PTR_SIZE))?))
+    }
+
+    /// What the thread of an `m` does: its registers, or those of what a signal has interrupted. By the stack that it is on;
+    /// its number counts where several namespaces have numbers of their own only if no stack is known.
+    fn context(&self, threads: &[Thread], mp: Addr, curg: Addr) -> Result<Option<Context>, Error> {
+        let m = &self.shape.m;
+        let gsignal = m.gsignal.map_or(Ok(Addr::NIL), |at| self.process.ptr(mp, at))?;
+        let mut on = None;
+        for gp in [curg, self.process.ptr(mp, m.g0)?, gsignal] {
+            if gp.is_nil() || on.is_some() {
+                continue;
+            }
+            let (lo, hi) = self.stack(gp)?;
+            on = threads.iter().find(|thread| (lo..hi).contains(&thread.sp)).map(|thread| (gp, thread));
+        }
+        let procid = self.process.uint(mp, m.procid)?;
+        let by_number =
+            || threads.iter().find(|thread| thread.tid == procid).map(|thread| (Addr::NIL, thread));
+        let Some((gp, thread)) = on.or_else(by_number) else { return Ok(None) };
+        if gp == gsignal && !gp.is_nil() {
+            let bounds = self.stack(gp)?;
+            return Ok(interrupted(&self.process, bounds, thread.sp).map(|found| {
+                let Interrupted { pc, sp, lr, general } = found;
+                Context { tid: thread.tid, registers: Registers { sp, pc, lr }, general }
+            }));
+        }
+        let &Thread { tid, pc, sp, lr, ref general } = thread;
+        Ok(Some(Context { tid, registers: Registers { sp, pc, lr }, general: general.clone() }))
+    }
+
+    /// `gogo` has switched to the goroutine's stack, and not yet jumped to where it goes on.
+    fn after_gogo(&self, gp: Addr, registers: Registers) -> Result<Registers, Error> {
+        let Some(f) = self.symtab.findfunc(registers.pc)? else { return Ok(registers) };
+        if !self.symtab.name_is(&f, "runtime.gogo", true)? && !self.symtab.name_is(&f, "gogo", true)? {
+            return Ok(registers);
+        }
+        let gobuf = &self.shape.gobuf;
+        let sched =
+            |at: At| self.process.uint(gp, At { offset: self.shape.g.sched.offset + at.offset, ..at });
+        Ok(Registers { pc: sched(gobuf.pc)?, lr: gobuf.lr.map_or(Ok(0), sched)?, ..registers })
+    }
+
+    /// Who has called the vDSO.
+    fn in_vdso(&self, mp: Addr, (lo, hi): (u64, u64)) -> Result<Option<Registers>, Error> {
+        let (Some(sp), Some(pc)) = (self.shape.m.vdso_sp, self.shape.m.vdso_pc) else { return Ok(None) };
+        let (sp, pc) = (self.process.uint(mp, sp)?, self.process.uint(mp, pc)?);
+        Ok((lo..hi).contains(&sp).then_some(Registers { sp, pc, lr: 0 }))
+    }
+
+    /// The words on a thread's own stack that are in use.
+    fn own_stack(&self, mp: Addr, sp: u64) -> Result<Vec<u64>, Error> {
+        let (_, hi) = self.stack(self.process.ptr(mp, self.shape.m.g0)?)?;
+        // That of the first thread is the system's, of which only the end is known.
+        if sp >= hi || hi - sp > MOST_STACK || !sp.is_multiple_of(T::PTR_SIZE) {
+            return Ok(Vec::new());
+        }
+        let words = (sp..hi).step_by(T::PTR_SIZE as usize);
+        Ok(words.map_while(|at| self.process.word(Addr(at), STACK).ok()).collect())
+    }
+
+    /// Adds those of a thread's registers, and of words of its own stack, that are addresses of the heap.
+    fn add_roots(&self, roots: &mut Vec<(String, Addr)>, context: &Context, words: &[u64]) {
+        let mut add = |values: &[u64], what: &str| {
+            let mut values: Vec<u64> = values.to_vec();
+            values.sort_unstable();
+            values.dedup();
+            for value in values {
+                if value != 0 && self.heap.arena(&self.process, &self.shape, Addr(value)).is_ok() {
+                    roots.push((format!("{what} of thread {}", context.tid), Addr(value)));
+                }
+            }
+        };
+        add(&context.general, "register");
+        add(words, "runtime's stack");
+    }
+}

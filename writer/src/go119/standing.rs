@@ -53,6 +53,10 @@ impl<T: Target> Go119<'_, T> {
     /// Finds out where the goroutines stand that threads run.
     pub(super) fn standings(&self, stopped: &Stopped<'_>) -> Result<Standings, Error> {
         let mut standings = Standings::default();
+        // A process that dumps itself has stopped its world: all stand where stacks were switched.
+        if self.dumping()?.is_some() {
+            return Ok(standings);
+        }
         let m = self.shape.m;
         self.each_m(|mp| {
             let gp = self.process.ptr(mp, m.curg)?;

@@ -1,11 +1,12 @@
 # heapmatrix: `make run` and `make test` do everything on a fresh Debian or Ubuntu machine with Rust.
 CARGO ?= cargo
 
-.PHONY: help run test hosts bench lint fuzz mutants dist setup
+.PHONY: help run test go hosts bench lint fuzz mutants dist setup
 
 help:
 	@echo "make run    build, then dump and check emulated machines of seven architectures"
 	@echo "make test   the whole test suite"
+	@echo "make go VERSIONS=\"1.22.10 1.27.3\"   fetch Go toolchains to test with"
 	@echo "make hosts  the tests of the writer and the reader on a 32-bit and on big-endian hosts"
 	@echo "make bench  the benches; their tables are printed and kept in benches/RESULTS.md"
 	@echo "make lint   formatting, clippy, docs"
@@ -29,6 +30,10 @@ test:
 	else \
 		set -x; $(CARGO) test --locked --workspace; \
 	fi
+
+# Into target/go; the last line that it prints is the command that tests with them.
+go:
+	@.ci/go $(VERSIONS)
 
 # HOSTS="powerpc" runs on that one alone.
 hosts:

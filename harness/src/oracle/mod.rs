@@ -6,6 +6,7 @@
 pub mod isomorphism;
 pub mod laws;
 pub mod literal;
+pub mod literal119;
 pub mod memories;
 pub mod model;
 pub mod reencode;

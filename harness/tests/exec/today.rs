@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::go::{Program, toolchains};
 use crate::{heapmatrix, stderr};
 
-fn each_toolchain(test: impl Fn(&Path)) {
+pub fn each_toolchain(test: impl Fn(&Path)) {
     let toolchains: Vec<PathBuf> = toolchains();
     if toolchains.is_empty() {
         eprintln!("NOT RUN: no Go toolchain is installed (Debian: golang-go), and HEAPMATRIX_GO names none");

@@ -15,7 +15,7 @@ use crate::today::each_toolchain;
 /// nobody hands to the transliteration.
 fn compare(process: &Process, layouts: &Dwarf, what: &str) -> usize {
     let defects = Defects { own_variables_in_bss: false, ..Defects::ALL };
-    let writer = Writer { layouts, defects, sys_alloc: None };
+    let writer = Writer { layouts, defects, sys_alloc: None, stopped: None };
     let mut dump = Vec::new();
     write_heap_dump(process.target(), process.memory(), &writer, &Options::default(), &mut dump)
         .unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -22,8 +22,10 @@ pub const POLLERR: u32 = 8;
 /// The other end is gone, for a reader.
 pub const POLLHUP: u32 = 16;
 
-/// How many descriptors a process may have: `RLIMIT_NOFILE`.
-pub const MAX_FILES: i32 = 1024;
+/// How many descriptors a process may have in the beginning, and at most, as `RLIMIT_NOFILE` has it: the kernel's.
+pub const START_FILES: i32 = 1024;
+/// See [`START_FILES`].
+pub const MAX_FILES: i32 = 4096;
 
 /// Where a program's messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,15 +245,33 @@ impl Drop for Open {
 pub type Shared = Rc<RefCell<Open>>;
 
 /// A process's file descriptors.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Descriptors {
     open: BTreeMap<i32, Shared>,
     /// Those that another program would not get.
     cloexec: BTreeSet<i32>,
     ids: u64,
+    /// A new one is below this.
+    limit: i32,
+}
+
+impl Default for Descriptors {
+    fn default() -> Self {
+        Descriptors { open: BTreeMap::new(), cloexec: BTreeSet::new(), ids: 0, limit: START_FILES }
+    }
 }
 
 impl Descriptors {
+    /// How many descriptors there may be: new ones are below this.
+    pub fn limit(&self) -> u64 {
+        self.limit as u64
+    }
+
+    /// Sets [`Descriptors::limit`]. Those that are open stay.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = limit.min(MAX_FILES as u64) as i32;
+    }
+
     /// The open file that a descriptor stands for.
     pub fn get(&self, fd: u64) -> Result<Shared, Errno> {
         self.open.get(&(fd as i32)).cloned().ok_or(Errno::BadF)
@@ -277,7 +297,7 @@ impl Descriptors {
 
     /// Gives an open file the lowest free descriptor from `from` on.
     pub fn add(&mut self, open: Shared, from: i32, cloexec: bool) -> Result<u64, Errno> {
-        let fd = (from.max(0)..MAX_FILES).find(|fd| !self.open.contains_key(fd)).ok_or(Errno::MFile)?;
+        let fd = (from.max(0)..self.limit).find(|fd| !self.open.contains_key(fd)).ok_or(Errno::MFile)?;
         self.set(fd, open, cloexec);
         Ok(fd as u64)
     }

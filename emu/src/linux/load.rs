@@ -1,6 +1,6 @@
 //! Loading a program: a process that is about to execute its first instruction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use heapmatrix_writer::AnyTarget;
@@ -164,6 +164,7 @@ impl Process {
             random,
             files,
             fds,
+            limits: BTreeMap::new(),
             cwd,
             budget,
             shared: Vec::new(),

@@ -1,6 +1,6 @@
 //! A process: a program, loaded into a machine, and the kernel's knowledge of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -180,6 +180,8 @@ pub struct Process {
     pub(super) random: Random,
     pub(super) files: Files,
     pub(super) fds: Descriptors,
+    /// Limits of resources that the program has set: the present ones and the highest.
+    pub(super) limits: BTreeMap<u64, (u64, u64)>,
     /// The folder that it works in.
     pub(super) cwd: Node,
     /// What the program may make the host hold.

@@ -4,8 +4,9 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced, x86_trap_code};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
 use super::hooks;
+use super::noted::AMD64_REGISTERS;
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Amd64,
@@ -54,8 +55,9 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |_| Interrupt::Exception,
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    noted: AMD64_REGISTERS,
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: None,
+    withheld: None,
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
 };

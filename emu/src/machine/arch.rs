@@ -6,6 +6,8 @@ use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 use super::Machine;
 use super::fault::FaultKind;
 use super::hooks::State;
+use super::regions::HookCode;
+use super::withheld::Withheld;
 
 /// An architecture: which registers have which role, and how the engine behaves on it.
 ///
@@ -42,15 +44,23 @@ pub(super) struct Arch {
     pub trap_skid: u64,
     /// Where the engine's PC is when an instruction has raised an exception.
     pub exception_pc: ExceptionPc,
+    /// The registers, besides the general ones, of a CPU that must be made to forget an exception.
+    pub noted: &'static [i32],
     /// Whether an instruction has a delay slot, on machines where some have.
     pub branches: Option<fn([u8; 4]) -> bool>,
-    /// Whether an instruction ends a block, where long blocks are more than the engine can do.
-    pub ends_block: Option<fn(u32) -> bool>,
-    /// Executes an instruction that the engine says does not exist, where it must be replaced: what it leaves in
-    /// which general register, or nothing if it really does not exist.
-    pub replace: fn(u32, u64) -> Option<(usize, u64)>,
+    /// Hooks that code needs, where it does.
+    pub hook_code: Option<HookCode>,
+    /// The instructions that the host executes, whether the engine knows them or not.
+    pub withheld: Option<Withheld>,
     /// The code of the trap whose instruction ends at the end of these bytes.
     pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
+}
+
+impl Arch {
+    /// Whether it is amd64 or 386.
+    pub fn is_x86(&self) -> bool {
+        matches!(self.encoding, Encoding::X86 { .. })
+    }
 }
 
 /// How long instructions are.
@@ -76,11 +86,6 @@ pub(super) enum ExceptionPc {
     /// Anywhere: the instruction is found in its block, of which these are the address and the length, by what it does
     /// with the registers as they are.
     Lost(fn(&Machine, (u64, u32), FaultKind) -> Option<u64>),
-}
-
-/// No instruction is replaced.
-pub(super) fn nothing_replaced(_: u32, _: u64) -> Option<(usize, u64)> {
-    None
 }
 
 /// The most bytes that a trap and its code take.

@@ -4,7 +4,7 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterARM as Arm;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
@@ -44,9 +44,10 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |number| if number == EXCP_SWI { Interrupt::Trap } else { Interrupt::Exception },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    noted: &[],
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: None,
+    withheld: None,
     // svc #code: cond=1110 1111 imm24, of which sixteen bits are used
     trap_code: |bytes| match *bytes {
         [.., lo, hi, 0, 0xef] => Some(u16::from_le_bytes([lo, hi])),

@@ -3,7 +3,7 @@
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::{Arch as UcArch, Arm64Insn, Mode, RegisterARM64 as A64, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
 
 pub(super) static ARCH: Arch = Arch {
@@ -63,9 +63,10 @@ pub(super) static ARCH: Arch = Arch {
     },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    noted: &[],
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: None,
+    withheld: None,
     // svc #code: 11010100000 imm16 00001
     trap_code: |&[.., a, b, c, d]| {
         let insn = u32::from_le_bytes([a, b, c, d]);

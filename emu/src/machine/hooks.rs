@@ -34,6 +34,8 @@ pub(super) enum Stop {
     Trap,
     Breakpoint,
     Limit,
+    /// Before an instruction that the host executes.
+    Withheld,
     Illegal,
     Exception(u32),
 }
@@ -85,6 +87,17 @@ pub(super) fn on_reaching(engine: &mut Engine, pc: u64) -> Result<unicorn_engine
     engine.add_code_hook(pc, pc, |engine, addr, _| {
         if engine.get_data_mut().passing.take() != Some(addr) {
             stop(engine, Stop::Breakpoint);
+        }
+    })
+}
+
+/// Stops before an instruction that the host executes.
+pub(super) fn on_withheld(engine: &mut Engine, pc: u64) -> Result<unicorn_engine::UcHookId, uc_error> {
+    engine.add_code_hook(pc, pc, |engine, addr, _| {
+        let state = engine.get_data_mut();
+        // Whoever stops at a breakpoint comes back.
+        if state.passing.take_if(|passing| *passing == addr).is_none() && state.stop.is_none() {
+            stop(engine, Stop::Withheld);
         }
     })
 }

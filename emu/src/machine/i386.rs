@@ -4,7 +4,8 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced, x86_trap_code};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
+use super::noted::I386_REGISTERS;
 use super::{EngineError, Machine, hooks};
 
 pub(super) static ARCH: Arch = Arch {
@@ -43,9 +44,10 @@ pub(super) static ARCH: Arch = Arch {
     interrupt: |number| if number == 0x80 { Interrupt::Trap } else { Interrupt::Exception },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,
+    noted: I386_REGISTERS,
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: None,
+    withheld: None,
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),
 };
 

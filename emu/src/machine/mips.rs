@@ -10,8 +10,9 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterMIPS as Mips;
 use unicorn_engine::{Arch as UcArch, Mode};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, TRAP_BYTES, nothing_replaced};
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, TRAP_BYTES};
 use super::fault::FaultKind;
+use super::straight;
 use super::{Machine, Register};
 
 pub(super) static MIPS: Arch =
@@ -109,9 +110,10 @@ const NARROW: Arch = Arch {
     },
     trap_skid: 0,
     exception_pc: ExceptionPc::Lost(at_fault),
+    noted: &[],
     branches: Some(|word| ends_block(u32::from_be_bytes(word))),
-    ends_block: Some(ends_block),
-    replace: nothing_replaced,
+    hook_code: Some(|engine, region| straight::hook(engine, region, ends_block)),
+    withheld: None,
     trap_code: big,
 };
 

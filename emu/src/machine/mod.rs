@@ -20,16 +20,20 @@ mod attach;
 mod count;
 mod engine;
 mod fault;
+mod flags;
 mod hooks;
 mod i386;
 mod list;
 mod mips;
+mod noted;
 mod ppc64;
+mod regions;
 mod registers;
 mod riscv64;
 mod s390x;
 mod stop;
 mod straight;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +45,7 @@ use unicorn_engine::{UcHookId, Unicorn, uc_error};
 use crate::memory::GuestMemory;
 use arch::{Arch, ExceptionPc, TRAP_BYTES};
 use hooks::{State, Stop};
-use straight::Straight;
+use regions::Hooked;
 
 pub use heapmatrix_writer::AnyTarget;
 
@@ -66,9 +70,11 @@ pub struct Machine {
     /// The layout of `memory` that the engine has.
     layout: Option<u64>,
     breakpoints: BTreeMap<u64, UcHookId>,
-    straight: Straight,
+    hooked: Hooked,
     /// The registers of a new machine.
     initial: unicorn_engine::Context,
+    /// The CPU as it was before the last run, where that is needed.
+    before: Option<unicorn_engine::Context>,
     arch: &'static Arch,
     /// Tells this machine from all others.
     id: u64,
@@ -88,10 +94,11 @@ impl Machine {
         Ok(Machine {
             engine,
             initial,
+            before: None,
             memory: GuestMemory::new(),
             layout: None,
             breakpoints: BTreeMap::new(),
-            straight: Straight::default(),
+            hooked: Hooked::default(),
             arch,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         })
@@ -171,6 +178,7 @@ impl Machine {
     /// [`Fault`], with the machine standing at the instruction at fault.
     pub fn run(&mut self, pc: u64, limits: Limits) -> Result<Exit, Fault> {
         self.attach().map_err(|error| self.fault(pc, FaultKind::Engine(EngineError(error))))?;
+        self.before_run();
         let passing = self.breakpoints.contains_key(&pc).then_some(pc);
         let state = self.engine.get_data_mut();
         state.count.begin(limits.instructions);
@@ -180,8 +188,9 @@ impl Machine {
         let mut pc = pc;
         let outcome = loop {
             let outcome = self.start(pc);
+            self.clean_flags();
             pc = self.pc();
-            if let Some(next) = self.replaced() {
+            if let Some(next) = self.execute_withheld() {
                 pc = next;
             } else if !self.rested(outcome, pc) {
                 break outcome;
@@ -204,7 +213,7 @@ impl Machine {
             (Ok(()), Some(Stop::Exception(number))) => {
                 Err(self.exception(pc, FaultKind::Exception { number }))
             }
-            (Ok(()), None) => Err(self.fault(pc, FaultKind::Halted)),
+            (Ok(()), Some(Stop::Withheld) | None) => Err(self.fault(pc, FaultKind::Halted)),
             (Err(error), _) => Err(self.diagnose(pc, error)),
         }
     }
@@ -267,10 +276,8 @@ impl Machine {
             self.layout = Some(self.memory.layout());
             changed = true;
         }
-        if let Some(ends_block) = self.arch.ends_block
-            && (changed || !rewritten.is_empty())
-        {
-            self.straight.update(&mut self.engine, &self.memory, &rewritten, ends_block)?;
+        if self.arch.hook_code.is_some() && (changed || !rewritten.is_empty()) {
+            self.hooked.update(&mut self.engine, &self.memory, &rewritten)?;
         }
         for (addr, len) in rewritten {
             self.flush_code(addr, len);
@@ -310,6 +317,7 @@ impl Machine {
         let pc = self.raised_at(pc, kind);
         self.set_pc(pc);
         self.stopped_at(pc);
+        self.forget_exception();
         self.fault(pc, kind)
     }
 
@@ -343,27 +351,6 @@ impl Machine {
         self.memory.read(Addr(pc), &mut bytes).ok()?;
         let big = self.arch.target.big_endian();
         Some(if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
-    }
-
-    /// Executes the instruction at which the engine has stopped, if it is one that must be replaced: the address of
-    /// the next one.
-    fn replaced(&mut self) -> Option<u64> {
-        if self.engine.get_data().stop != Some(Stop::Illegal) {
-            return None;
-        }
-        let pc = self.raised_at(self.pc(), FaultKind::Illegal);
-        let instruction = self.instruction(pc)?;
-        let clock = self.engine.get_data().count.clock().get();
-        let (register, value) = (self.arch.replace)(instruction, clock)?;
-        // What cannot be written stays zero.
-        if register != 0 {
-            self.write(self.arch.general[register], value);
-        }
-        let next = pc.wrapping_add(4);
-        self.set_pc(next);
-        self.stopped_at(next);
-        self.engine.get_data_mut().stop = None;
-        Some(next)
     }
 
     /// A fault that came as the engine's error.

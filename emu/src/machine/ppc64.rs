@@ -4,8 +4,10 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterPPC as Ppc;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::Machine;
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
+use super::withheld::{self, Withheld};
 
 pub(super) static PPC64: Arch = BIG;
 
@@ -77,9 +79,10 @@ const BIG: Arch = Arch {
     // The engine steps over the instruction whatever the exception.
     trap_skid: 0,
     exception_pc: ExceptionPc::Past(4),
+    noted: &[],
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: Some(withheld::hook),
+    withheld: Some(Withheld { matches: reads_time_base, execute: read_time_base, align: 4 }),
     // cmpldi r0, code: 001010 000 01 00000 imm16; then sc
     trap_code: |bytes| match *bytes {
         [0x28, 0x20, hi, lo, 0x44, 0, 0, 2] => Some(u16::from_be_bytes([hi, lo])),
@@ -104,4 +107,20 @@ fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
 fn start_little(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
     let msr = engine.reg_read(Ppc::MSR)?;
     engine.reg_write(Ppc::MSR, msr | MSR_UNITS | MSR_LITTLE)
+}
+
+/// Whether an instruction reads the time base, which stands still in the engine: `mfspr` or `mftb`, of all of it or the
+/// upper half.
+fn reads_time_base(instruction: u32) -> bool {
+    const RT: u32 = 0x1f << 21;
+    matches!(instruction & !RT, 0x7c0c_42a6 | 0x7c0c_42e6 | 0x7c0d_42a6 | 0x7c0d_42e6)
+}
+
+/// It counts instructions.
+fn read_time_base(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
+    const UPPER: u32 = 1 << 16;
+    let register = (instruction >> 21 & 0x1f) as usize;
+    let value = if instruction & UPPER != 0 { clock >> 32 } else { clock };
+    machine.write(machine.arch.general[register], value);
+    true
 }

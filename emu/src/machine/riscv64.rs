@@ -4,8 +4,10 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterRISCV as Rv;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
+use super::Machine;
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
+use super::withheld::{self, Withheld};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Riscv64,
@@ -64,9 +66,10 @@ pub(super) static ARCH: Arch = Arch {
     trap_skid: 0,
     // Past four bytes whatever the instruction's length.
     exception_pc: ExceptionPc::Past(4),
+    noted: &[],
     branches: None,
-    ends_block: None,
-    replace: counter,
+    hook_code: Some(withheld::hook),
+    withheld: Some(Withheld { matches: reads_counter, execute: read_counter, align: 2 }),
     trap_code: |_| None,
 };
 
@@ -82,10 +85,20 @@ fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
     engine.reg_write(Rv::MSTATUS, status | FLOATS)
 }
 
-/// `rdtime`, which the engine lacks, counts instructions.
-fn counter(instruction: u32, clock: u64) -> Option<(usize, u64)> {
-    // csrrs rd, time, x0
-    const RDTIME: u32 = 0xc010_2073;
-    const RD: u32 = 0x1f << 7;
-    (instruction & !RD == RDTIME).then_some(((instruction & RD) as usize >> 7, clock))
+/// Whether an instruction reads `cycle`, `time` or `instret`. The engine lacks the second; the others are the host's.
+fn reads_counter(instruction: u32) -> bool {
+    // csrrs, csrrc, csrrsi or csrrci rd, counter, zero: nothing is written.
+    const FIXED: u32 = 0xfff0_207f | 0x1f << 15;
+    let bits = instruction & FIXED;
+    matches!(bits, 0xc000_2073 | 0xc010_2073 | 0xc020_2073)
+}
+
+/// All three count instructions.
+fn read_counter(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
+    let register = (instruction >> 7 & 0x1f) as usize;
+    // The first register is always zero.
+    if register != 0 {
+        machine.write(machine.arch.general[register], clock);
+    }
+    true
 }

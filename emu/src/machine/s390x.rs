@@ -4,8 +4,10 @@ use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterS390X as Z;
 use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 
-use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, nothing_replaced};
+use super::Machine;
+use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
+use super::withheld::{self, Withheld};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::S390x,
@@ -62,9 +64,10 @@ pub(super) static ARCH: Arch = Arch {
     // The engine stays at `svc`.
     trap_skid: 2,
     exception_pc: ExceptionPc::Exact,
+    noted: &[],
     branches: None,
-    ends_block: None,
-    replace: nothing_replaced,
+    hook_code: Some(withheld::hook),
+    withheld: Some(Withheld { matches: stores_clock, execute: store_clock, align: 2 }),
     // svc number
     trap_code: |bytes| match *bytes {
         [.., 0x0a, number] => Some(number.into()),
@@ -76,6 +79,8 @@ pub(super) static ARCH: Arch = Arch {
 const EXCP_SVC: u32 = 2;
 /// CR0: all floating-point registers, and the vector facility.
 const CR0_UNITS: u64 = 1 << 18 | 1 << 17;
+/// The program status word's condition code.
+const CONDITION: u64 = 3 << 44;
 /// The program status word's mask: addresses of 64 bits.
 const PSW_WIDE: u64 = 0x1_8000_0000;
 
@@ -83,4 +88,37 @@ fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
     let cr0 = engine.reg_read(Z::CR0)?;
     engine.reg_write(Z::CR0, cr0 | CR0_UNITS)?;
     engine.reg_write(Z::PSWM, PSW_WIDE)
+}
+
+/// Whether an instruction stores the clock, which stands still in the engine: `stck`, `stckf` or `stcke`.
+fn stores_clock(instruction: u32) -> bool {
+    matches!(instruction >> 16, 0xb205 | 0xb27c | 0xb278)
+}
+
+/// The clock counts instructions, as nanoseconds: bit 51 of it is a microsecond.
+fn store_clock(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
+    const EXTENDED: u32 = 0xb278;
+    let (base, displacement) = ((instruction >> 12 & 15) as usize, u64::from(instruction & 0xfff));
+    let base = if base == 0 { 0 } else { machine.read(machine.arch.general[base]) };
+    let addr = base.wrapping_add(displacement);
+    let time = (u128::from(clock) * 4096 / 1000) as u64;
+    let mut value = [0; 16];
+    let stored = if instruction >> 16 == EXTENDED {
+        value[1..9].copy_from_slice(&time.to_be_bytes());
+        &value[..]
+    } else {
+        value[..8].copy_from_slice(&time.to_be_bytes());
+        &value[..8]
+    };
+    let end = addr.wrapping_add(stored.len() as u64);
+    let writable = |at| machine.memory().region_at(at).is_some_and(|region| region.prot().write);
+    if !writable(addr) || !writable(end.wrapping_sub(1)) || machine.memory_mut().write(addr, stored).is_err()
+    {
+        return false;
+    }
+    // Condition code 0: the clock is set.
+    let flags = machine.arch.flags.expect("the program status word");
+    let mask = machine.read(flags);
+    machine.write(flags, mask & !CONDITION);
+    true
 }

@@ -4,56 +4,16 @@
 //! some 350 of them, does not look, and writes on. Instructions with a hook become so much code that a block ends before
 //! that: so all long runs of instructions without a branch get one, which does nothing.
 
-use std::collections::BTreeMap;
-
 use unicorn_engine::{UcHookId, Unicorn, uc_error};
 
 use super::hooks::State;
-use crate::memory::{GuestMemory, PAGE, Region};
+use crate::memory::{PAGE, Region};
 
 /// How many instructions a block may have without hooks.
 const LONGEST: u64 = 256;
 
-/// The hooks on each executable region, by its address and length.
-#[derive(Default)]
-pub(super) struct Straight(BTreeMap<(u64, u64), Vec<UcHookId>>);
-
-impl Straight {
-    /// Looks at the regions that are new or have been `rewritten`.
-    pub fn update(
-        &mut self,
-        engine: &mut Unicorn<'static, State>,
-        memory: &GuestMemory,
-        rewritten: &[(u64, u64)],
-        ends_block: fn(u32) -> bool,
-    ) -> Result<(), uc_error> {
-        let mut old = std::mem::take(&mut self.0);
-        for region in memory.regions().filter(|region| region.prot().exec) {
-            let place = (region.addr(), region.len());
-            let changed =
-                rewritten.iter().any(|&(addr, len)| addr < region.end() && addr + len > region.addr());
-            let hooks = match old.remove(&place) {
-                Some(hooks) if !changed => hooks,
-                before => {
-                    remove(engine, before.unwrap_or_default());
-                    hook(engine, region, ends_block)?
-                }
-            };
-            self.0.insert(place, hooks);
-        }
-        old.into_values().for_each(|hooks| remove(engine, hooks));
-        Ok(())
-    }
-}
-
-fn remove(engine: &mut Unicorn<'static, State>, hooks: Vec<UcHookId>) {
-    for hook in hooks {
-        // Fails only for hooks that are not there.
-        let _ = engine.remove_hook(hook);
-    }
-}
-
-fn hook(
+/// Hooks on long runs, of instructions of which `ends_block` knows the branches.
+pub(super) fn hook(
     engine: &mut Unicorn<'static, State>,
     region: &Region,
     ends_block: fn(u32) -> bool,

@@ -3,8 +3,8 @@
 use super::*;
 use unicorn_engine::{Arch, Mode, RegisterPPC};
 
-/// If not: no two runs of a program on ppc64 are alike. Go seeds its random numbers from the time base, and it
-/// can't be replaced: there is no hook for it. In this engine it stands still.
+/// If not: `withheld` of ppc64 may go. There is no hook for the time base, which in this engine stands still: Go's
+/// execution tracer takes that for a broken clock.
 #[test]
 fn the_time_base_of_ppc64_stands_still() {
     for code in [

@@ -16,7 +16,7 @@ fn floating_point_of_riscv64_needs_a_bit() {
     assert_eq!(m.run(CODE, Limits::NONE), Ok(Exit::Trap { pc: CODE + 8 }));
 }
 
-/// If not: `replace` of riscv64. Go reads its ticks with `rdtime`, which the engine does not have.
+/// If not: `withheld` of riscv64. Go reads its ticks with `rdtime`, which the engine does not have.
 #[test]
 fn rdtime_of_riscv64_is_replaced() {
     // addi a3, a3, 1; rdtime a2; rdtime zero

@@ -79,3 +79,39 @@ fn gs_base_of_386_cannot_be_written() {
     assert_eq!(e.reg_write(RegisterX86::GS_BASE, DATA), Ok(()));
     assert_eq!(e.emu_start(CODE, 0, 0, 0), Err(uc_error::READ_UNMAPPED), "it reads at address 0");
 }
+
+/// If not: `Arch::noted`, and all of `machine/noted.rs`. The CPU notes an exception until it has delivered it, so that of
+/// two divisions by zero the second is a double fault.
+#[test]
+fn a_second_division_by_zero_is_a_double_fault_to_the_engine() {
+    for target in [AnyTarget::Amd64, AnyTarget::I386] {
+        let mut e = trapping(target, &[0xf7, 0xf1]); // div ecx
+        for number in [0, 8] {
+            let _ = e.emu_start(CODE, 0, 0, 0);
+            assert_eq!(e.get_data_mut().interrupt.take(), Some(number), "{target}");
+        }
+    }
+}
+
+/// Adds -1 to EAX, and exchanges the eight bytes at EBX, which changes one flag.
+const EXCHANGE: &[u8] = &[
+    0x01, 0xf8, // add eax, edi
+    0x0f, 0xc7, 0x0b, // cmpxchg8b [ebx]
+];
+
+/// If not: `machine/flags.rs`. The engine takes what the addition leaves for flags, and shows all of them as set.
+#[test]
+fn flags_after_cmpxchg8b_are_anything() {
+    let mut e = trapping(AnyTarget::I386, &[EXCHANGE, &[0xcd, 0x80]].concat());
+    e.reg_write(RegisterX86::EBX, DATA).unwrap();
+    e.reg_write(RegisterX86::EDI, 0xffff_ffff).unwrap();
+    e.emu_start(CODE, 0, 0, 0).unwrap();
+    assert_ne!(e.reg_read(RegisterX86::EFLAGS).unwrap() & 0x100, 0, "the trap flag");
+
+    let mut m = machine(AnyTarget::I386, &[EXCHANGE, &[0xcd, 0x80, 0x90, 0xcd, 0x80]].concat());
+    m.set(Register::General(3), DATA).unwrap();
+    m.set(Register::General(7), 0xffff_ffff).unwrap();
+    let pc = m.run(CODE, Limits::NONE).unwrap().pc();
+    assert_eq!(m.get(Register::Flags).unwrap() & !0x24_0cd5, 2);
+    assert_eq!(m.run(pc, Limits::NONE), Ok(Exit::Trap { pc: pc + 3 }), "the program goes on");
+}

@@ -6,6 +6,7 @@ mod files;
 mod guest;
 mod kernel_writes;
 mod limits;
+mod rlimits;
 mod shapes;
 mod tls;
 mod turns;

@@ -202,7 +202,7 @@ pub fn dup3(p: &mut Process, call: &Call) -> Result<u64, Stop> {
 }
 
 fn put_at(p: &mut Process, open: Shared, to: u64, cloexec: bool) -> Result<u64, Stop> {
-    if to >= MAX_FILES as u64 {
+    if to >= p.fds.limit() {
         return Err(Errno::BadF.into());
     }
     p.fds.set(to as i32, open, cloexec);
@@ -230,7 +230,7 @@ pub fn fcntl(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [fd, command, argument, ..] = call.args;
     let open = p.fds.get(fd)?;
     match command {
-        f::DUPFD | f::DUPFD_CLOEXEC if argument >= MAX_FILES as u64 => Err(Errno::Inval.into()),
+        f::DUPFD | f::DUPFD_CLOEXEC if argument >= p.fds.limit() => Err(Errno::Inval.into()),
         f::DUPFD | f::DUPFD_CLOEXEC => Ok(p.fds.add(open, argument as i32, command == f::DUPFD_CLOEXEC)?),
         f::GETFD => Ok(p.fds.cloexec(fd).into()),
         f::SETFD => {

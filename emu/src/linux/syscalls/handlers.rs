@@ -1,7 +1,9 @@
 //! Which system call does what.
 
 use super::super::table::Handler;
-use super::{file, folder, info, io, mem, meta, path, poll, select, signal, stat, thread, time, timer};
+use super::{
+    file, folder, info, io, mem, meta, path, poll, rlimit, select, signal, stat, thread, time, timer,
+};
 
 /// What a system call does, by its name.
 pub fn handler(name: &str) -> Option<Handler> {
@@ -196,9 +198,9 @@ fn rest(name: &str) -> Option<Handler> {
         "getpriority" => info::getpriority,
         "sync" | "setpriority" | "sched_setaffinity" | "mlock" | "munlock" | "mlockall" | "munlockall"
         | "mlock2" | "personality" | "membarrier" | "sched_getscheduler" => info::nothing,
-        "getrlimit" | "ugetrlimit" => info::getrlimit,
-        "setrlimit" => info::setrlimit,
-        "prlimit64" => info::prlimit64,
+        "getrlimit" | "ugetrlimit" => rlimit::getrlimit,
+        "setrlimit" => rlimit::setrlimit,
+        "prlimit64" => rlimit::prlimit64,
         "prctl" => info::prctl,
         _ => return None,
     };

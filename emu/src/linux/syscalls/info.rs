@@ -1,10 +1,9 @@
 //! What a process can ask about itself and the machine.
 
 use super::super::errno::Errno;
-use super::super::fd::{MAX_FILES, Object};
+use super::super::fd::Object;
 use super::super::flags::O_NONBLOCK;
 use super::super::process::Process;
-use super::super::stack::STACK_SIZE;
 use super::super::table::Stop;
 use super::super::thread::{Call, PID};
 use super::super::timer::TimerClock;
@@ -12,8 +11,6 @@ use super::super::user::Record;
 
 /// The user and group that the process runs as.
 const UID: u64 = 1000;
-
-const RLIMIT_STACK: u64 = 3;
 
 /// Bytes of random data that one call gives at most.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -226,39 +223,6 @@ pub fn sched_getaffinity(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let set = p.order.encode_set(mask.into(), 8);
     p.user().write(addr, &set)?;
     Ok(8)
-}
-
-/// The present and the highest limit of a resource. All but two are unlimited.
-fn limit(p: &Process, resource: u64) -> Option<u64> {
-    match resource {
-        RLIMIT_STACK => Some(STACK_SIZE),
-        _ if resource == p.linux.limits.files => Some(MAX_FILES as u64),
-        _ => None,
-    }
-}
-
-/// `getrlimit(resource, rlimit)`.
-pub fn getrlimit(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let limit = limit(p, call.args[0]).unwrap_or(p.linux.limits.infinity);
-    let record = Record::new(p.order).word(limit).word(limit).finish();
-    p.user().write(call.args[1], &record)?;
-    Ok(0)
-}
-
-/// `setrlimit(resource, rlimit)`: accepted, without effect.
-pub fn setrlimit(_: &mut Process, _: &Call) -> Result<u64, Stop> {
-    Ok(0)
-}
-
-/// `prlimit64(pid, resource, new, old)`.
-pub fn prlimit64(p: &mut Process, call: &Call) -> Result<u64, Stop> {
-    let [_, resource, _, old, ..] = call.args;
-    if old != 0 {
-        let limit = limit(p, resource).unwrap_or(u64::MAX);
-        let record = Record::new(p.order).u64(limit).u64(limit).finish();
-        p.user().write(old, &record)?;
-    }
-    Ok(0)
 }
 
 /// `prctl(option, …)`: what a thread is called, and what changes nothing here.

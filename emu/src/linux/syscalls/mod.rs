@@ -10,6 +10,7 @@ mod mem;
 mod meta;
 mod path;
 mod poll;
+mod rlimit;
 mod select;
 mod signal;
 mod stat;

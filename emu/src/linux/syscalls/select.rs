@@ -67,7 +67,7 @@ fn optional(p: &mut Process, addr: u64, width: u64) -> Result<Option<u64>, Errno
 fn do_poll(p: &mut Process, call: &Call, timeout: Option<u64>) -> Result<u64, Stop> {
     let [addr, count, ..] = call.args;
     let count = count as u32;
-    if count > MAX_FILES as u32 {
+    if u64::from(count) > p.fds.limit() {
         return Err(Errno::Inval.into());
     }
     let mut answers = Vec::new();

@@ -78,6 +78,11 @@ impl<'a> Fields<'a> {
         Ok(Self { pairs })
     }
 
+    /// The list that `bytes` begin with, which could be read before. Only good for iterating: it is not known where it ends.
+    pub(crate) fn unended(bytes: &'a [u8]) -> Self {
+        Self { pairs: bytes }
+    }
+
     /// Whether no field is left.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()

@@ -67,7 +67,7 @@ pub use body::{
 pub use dump::{Dump, Records};
 pub use error::{Error, Problem, Result};
 pub use fields::{Field, FieldKind, Fields};
-pub use index::{Edge, Index};
+pub use index::{Edge, Index, Parts};
 pub use params::{Arch, Params, PointerSize};
 pub use profile::{Call, Stack};
 pub use record::{Kind, Record};

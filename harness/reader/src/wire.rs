@@ -27,8 +27,9 @@ pub(crate) fn put_uvarint(mut value: u64, out: &mut impl Write) -> io::Result<()
 }
 
 /// The number of bytes that a number takes.
+#[inline]
 pub(crate) fn uvarint_length(value: u64) -> u64 {
-    u64::from((64 - value.leading_zeros()).div_ceil(7).max(1))
+    u64::from(64 - (value | 1).leading_zeros()).div_ceil(7)
 }
 
 impl Wire<'_> for u64 {

@@ -1,0 +1,128 @@
+//! Objects by address one by one: those that are unlike their neighbours, or overlap, which no runtime writes.
+
+use super::blocks::Place;
+use crate::cursor::Cursor;
+use crate::wire::{Wire, uvarint_length};
+use crate::{Dump, Object};
+
+/// All objects of a dump, numbered in the order of their addresses. Takes 24 bytes an object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    /// Address and record offset of each object, by address.
+    entries: Vec<Entry>,
+    /// Length of each object, or [`LONG`].
+    lengths: Vec<u32>,
+    /// The first entry of each of the parts into which the addresses are cut, 2^`shift` bytes long; then the
+    /// number of entries. A look-up searches one part, which has one entry on average if objects are dense.
+    parts: Vec<u32>,
+    shift: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    address: u64,
+    offset: u64,
+}
+
+/// The length of an object of 4 GiB or more: the dump has the true one.
+const LONG: u32 = u32::MAX;
+
+impl Entries {
+    /// Room for so many objects.
+    pub fn with_capacity(count: usize) -> Self {
+        Self { entries: Vec::with_capacity(count), lengths: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    /// Adds the next object.
+    pub fn push(&mut self, Place { address, offset, size, .. }: Place) {
+        // By an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(self.entries.len() / 8 + 64);
+            self.lengths.reserve_exact(self.lengths.len() / 8 + 64);
+        }
+        self.entries.push(Entry { address, offset });
+        self.lengths.push(u32::try_from(size).unwrap_or(LONG));
+    }
+
+    /// The objects in the order of their addresses.
+    pub fn sorted(mut self, dump: &Dump<'_>) -> Self {
+        self.entries.shrink_to_fit();
+        self.lengths.shrink_to_fit();
+        if !self.entries.is_sorted() {
+            self.entries.sort_unstable();
+            for (entry, length) in self.entries.iter().zip(&mut self.lengths) {
+                *length = u32::try_from(object(dump, entry.offset).contents.len()).unwrap_or(LONG);
+            }
+        }
+        self.divide();
+        self
+    }
+
+    /// Cuts the addresses into parts, not more than there are objects.
+    fn divide(&mut self) {
+        let ([first, ..], [.., last]) = (&self.entries[..], &self.entries[..]) else { return };
+        // A part's number is 32 bits wide. More objects than that are searched as a whole.
+        let Ok(count) = u32::try_from(self.entries.len()) else { return };
+        let (first, span) = (first.address, last.address - first.address);
+        self.shift = (0..64).find(|shift| span >> shift < u64::from(count)).unwrap_or(63);
+        self.parts.reserve_exact((span >> self.shift) as usize + 2);
+        for (id, entry) in (0..count).zip(&self.entries) {
+            let part = ((entry.address - first) >> self.shift) as usize;
+            // Empty parts before this one start here as well.
+            if part >= self.parts.len() {
+                self.parts.resize(part + 1, id);
+            }
+        }
+        self.parts.push(count);
+    }
+
+    /// The number of objects.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// An object.
+    pub fn place(&self, id: usize, dump: &Dump<'_>) -> Place {
+        let Entry { address, offset } = self.entries[id];
+        let size = self.size(id, dump);
+        let list = offset + 1 + uvarint_length(address) + uvarint_length(size) + size;
+        // The list's end is a byte that no field starts with.
+        Place { address, offset, size, fields: dump.bytes()[list as usize] != 0 }
+    }
+
+    /// An object's address.
+    pub fn address(&self, id: usize) -> u64 {
+        self.entries[id].address
+    }
+
+    /// An object's size.
+    pub fn size(&self, id: usize, dump: &Dump<'_>) -> u64 {
+        match self.lengths[id] {
+            LONG => object(dump, self.entries[id].offset).contents.len() as u64,
+            length => length.into(),
+        }
+    }
+
+    /// The object in which an address is, and how far in it.
+    pub fn find(&self, address: u64, dump: &Dump<'_>) -> Option<(usize, u64)> {
+        let behind = address.checked_sub(self.entries.first()?.address)?;
+        let candidates = if self.parts.is_empty() {
+            0..self.entries.len()
+        } else {
+            let part = usize::try_from(behind >> self.shift).unwrap_or(usize::MAX).min(self.parts.len() - 2);
+            self.parts[part] as usize..self.parts[part + 1] as usize
+        };
+        let first = candidates.start;
+        let not_after = self.entries[candidates].partition_point(|entry| entry.address <= address);
+        // The last object of an earlier part if all of this one are after the address.
+        let id = (first + not_after).checked_sub(1)?;
+        let interior = address - self.entries[id].address;
+        (interior < self.size(id, dump)).then_some((id, interior))
+    }
+}
+
+/// The object whose record is at an offset.
+fn object<'a>(dump: &Dump<'a>, offset: u64) -> Object<'a> {
+    let mut cursor = Cursor::new(&dump.bytes()[offset as usize + 1..], offset + 1, dump.version());
+    Object::decode(&mut cursor, "").expect("it could be read before")
+}

@@ -6,7 +6,7 @@
 //! The algorithm is Semi-NCA (Georgiadis: Linear-Time Algorithms for Dominators and Related Problems, Princeton 2005),
 //! which is quadratic at worst and close to linear on heaps.
 
-use crate::graph::Rows;
+use crate::graph::{Rows, grow};
 
 /// What [`Dominators::number`] holds for a node that can't be reached.
 const UNREACHED: u32 = u32::MAX;
@@ -28,48 +28,66 @@ impl Dominators {
     /// # Panics
     /// If `root` is not one of the nodes, or the rows name nodes that are none.
     pub fn new(rows: &Rows, root: u32) -> Self {
-        let Walk { number, order, parent } = Walk::new(rows, root);
-        let Sources { mut starts, sources } = Sources::new(rows, &number, &order);
+        let Walk { number, order, parent, next, mut others } = Walk::new(rows, root);
         // Made again when there is room: this is where most memory is needed.
         let nodes = number.len();
         drop(number);
-        let count = order.len() as u32;
+        others.sort_unstable();
         // Semidominators, from the last node met to the first. A node is linked to its parent once its own is known.
+        let mut semi = next;
         let mut least = vec![0; order.len()];
         let mut ancestor = parent.clone();
         let mut path = Vec::new();
-        for node in (1..count).rev() {
+        for node in (1..order.len() as u32).rev() {
             let mut best = parent[node as usize];
-            let row = starts[node as usize] as usize..starts[node as usize + 1] as usize;
-            for &source in &sources[row] {
-                let candidate = if source <= node {
-                    source
+            while let Some(edge) = others.pop_if(|edge| edge.target == node) {
+                let candidate = if edge.source <= node {
+                    edge.source
                 } else {
-                    compress(source, node, &mut ancestor, &mut least, &mut path)
+                    compress(edge.source, node, &mut ancestor, &mut least, &mut path)
                 };
                 best = best.min(candidate);
             }
             least[node as usize] = best;
-            // No other row ends there any more: from now on it is the node's semidominator.
-            starts[node as usize + 1] = best;
+            semi[node as usize] = best;
         }
-        let semi = |node: usize| starts[node + 1];
-        drop((sources, least, ancestor));
+        drop((others, least, ancestor));
         // The immediate dominator is the nearest common ancestor of the parent and the semidominator.
         let mut immediate = parent;
-        for node in 1..count as usize {
+        for node in 1..order.len() {
             let mut dominator = immediate[node];
-            while dominator > semi(node) {
+            while dominator > semi[node] {
                 dominator = immediate[dominator as usize];
             }
             immediate[node] = dominator;
         }
-        drop(starts);
+        drop(semi);
         let mut number = vec![UNREACHED; nodes];
         for (&node, place) in order.iter().zip(0..) {
             number[node as usize] = place;
         }
         Self { number, order, immediate }
+    }
+
+    /// The nodes that are reached, and the place of each one's immediate dominator in their order.
+    pub(crate) fn parts(&self) -> (&[u32], &[u32]) {
+        (&self.order, &self.immediate)
+    }
+
+    /// The dominators of so many nodes of which these are the [`parts`](Self::parts), if they can be.
+    pub(crate) fn from_parts(nodes: u32, order: Vec<u32>, immediate: Vec<u32>) -> Option<Self> {
+        let mut number = vec![UNREACHED; nodes as usize];
+        for (&node, place) in order.iter().zip(0..) {
+            // Each once.
+            let number = number.get_mut(node as usize)?;
+            (std::mem::replace(number, place) == UNREACHED).then_some(())?;
+        }
+        let above = immediate.iter().zip(0u32..).all(|(&dominator, place)| dominator < place.max(1));
+        (order.len() == immediate.len() && !order.is_empty() && above).then_some(Self {
+            number,
+            order,
+            immediate,
+        })
     }
 
     /// The number of nodes that are reached, with the root.
@@ -119,17 +137,18 @@ impl Dominators {
 
     /// The sum of `size` over each node and all that it dominates: its retained size. 0 for what is not reached.
     pub fn sums(&self, size: impl Fn(u32) -> u64) -> Vec<u64> {
-        let mut sums = vec![0; self.number.len()];
-        for (node, dominator) in self.tree().rev() {
-            // Claimed sizes need not fit together.
-            let sum: u64 = size(node).saturating_add(sums[node as usize]);
-            sums[node as usize] = sum;
-            if dominator != self.number[node as usize] {
-                let dominator = &mut sums[self.order[dominator as usize] as usize];
-                *dominator = dominator.saturating_add(sum);
+        // By the order of the walk, in which what belongs together is close; `size` is asked in the order of the nodes.
+        let mut sums = vec![0u64; self.order.len()];
+        for (node, &number) in (0..).zip(&self.number) {
+            if number != UNREACHED {
+                sums[number as usize] = size(node);
             }
         }
-        sums
+        for (number, &dominator) in self.immediate.iter().enumerate().skip(1).rev() {
+            // Claimed sizes need not fit together.
+            sums[dominator as usize] = sums[dominator as usize].saturating_add(sums[number]);
+        }
+        self.number.iter().map(|&number| sums.get(number as usize).copied().unwrap_or(0)).collect()
     }
 }
 
@@ -139,6 +158,17 @@ struct Walk {
     order: Vec<u32>,
     /// The number of the node from which each was met.
     parent: Vec<u32>,
+    /// The place of the next edge of each.
+    next: Vec<u32>,
+    /// The edges to what had been met already. Most objects have one pointer to them, and so none of these.
+    others: Vec<Other>,
+}
+
+/// An edge by which a walk has met nothing, in the numbers of the walk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Other {
+    target: u32,
+    source: u32,
 }
 
 impl Walk {
@@ -149,64 +179,45 @@ impl Walk {
             number: vec![UNREACHED; nodes],
             order: Vec::with_capacity(nodes),
             parent: Vec::with_capacity(nodes),
+            next: Vec::with_capacity(nodes),
+            // As many if all is reached.
+            others: Vec::with_capacity(rows.edges().saturating_sub(rows.len()) as usize + 1),
         };
-        // Nodes that are not done, with their number and the places of the edges that are left.
-        let mut open = vec![walk.meet(rows, root, 0)];
-        while let Some((number, places)) = open.last_mut() {
-            let Some(place) = places.next() else {
-                open.pop();
-                continue;
-            };
-            let (number, target) = (*number, rows.target(place));
-            if walk.number[target as usize] == UNREACHED {
-                open.push(walk.meet(rows, target, number));
+        // The way back is by the parents: a stack of its own would be as long as the longest list of the heap.
+        let mut number = walk.meet(rows, root, 0);
+        loop {
+            let end = rows.start(walk.order[number as usize] + 1);
+            let next = &mut walk.next[number as usize];
+            if *next < end {
+                let target = rows.target(*next);
+                *next += 1;
+                match walk.number[target as usize] {
+                    UNREACHED => number = walk.meet(rows, target, number),
+                    target => {
+                        grow(&mut walk.others);
+                        walk.others.push(Other { target, source: number });
+                    }
+                }
+            } else if number == 0 {
+                break;
+            } else {
+                number = walk.parent[number as usize];
             }
         }
         walk.order.shrink_to_fit();
         walk.parent.shrink_to_fit();
+        walk.next.shrink_to_fit();
         walk
     }
 
-    fn meet(&mut self, rows: &Rows, node: u32, parent: u32) -> (u32, std::ops::Range<u32>) {
+    /// Gives a node its number.
+    fn meet(&mut self, rows: &Rows, node: u32, parent: u32) -> u32 {
         let number = self.order.len() as u32;
         self.number[node as usize] = number;
         self.order.push(node);
         self.parent.push(parent);
-        (number, rows.start(node)..rows.start(node + 1))
-    }
-}
-
-/// The edges the other way round, all in numbers of the walk.
-struct Sources {
-    starts: Vec<u32>,
-    sources: Vec<u32>,
-}
-
-impl Sources {
-    fn new(rows: &Rows, number: &[u32], order: &[u32]) -> Self {
-        let mut starts = vec![0u32; order.len() + 1];
-        let targets = || {
-            order.iter().zip(0u32..).flat_map(|(&node, source)| {
-                rows.row(node).iter().map(move |&target| (source, number[target as usize]))
-            })
-        };
-        // What is reached from what is reached has a number.
-        for (_, target) in targets() {
-            starts[target as usize] += 1;
-        }
-        let mut end = 0;
-        for start in &mut starts {
-            end += *start;
-            *start = end;
-        }
-        let mut sources = vec![0; end as usize];
-        // Filled from the end of each row, so that `starts` needs no copy.
-        for (source, target) in targets() {
-            let place = &mut starts[target as usize];
-            *place -= 1;
-            sources[*place as usize] = source;
-        }
-        Self { starts, sources }
+        self.next.push(rows.start(node));
+        number
     }
 }
 

@@ -47,7 +47,7 @@ pub fn referrers(heap: &Heap<'_, '_>, object: u32, limit: usize) -> (Vec<Referre
 pub fn allocation<'a>(heap: &Heap<'_, 'a>, object: u32) -> Option<MemProf<'a>> {
     let address = heap.index().address(object as usize);
     let size = heap.size(object);
-    let records = || heap.dump().records().filter_map(Result::ok).map(|(_, record)| record);
+    let records = || heap.index().others().flatten().map(|(_, record)| record);
     let bucket = records().find_map(|record| match record {
         // A sample of an object with a malloc header is of the address after it.
         Record::AllocSample(sample) if sample.object.wrapping_sub(address) < size => Some(sample.bucket),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use heapmatrix_reader::{Dump, Index};
 
 use crate::dominators::Dominators;
-use crate::graph::{Error, Graph, Root, RootKind};
+use crate::graph::{Graph, Root, RootKind, TooLarge};
 use crate::naming::{Nameless, Naming};
 
 /// The objects and roots of a dump, their types, and what they retain.
@@ -47,7 +47,7 @@ impl<'i, 'a> Heap<'i, 'a> {
     ///
     /// # Errors
     /// Those of [`Graph::new`].
-    pub fn new(index: &'i Index<'a>) -> Result<Self, Error> {
+    pub fn new(index: &'i Index<'a>) -> Result<Self, TooLarge> {
         Self::with_naming(index, &Nameless)
     }
 
@@ -55,7 +55,7 @@ impl<'i, 'a> Heap<'i, 'a> {
     ///
     /// # Errors
     /// Those of [`Graph::new`].
-    pub fn with_naming(index: &'i Index<'a>, naming: &'i dyn Naming) -> Result<Self, Error> {
+    pub fn with_naming(index: &'i Index<'a>, naming: &'i dyn Naming) -> Result<Self, TooLarge> {
         let graph = Graph::new(index, &|address| naming.global_start(address))?;
         Ok(Self::of_graph(index, naming, graph))
     }
@@ -66,6 +66,20 @@ impl<'i, 'a> Heap<'i, 'a> {
         let objects = graph.objects();
         let retained = dominators.sums(|node| if node < objects { index.size(node as usize) } else { 0 });
         Self { index, naming, graph, dominators, retained }
+    }
+
+    /// All about a dump of which it is known already.
+    pub fn of_parts(
+        index: &'i Index<'a>,
+        naming: &'i dyn Naming,
+        (graph, dominators, retained): (Graph, Dominators, Vec<u64>),
+    ) -> Self {
+        Self { index, naming, graph, dominators, retained }
+    }
+
+    /// What each node [retains](Self::retained).
+    pub(crate) fn all_retained(&self) -> &[u64] {
+        &self.retained
     }
 
     /// The objects by address.

@@ -7,8 +7,10 @@
 //! - [`naming`] is what reports ask about types and variables.
 //! - [`heap`] is a dump with all of this, from which the reports begin: [`top`], [`paths`], [`explain`], [`goroutines`],
 //!   [`tree`] with its [`suspects`], [`waste`], [`diff`] of two, and [`export`] to other tools.
+//! - [`sidecar`] keeps all this in a file for the next time.
 #![forbid(unsafe_code)]
 
+mod bits;
 pub mod diff;
 pub mod dominators;
 pub mod explain;
@@ -18,6 +20,7 @@ pub mod graph;
 pub mod heap;
 pub mod naming;
 pub mod paths;
+pub mod sidecar;
 pub mod suspects;
 pub mod top;
 pub mod tree;

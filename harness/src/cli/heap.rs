@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use heapmatrix_analysis::graph::Counts;
 use heapmatrix_analysis::heap::Heap;
 use heapmatrix_analysis::naming::Typed;
+use heapmatrix_analysis::sidecar::Kept;
 use heapmatrix_analysis::types::{Binary, BinaryError, Typing};
 use heapmatrix_reader::{Dump, Index, Version};
 use indicatif::ProgressBar;
@@ -15,6 +16,7 @@ use memmap2::Mmap;
 use serde::Serialize;
 
 use super::input::Input;
+use super::kept::{Sidecar, When};
 use super::out::{FAINT, Out};
 use super::progress;
 use crate::units::{Count, Size, Things};
@@ -34,6 +36,10 @@ pub struct Program {
     /// The program that wrote the dump, for the names of types, variables and fields
     #[arg(long, value_name = "BINARY")]
     exe: Option<PathBuf>,
+    /// Whether to keep what was found in FILE.hmx, with which the next command starts at once: auto (of dumps of 32 MiB or
+    /// more), always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    index: When,
 }
 
 impl Program {
@@ -116,25 +122,35 @@ pub fn with_heap<T>(
 ) -> Result<T, Box<dyn std::error::Error>> {
     let whole = input.whole()?;
     let explain = |error: heapmatrix_reader::Error| input.explain(error.into());
-    let bar = Steps::new(whole.bytes().len());
-    bar.say("reading objects");
-    let index = Index::new(Dump::new(whole.bytes()).map_err(explain)?).map_err(explain)?;
-    bar.say("finding types");
+    let dump = Dump::new(whole.bytes()).map_err(explain)?;
     let mapped = program.map()?;
     let of_program = |error: BinaryError| match &mapped {
         Some((_, path)) => format!("{path}: {error}"),
         None => error.to_string(),
     };
-    let binary = mapped.as_ref().map(|(map, _)| Binary::open(map)).transpose().map_err(of_program)?;
+    let file = mapped.as_ref().map(|(map, _)| &map[..]);
+    let mut sidecar = Sidecar::new(input, program.index, whole.bytes(), file);
+    if let Some(kept) = sidecar.as_mut().and_then(|sidecar| sidecar.read(dump)) {
+        let Kept { index, typing, graph, dominators, retained } = kept;
+        let binary = file.map(Binary::open_for_values).transpose().map_err(of_program)?;
+        let naming = Typed { index: &index, typing: &typing, binary: binary.as_ref() };
+        return run(&Heap::of_parts(&index, &naming, (graph, dominators, retained)));
+    }
+    let bar = Steps::new(whole.bytes().len());
+    bar.say("reading objects");
+    let index = Index::new(dump).map_err(explain)?;
+    bar.say("finding types");
+    let binary = file.map(Binary::open).transpose().map_err(of_program)?;
     let typing = Typing::new(&index, binary.as_ref()).map_err(of_program)?;
     let naming = Typed { index: &index, typing: &typing, binary: binary.as_ref() };
     bar.say("following pointers");
-    let heap = Heap::with_naming(&index, &naming).map_err(|error| match error {
-        heapmatrix_analysis::graph::Error::Dump(error) => explain(error),
-        error => format!("{}: {error}", input.name()),
-    })?;
+    let heap = Heap::with_naming(&index, &naming).map_err(|error| format!("{}: {error}", input.name()))?;
     drop(bar);
-    run(&heap)
+    let result = run(&heap)?;
+    if let Some(sidecar) = &sidecar {
+        sidecar.write(&heap, &typing);
+    }
+    Ok(result)
 }
 
 /// What is being done, on a terminal.

@@ -82,6 +82,14 @@ impl Input {
         self.path == Path::new("-")
     }
 
+    /// The path of a dump that is a plain file and not compressed.
+    pub fn plain_file(&self) -> Option<&Path> {
+        let mut file = File::open(&self.path).ok().filter(|_| !self.is_standard_input())?;
+        let plain = file.metadata().ok()?.is_file();
+        let start = start_of(&mut file, ZSTD_MAGIC.len()).ok()?;
+        (plain && Compression::of(&start).is_none()).then_some(&self.path)
+    }
+
     /// What the input is, so that nothing overwrites it; `None` if the system doesn't say.
     pub fn metadata(&self) -> Option<fs::Metadata> {
         if self.is_standard_input() { stdin_metadata().ok() } else { fs::metadata(&self.path).ok() }

@@ -31,6 +31,7 @@ mod heap;
 mod hex;
 mod input;
 mod inspect;
+mod kept;
 mod number;
 mod out;
 mod output;

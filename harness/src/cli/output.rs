@@ -65,6 +65,14 @@ impl Output {
         self.finish(true)
     }
 
+    /// Gives a file that can be made again its name, without waiting for the disk.
+    ///
+    /// # Errors
+    /// Those of writing, with the path.
+    pub fn commit_unsynced(self) -> Result<(), String> {
+        self.finish(false)
+    }
+
     fn finish(self, sync: bool) -> Result<(), String> {
         let Self { path, sink } = self;
         let commit = || match sink.into_inner().map_err(io::IntoInnerError::into_error)? {

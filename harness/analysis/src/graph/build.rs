@@ -6,7 +6,9 @@ use heapmatrix_reader::{
     Fields, Finalizer, Goroutine, Index, Record, Segment, SlotCount, SlotRule, StackFrame,
 };
 
-use super::{Counts, Error, Graph, Root, RootKind, Rows, Stacks, TooLarge};
+use crate::bits::Bits;
+
+use super::{Counts, Graph, Root, RootKind, Rows, Stacks, TooLarge};
 
 /// Finds the start of the global variable that has an address, if that is known.
 pub type VariableStart<'f> = &'f dyn Fn(u64) -> Option<u64>;
@@ -35,7 +37,7 @@ pub(super) struct Builder<'i, 'a> {
 
 /// A pointer of a root, or from a root to a part of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RootEdge {
+pub(crate) struct RootEdge {
     /// The root's node; while the graph is built, its number among the roots.
     pub from: u32,
     /// The node that it points to.
@@ -44,25 +46,8 @@ pub(super) struct RootEdge {
     pub place: u64,
 }
 
-/// One bit an object.
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(length: usize) -> Self {
-        Self(vec![0; length.div_ceil(64)])
-    }
-
-    fn set(&mut self, at: usize) {
-        self.0[at / 64] |= 1 << (at % 64);
-    }
-
-    pub(super) fn get(&self, at: usize) -> bool {
-        self.0[at / 64] >> (at % 64) & 1 != 0
-    }
-}
-
 impl<'i, 'a> Builder<'i, 'a> {
-    pub(super) fn new(index: &'i Index<'a>, stacks: Stacks) -> Result<Self, Error> {
+    pub(super) fn new(index: &'i Index<'a>, stacks: Stacks) -> Result<Self, TooLarge> {
         // The nodes of roots need numbers as well.
         u32::try_from(index.len()).ok().filter(|&objects| objects < u32::MAX / 2).ok_or(TooLarge)?;
         let mut builder = Self {
@@ -107,31 +92,31 @@ impl<'i, 'a> Builder<'i, 'a> {
         self.counts.slots = count;
     }
 
-    pub(super) fn build(mut self, variable: VariableStart<'_>) -> Result<Graph, Error> {
+    pub(super) fn build(mut self, variable: VariableStart<'_>) -> Result<Graph, TooLarge> {
         let index = self.index;
         let mut rows = Rows::new();
         for id in 0..index.len() {
-            if !self.excluded.get(id) && index.has_fields(id) {
-                let object = index.object(id);
-                let targets = index.edges_of(object.contents, object.fields);
-                let excluded = &self.excluded;
-                rows.push(targets.map(|edge| edge.target).filter(|&t| !excluded.get(t)).map(|t| t as u32))?;
-            } else {
+            let excluded = &self.excluded;
+            if excluded.get(id) {
                 rows.push([])?;
+            } else {
+                let targets = index.edges(id).map(|edge| edge.target).filter(|&target| !excluded.get(target));
+                rows.push(targets.map(|target| target as u32))?;
             }
         }
-        for record in index.dump().records() {
-            let (offset, record) = record?;
-            if !matches!(record, Record::StackFrame(_) | Record::Defer(_) | Record::Panic(_)) {
-                self.end_goroutine();
+        for run in index.others() {
+            for (offset, record) in run {
+                if !matches!(record, Record::StackFrame(_) | Record::Defer(_) | Record::Panic(_)) {
+                    self.end_goroutine();
+                }
+                self.record(offset, record, variable);
             }
-            self.record(offset, record, variable);
+            self.end_goroutine();
         }
-        self.end_goroutine();
         self.finish(rows)
     }
 
-    fn finish(mut self, mut rows: Rows) -> Result<Graph, Error> {
+    fn finish(mut self, mut rows: Rows) -> Result<Graph, TooLarge> {
         let objects = rows.len();
         let roots = u32::try_from(self.roots.len()).map_err(|_| TooLarge)?;
         objects.checked_add(roots).ok_or(TooLarge)?;

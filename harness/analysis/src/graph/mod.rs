@@ -6,8 +6,12 @@ mod rows;
 
 use heapmatrix_reader::{Index, SlotCount};
 
+use crate::bits::Bits;
+
+pub(crate) use build::RootEdge;
 pub use build::VariableStart;
 pub use roots::{Root, RootKind};
+pub(crate) use rows::grow;
 pub use rows::{Rows, TooLarge};
 
 /// The objects of an [`Index`] and the roots of its dump as nodes of one graph, which are numbered without gaps: first
@@ -15,24 +19,13 @@ pub use rows::{Rows, TooLarge};
 ///
 /// Takes 4 bytes a node and 4 an edge beside the index.
 pub struct Graph {
-    rows: Rows,
-    objects: u32,
-    roots: Vec<Root>,
+    pub(crate) rows: Rows,
+    pub(crate) objects: u32,
+    pub(crate) roots: Vec<Root>,
     /// Sorted.
-    edges: Vec<build::RootEdge>,
-    excluded: build::Bits,
-    counts: Counts,
-}
-
-/// Why a dump has no graph.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its records cannot be read.
-    #[error(transparent)]
-    Dump(#[from] heapmatrix_reader::Error),
-    /// It has too many objects.
-    #[error(transparent)]
-    TooLarge(#[from] TooLarge),
+    pub(crate) edges: Vec<RootEdge>,
+    pub(crate) excluded: Bits,
+    pub(crate) counts: Counts,
 }
 
 /// Which words of stack frames are pointers.
@@ -77,8 +70,8 @@ impl Graph {
     /// root, and otherwise a root each.
     ///
     /// # Errors
-    /// Those of reading the records; more nodes or edges than 32 bits can number.
-    pub fn new(index: &Index<'_>, variable: VariableStart<'_>) -> Result<Self, Error> {
+    /// If there are more nodes or edges than 32 bits can number.
+    pub fn new(index: &Index<'_>, variable: VariableStart<'_>) -> Result<Self, TooLarge> {
         build::Builder::new(index, Stacks::Conservative)?.build(variable)
     }
 
@@ -90,7 +83,7 @@ impl Graph {
         index: &Index<'_>,
         variable: VariableStart<'_>,
         stacks: Stacks,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, TooLarge> {
         build::Builder::new(index, stacks)?.build(variable)
     }
 

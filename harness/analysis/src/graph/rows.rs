@@ -97,6 +97,21 @@ impl Rows {
         self.targets[place as usize]
     }
 
+    /// Where each node's targets start, and at last where they end; and all targets.
+    pub(crate) fn parts(&self) -> (&[u32], &[u32]) {
+        (&self.starts, &self.targets)
+    }
+
+    /// The rows of which these are the [`parts`](Self::parts), if they can be.
+    pub(crate) fn from_parts(starts: Vec<u32>, targets: Vec<u32>) -> Option<Self> {
+        let nodes = u32::try_from(starts.len().checked_sub(1)?).ok()?;
+        let whole = starts[0] == 0 && starts[nodes as usize] as usize == targets.len();
+        // Greatest and not all: that goes many at a time.
+        let inside = targets.iter().fold(0, |most, &target| most.max(target)) < nodes.max(1);
+        let sound = whole && starts.is_sorted() && inside && (nodes > 0 || targets.is_empty());
+        sound.then_some(Self { starts, targets })
+    }
+
     /// Gives back what has been reserved and is not used.
     pub fn shrink(&mut self) {
         self.starts.shrink_to_fit();
@@ -106,7 +121,7 @@ impl Rows {
 
 /// Makes room by an eighth and not twofold: these arrays are most of what the analysis of a heap takes.
 #[inline]
-fn grow<T>(values: &mut Vec<T>) {
+pub(crate) fn grow<T>(values: &mut Vec<T>) {
     if values.len() == values.capacity() {
         values.reserve_exact(values.len() / 8 + 64);
     }

@@ -106,6 +106,17 @@ impl<'a> Binary<'a> {
         Ok(Self { elf, dwarf, types, descriptors })
     }
 
+    /// Reads a program's file for what a [`Typing`](super::Typing) that was kept does not have: names of functions, and what
+    /// is in read-only data.
+    ///
+    /// # Errors
+    /// If it is no ELF file.
+    pub fn open_for_values(bytes: &'a [u8]) -> Result<Self, BinaryError> {
+        let (elf, _) = Elf::parse(bytes)?;
+        let types = Types::new(elf.word.bytes());
+        Ok(Self { dwarf: Dwarf::none(&elf), elf, types, descriptors: None })
+    }
+
     /// Whether it has debugging information. Without, most objects have no type.
     pub fn has_debugging_information(&self) -> bool {
         !self.dwarf.is_empty()

@@ -1,8 +1,8 @@
 //! What a dump has besides objects: other records, segments and stacks.
 
-use heapmatrix_reader::{Dump, Params, Record, StackFrame};
+use heapmatrix_reader::{Dump, Index, Params, Record, StackFrame};
 
-/// The records that are no objects, found in one pass.
+/// The records that are no objects.
 pub(super) struct Others<'d> {
     dump: Dump<'d>,
     offsets: Vec<u64>,
@@ -10,10 +10,8 @@ pub(super) struct Others<'d> {
 
 impl<'d> Others<'d> {
     /// Takes eight bytes a record that is no object.
-    pub fn of(dump: &Dump<'d>) -> Self {
-        let records = dump.records().flatten();
-        let others = records.filter(|(_, record)| !matches!(record, Record::Object(_)));
-        Self { dump: *dump, offsets: others.map(|(offset, _)| offset).collect() }
+    pub fn of(index: &Index<'d>) -> Self {
+        Self { dump: *index.dump(), offsets: index.others().flatten().map(|(offset, _)| offset).collect() }
     }
 
     /// The records.

@@ -32,6 +32,7 @@ mod elf;
 mod evidence;
 mod follow;
 mod headers;
+mod kept;
 mod matching;
 mod memory;
 mod moduledata;

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use heapmatrix_reader::Index;
 
+use crate::bits::Bits;
+
 use super::evidence::{Extent, Strength, object_type};
 use super::memory::{Memory, Others};
 use super::plan::Plans;
@@ -135,7 +137,7 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
     /// Takes note that there is a value of a type at an address, or some.
     #[inline]
     pub fn point(&mut self, address: u64, id: TypeId, extent: Extent) {
-        let Some(object) = self.index.find(address) else {
+        let Some((object, inside)) = self.index.locate(address) else {
             if address != 0 && self.program.types.get(id).pointers {
                 self.value(Value { address, id, extent });
             }
@@ -143,7 +145,7 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
         };
         let current = self.ids[object];
         let start = self.start(object);
-        let Some(offset) = (address - self.index.address(object)).checked_sub(start) else { return };
+        let Some(offset) = inside.checked_sub(start) else { return };
         if offset == 0 && current == id || self.settled.get(object) {
             return;
         }
@@ -185,10 +187,8 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
     }
 
     pub(super) fn bytes_at(&self, address: u64) -> Option<&'d [u8]> {
-        match self.index.find(address) {
-            Some(object) => {
-                self.index.contents(object).get((address - self.index.address(object)) as usize..)
-            }
+        match self.index.locate(address) {
+            Some((object, inside)) => self.index.contents(object).get(inside as usize..),
             None => self.memory.at(address),
         }
     }
@@ -281,32 +281,5 @@ impl<'x, 'd, 'b, 'f> Propagation<'x, 'd, 'b, 'f> {
             self.ids[object] = id;
             self.work.push(object as u32);
         }
-    }
-}
-
-/// A bit an object.
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub fn new(length: usize) -> Self {
-        Self(vec![0; length.div_ceil(64)])
-    }
-
-    pub fn of(length: usize, is_set: impl Fn(usize) -> bool) -> Self {
-        let mut bits = Self::new(length);
-        for index in (0..length).filter(|&index| is_set(index)) {
-            bits.set(index);
-        }
-        bits
-    }
-
-    #[inline]
-    pub fn get(&self, index: usize) -> bool {
-        self.0[index / 64] >> (index % 64) & 1 != 0
-    }
-
-    #[inline]
-    pub fn set(&mut self, index: usize) {
-        self.0[index / 64] |= 1 << (index % 64);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// A type, by its number in [`Types`]. Object types are such numbers too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TypeId(pub u32);
 
 impl TypeId {
@@ -25,7 +27,7 @@ impl TypeId {
 }
 
 /// A type of the program, or of an object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Type {
     /// Its name, as Go prints it.
     pub name: Box<str>,
@@ -49,7 +51,7 @@ impl Type {
 }
 
 /// How a type's value lies in an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// It is the object.
     #[default]
@@ -63,7 +65,7 @@ pub enum Shape {
 }
 
 /// What a type's values hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Nothing is known.
     Unknown,
@@ -139,7 +141,7 @@ pub enum Kind {
 }
 
 /// A field of a structure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// Its name.
     pub name: Box<str>,
@@ -191,6 +193,16 @@ impl Types {
             [TypeId::UNKNOWN, TypeId::TEXT, TypeId::TINY, TypeId::BYTE, TypeId::LONGER_TEXT]
         );
         types
+    }
+
+    /// Types that are all known: none is added any more.
+    pub(super) fn of(types: Vec<Type>, by_descriptor: HashMap<u64, TypeId>, word: u64) -> Self {
+        Self { types, of_objects: HashMap::new(), by_descriptor, descriptor_budget: 0, word }
+    }
+
+    /// All types by number.
+    pub(super) fn all(&self) -> &[Type] {
+        &self.types
     }
 
     /// Adds a type.

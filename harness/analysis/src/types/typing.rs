@@ -9,20 +9,21 @@ use heapmatrix_reader::{Index, StackFrame};
 use super::dwarf::Variable;
 use super::memory::Others;
 use super::program::Program;
-use super::propagate::{Bits, Found, HEADER, Propagation};
+use super::propagate::{Found, HEADER, Propagation};
 use super::table::{Kind, TypeId, Types};
 use super::{Binary, BinaryError, Global};
+use crate::bits::Bits;
 
 /// What a dump's objects are: a type for each. Takes four bytes and a bit an object.
 pub struct Typing {
-    ids: Vec<TypeId>,
-    headed: Bits,
-    types: Types,
+    pub(super) ids: Vec<TypeId>,
+    pub(super) headed: Bits,
+    pub(super) types: Types,
     /// By the address in the process.
-    globals: Vec<Global>,
-    variables: HashMap<u64, Rc<[Variable]>>,
-    itabs: HashMap<u64, TypeId>,
-    slide: u64,
+    pub(super) globals: Vec<Global>,
+    pub(super) variables: HashMap<u64, Rc<[Variable]>>,
+    pub(super) itabs: HashMap<u64, TypeId>,
+    pub(super) slide: u64,
 }
 
 /// How much of a dump's objects has a type.
@@ -48,7 +49,7 @@ impl Typing {
     /// # Errors
     /// If the dump is not of this program.
     pub fn new(index: &Index<'_>, binary: Option<&Binary<'_>>) -> Result<Self, BinaryError> {
-        let others = Others::of(index.dump());
+        let others = Others::of(index);
         let slide = binary.map_or(Ok(0), |binary| binary.check(&others))?;
         let word = index.dump().params().pointer_size.bytes();
         let mut propagation = Propagation::new(index, &others, Program::new(binary, slide, word));
@@ -103,9 +104,9 @@ impl Typing {
         let variables = self.variables.get(&frame.function.entry.wrapping_sub(self.slide))?;
         let pc = frame.function.pc.wrapping_sub(self.slide).saturating_sub(1);
         // From where the caller's frame starts, as variables count.
-        let wanted = offset as i64 - frame.contents.len() as i64;
+        let wanted = (offset as i64).wrapping_sub(frame.contents.len() as i64);
         variables.iter().find_map(|variable| {
-            let mut inside = 0;
+            let mut inside = 0u64;
             for piece in variable.pieces(pc)? {
                 let size = piece.size.unwrap_or(self.types.get(variable.type_).size);
                 let in_piece = piece.offset.and_then(|start| u64::try_from(wanted.checked_sub(start)?).ok());
@@ -113,10 +114,10 @@ impl Typing {
                     return Some(format!(
                         "{}{}",
                         variable.name,
-                        self.path(variable.type_, inside + in_piece)
+                        self.path(variable.type_, in_piece.saturating_add(inside))
                     ));
                 }
-                inside += size;
+                inside = size.saturating_add(inside);
             }
             None
         })

@@ -36,13 +36,7 @@ const MOST_TEXT: usize = 80;
 impl<'x, 'd> Values<'x, 'd> {
     /// For the objects of a dump. Reads it once, for its segments and stacks.
     pub fn new(index: &'x Index<'d>, typing: &'x Typing, binary: Option<&'x Binary<'x>>) -> Self {
-        Self {
-            index,
-            typing,
-            binary,
-            memory: Memory::of(&Others::of(index.dump())),
-            params: *index.dump().params(),
-        }
+        Self { index, typing, binary, memory: Memory::of(&Others::of(index)), params: *index.dump().params() }
     }
 
     /// The fields of an object, up to so many. Elements of arrays are fields.
@@ -174,8 +168,8 @@ impl<'x, 'd> Values<'x, 'd> {
 
     /// The bytes at an address: of the dump, otherwise of the program's file.
     fn at(&self, address: u64) -> Option<&[u8]> {
-        if let Some(object) = self.index.find(address) {
-            return self.index.contents(object).get((address - self.index.address(object)) as usize..);
+        if let Some((object, inside)) = self.index.locate(address) {
+            return self.index.contents(object).get(inside as usize..);
         }
         self.memory
             .at(address)

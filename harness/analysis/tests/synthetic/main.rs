@@ -1,7 +1,9 @@
 //! Types without a Go toolchain: programs and processes that were never compiled, of every word size and byte order.
 
+mod bound;
 mod elf;
 mod program;
+mod sidecar;
 
 use elf::{MACHINES, Machine};
 use heapmatrix_analysis::types::{Binary, BinaryError, Typing, Values};

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use gimli::{AttributeValue, DwarfSections, EndianSlice, RunTimeEndian};
 use object::File;
+use serde::{Deserialize, Serialize};
 
 use super::{BinaryError, TypeId, Types, elf};
 pub(super) use variables::{Piece, Variable};
@@ -26,7 +27,7 @@ pub(super) const GO_RUNTIME_TYPE: gimli::DwAt = gimli::DwAt(0x2904);
 pub(super) const GO_CLOSURE_OFFSET: gimli::DwAt = gimli::DwAt(0x2907);
 
 /// A global variable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Global {
     /// Its address in the binary.
     pub address: u64,
@@ -73,18 +74,7 @@ impl<'a> Dwarf<'a> {
             length += section.len();
             Ok(section)
         })?;
-        let endian = if elf.big_endian { RunTimeEndian::Big } else { RunTimeEndian::Little };
-        let mut dwarf = Self {
-            sections,
-            endian,
-            units: Vec::new(),
-            types: HashMap::new(),
-            functions: Vec::new(),
-            length,
-            budget: Cell::new(0),
-            globals: Vec::new(),
-            broken: None,
-        };
+        let mut dwarf = Self { sections, length, ..Self::none(elf) };
         let scan = scan::Scan::of(&dwarf, elf.places.types.map_or(0, |(start, _)| start));
         dwarf.broken = scan.broken;
         dwarf.units = scan.units;
@@ -100,6 +90,22 @@ impl<'a> Dwarf<'a> {
         dwarf.globals = scan.globals.into_iter().map(global).collect();
         dwarf.globals.sort_by_key(|global| global.address);
         Ok(dwarf)
+    }
+
+    /// None.
+    pub fn none(elf: &elf::Elf<'a>) -> Self {
+        Self {
+            sections: DwarfSections::load(|_| Ok::<_, BinaryError>(Cow::Borrowed(&[][..])))
+                .unwrap_or_default(),
+            endian: if elf.big_endian { RunTimeEndian::Big } else { RunTimeEndian::Little },
+            units: Vec::new(),
+            types: HashMap::new(),
+            functions: Vec::new(),
+            length: 0,
+            budget: Cell::new(0),
+            globals: Vec::new(),
+            broken: None,
+        }
     }
 
     /// Whether there is none.

@@ -5,11 +5,13 @@ use gimli::{
     Expression, Operation, Unit,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Dwarf, GO_CLOSURE_OFFSET, Reader, target};
 use crate::types::TypeId;
 
 /// A variable of a function: a parameter, a local one, or one that a closure has captured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Variable {
     pub name: Box<str>,
     pub type_: TypeId,
@@ -20,7 +22,7 @@ pub(crate) struct Variable {
 }
 
 /// Where a variable is, for these program counters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
     begin: u64,
     end: u64,
@@ -28,7 +30,7 @@ pub(crate) struct Place {
 }
 
 /// A part of a variable, or all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Piece {
     /// Its size in bytes; `None` if it is the whole variable.
     pub size: Option<u64>,

@@ -2,6 +2,7 @@
 //!
 //! Without the feature `emulator` it is a program for those who hold a dump: it reads dumps, and needs no C toolchain.
 
+pub mod check;
 pub mod cli;
 #[cfg(feature = "emulator")]
 pub mod exec;
@@ -11,8 +12,7 @@ pub mod golden;
 pub mod matrix;
 #[cfg(feature = "emulator")]
 pub mod oracle;
-#[cfg(feature = "emulator")]
 pub mod report;
-#[cfg(feature = "emulator")]
+pub mod shard;
 pub mod tally;
 mod units;

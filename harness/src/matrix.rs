@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use crate::oracle::model::{self, Mismatch};
 use crate::report::{ArchReport, Failure, RunReport};
+use crate::shard::Shard;
 use crate::tally::Tally;
 
 /// Worlds between two additions to the report: enough to keep all workers busy, few enough that what
@@ -32,6 +33,8 @@ pub struct Matrix {
     pub seed: u64,
     /// Worlds in the making at a time; 0 for one a core.
     pub jobs: usize,
+    /// Which of the cells to run.
+    pub shard: Shard,
 }
 
 /// Keeps a file of this name: worlds as JSON, and dumps.
@@ -119,8 +122,10 @@ pub fn run(
     keep: Option<&Keep<'_>>,
 ) -> Result<RunReport, MatrixError> {
     let workers = rayon::ThreadPoolBuilder::new().num_threads(matrix.jobs).build()?;
-    let arches = matrix.targets.iter().map(|t| ArchReport { arch: t.goarch(), ..ArchReport::default() });
+    let arches =
+        matrix.targets.iter().map(|t| ArchReport { arch: t.goarch().into(), ..ArchReport::default() });
     let mut report = RunReport {
+        shard: matrix.shard,
         seed: matrix.seed,
         worlds: matrix.worlds,
         arches: arches.collect(),
@@ -157,19 +162,23 @@ pub fn run(
 type Row = Vec<(ArchReport, Option<Failure>)>;
 
 fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, MatrixError> {
+    let taken = |target: &&AnyTarget| matrix.shard.takes(seed, target.goarch());
+    let targets: Vec<AnyTarget> = matrix.targets.iter().filter(taken).copied().collect();
+    if targets.is_empty() {
+        return Ok(Row::new());
+    }
     let world = world(seed);
     if let Some(keep) = keep {
         let json = serde_json::to_vec_pretty(&world).expect("a world is plain data");
         keep(&format!("world-{seed}.json"), &json).map_err(MatrixError::Keep)?;
     }
-    matrix
-        .targets
-        .iter()
-        .map(|&target| {
+    targets
+        .into_iter()
+        .map(|target| {
             let start = Instant::now();
             let result = cell(&world, target);
             let mut found = ArchReport {
-                arch: target.goarch(),
+                arch: target.goarch().into(),
                 worlds: 1,
                 time: start.elapsed(),
                 ..ArchReport::default()
@@ -188,7 +197,7 @@ fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, Matri
                 Err(error) => {
                     found.failed = 1;
                     Some(Failure {
-                        arch: target.goarch(),
+                        arch: target.goarch().into(),
                         seed,
                         what: error.to_string(),
                         repeat: format!("heapmatrix run --arch {target} --worlds 1 --seed {seed}"),

@@ -1,19 +1,22 @@
 //! What a run of the matrix found, for people (a table) and for machines (JSON).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::shard::{Part, Shard};
 use crate::tally::Tally;
 use crate::units::Count;
 
 /// What one architecture's machines did, added up over all worlds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArchReport {
     /// `GOARCH`.
-    pub arch: &'static str,
+    pub arch: Cow<'static, str>,
     /// Worlds tried.
     pub worlds: u64,
     /// Worlds whose dump held exactly what was put there.
@@ -27,13 +30,13 @@ pub struct ArchReport {
     /// Records of all kinds.
     pub records: u64,
     /// Records by kind.
-    pub kinds: BTreeMap<&'static str, u64>,
+    pub kinds: BTreeMap<Cow<'static, str>, u64>,
     /// Bytes of all dumps.
     pub dump_bytes: u64,
     /// Machine instructions that the emulated CPUs executed.
     pub instructions: u64,
     /// Time spent on this architecture by all workers, from building images to checking dumps.
-    #[serde(rename = "seconds", serialize_with = "seconds")]
+    #[serde(rename = "seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub time: Duration,
 }
 
@@ -45,13 +48,12 @@ impl ArchReport {
         self.records += dump.kinds.values().sum::<u64>();
         self.dump_bytes += dump.bytes;
         for (kind, n) in dump.kinds {
-            *self.kinds.entry(kind).or_default() += n;
+            *self.kinds.entry(kind.into()).or_default() += n;
         }
     }
 
     /// Adds what another worker found on the same architecture.
     pub fn add(&mut self, other: &ArchReport) {
-        self.arch = other.arch;
         self.worlds += other.worlds;
         self.passed += other.passed;
         self.failed += other.failed;
@@ -59,7 +61,7 @@ impl ArchReport {
         self.frames += other.frames;
         self.records += other.records;
         for (kind, n) in &other.kinds {
-            *self.kinds.entry(kind).or_default() += n;
+            *self.kinds.entry(kind.clone()).or_default() += n;
         }
         self.dump_bytes += other.dump_bytes;
         self.instructions += other.instructions;
@@ -77,11 +79,15 @@ fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+fn from_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 /// A world whose dump on one architecture was not right.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// `GOARCH`.
-    pub arch: &'static str,
+    pub arch: Cow<'static, str>,
     /// The seed that makes this world the first of a run.
     pub seed: u64,
     /// What went wrong: the first differing field with both values, or the error.
@@ -97,12 +103,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The whole run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The whole run, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
+    /// Which part of the run this is, if it was divided.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// The first world's seed; world `k` has the seed `seed + k`.
     pub seed: u64,
-    /// Worlds, each tried on every architecture.
+    /// Worlds of the whole run, each tried on every architecture.
     pub worlds: u64,
     /// Whether every world passed on every architecture.
     pub ok: bool,
@@ -117,6 +126,33 @@ impl RunReport {
     pub const MOST_FAILURES: usize = 10;
 }
 
+impl Part for RunReport {
+    fn shard(&self) -> Shard {
+        self.shard
+    }
+
+    fn asked(&self) -> String {
+        let arches: Vec<&str> = self.arches.iter().map(|arch| &*arch.arch).collect();
+        format!("{} worlds from seed {} on {}", self.worlds, self.seed, arches.join(", "))
+    }
+
+    fn add(&mut self, other: Self) {
+        for (arch, found) in self.arches.iter_mut().zip(&other.arches) {
+            arch.add(found);
+        }
+        self.ok &= other.ok;
+        self.failures.extend(other.failures);
+        let first = self.seed;
+        let place = |arch: &str| self.arches.iter().position(|found| found.arch == arch);
+        self.failures.sort_by_key(|failure| (failure.seed.wrapping_sub(first), place(&failure.arch)));
+        self.failures.truncate(Self::MOST_FAILURES);
+    }
+
+    fn complete(&mut self) {
+        self.shard = Shard::WHOLE;
+    }
+}
+
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heads = ["arch", "passed", "objects", "frames", "records", "dumps", "executed", "time", "MB/s"];
@@ -129,7 +165,7 @@ impl fmt::Display for RunReport {
                     _ => format!("{} of {}", Count(a.passed), Count(a.worlds)),
                 };
                 vec![
-                    a.arch.to_owned(),
+                    a.arch.to_string(),
                     passed,
                     Count(a.objects).to_string(),
                     Count(a.frames).to_string(),
@@ -165,7 +201,8 @@ impl fmt::Display for RunReport {
             writeln!(f, "\n… and {} more failures", failed - self.failures.len() as u64)?;
         }
         let verdict = if self.ok { "all dumps hold exactly what was put there" } else { "FAILED" };
-        writeln!(f, "\nseed {}, {} worlds: {verdict}", self.seed, Count(self.worlds))
+        let part = if self.shard.is_whole() { String::new() } else { format!(", part {}", self.shard) };
+        writeln!(f, "\nseed {}, {} worlds{part}: {verdict}", self.seed, Count(self.worlds))
     }
 }
 
@@ -176,16 +213,23 @@ mod tests {
     #[test]
     fn a_failure_is_told_with_the_command_that_repeats_it() {
         let failure = Failure {
-            arch: "ppc64",
+            arch: "ppc64".into(),
             seed: 7,
             what: "object 3: contents differ".to_owned(),
             repeat: "heapmatrix run --arch ppc64 --worlds 1 --seed 7".to_owned(),
         };
         let report = RunReport {
+            shard: Shard::WHOLE,
             seed: 5,
             worlds: 4,
             ok: false,
-            arches: vec![ArchReport { arch: "ppc64", worlds: 4, passed: 3, failed: 1, ..Default::default() }],
+            arches: vec![ArchReport {
+                arch: "ppc64".into(),
+                worlds: 4,
+                passed: 3,
+                failed: 1,
+                ..Default::default()
+            }],
             failures: vec![failure],
         };
         let text = report.to_string();
@@ -198,7 +242,7 @@ mod tests {
     #[test]
     fn a_thousand_worlds_fit_eighty_columns() {
         let arch = ArchReport {
-            arch: "mips64le",
+            arch: "mips64le".into(),
             worlds: 1000,
             passed: 1000,
             objects: 155_610,

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "emulator")]
 mod arch;
+mod check_reader;
 #[cfg(feature = "emulator")]
 mod corpus;
 #[cfg(all(test, feature = "emulator"))]
@@ -32,12 +33,14 @@ mod hex;
 mod input;
 mod inspect;
 mod kept;
+mod merge_reports;
 mod number;
 mod out;
 mod output;
 mod print;
 mod progress;
 mod record;
+mod report;
 #[cfg(feature = "emulator")]
 mod run;
 mod salvage;
@@ -124,6 +127,8 @@ enum Command {
     Web(web::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
+    CheckReader(check_reader::Args),
+    MergeReports(merge_reports::Args),
     #[cfg(feature = "emulator")]
     Exec(exec::Args),
     #[cfg(feature = "emulator")]
@@ -150,6 +155,8 @@ impl Command {
             Self::Web(args) => args.execute(),
             Self::Verify(args) => args.execute(),
             Self::Salvage(args) => args.execute(),
+            Self::CheckReader(args) => args.execute(),
+            Self::MergeReports(args) => args.execute(),
             #[cfg(feature = "emulator")]
             Self::Exec(args) => args.execute(),
             #[cfg(feature = "emulator")]

@@ -19,6 +19,17 @@ pub fn bar(length: Option<u64>) -> ProgressBar {
     bar.with_finish(ProgressFinish::AndClear)
 }
 
+/// A bar for so many things of a kind.
+pub fn count(length: u64, things: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(10));
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {things}  {{per_sec}}  {{eta}} left");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_finish(ProgressFinish::AndClear)
+}
+
 /// A source whose progress is shown.
 pub struct Watched<R> {
     source: R,

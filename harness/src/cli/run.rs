@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::arch::{self, Choice};
 use super::number::{number, positive};
-use super::out::{BAD, GOOD, HEAD, Out};
-use super::{Outcome, Verdict, output, print_json, to_stdout};
+use super::report::Report;
+use super::{Outcome, output};
 use crate::matrix::{self, Matrix};
-use crate::report::RunReport;
+use crate::shard::Shard;
 
 /// More jobs than this are no faster on any machine, and each is a thread.
 const MOST_JOBS: usize = 1024;
@@ -37,6 +34,9 @@ pub struct Args {
     /// How many worlds to run at the same time [default: one for each core]
     #[arg(long, value_name = "J", value_parser = positive)]
     jobs: Option<u64>,
+    /// Run only this part of the run: merge-reports puts the parts' reports together
+    #[arg(long, value_name = "K/N", default_value = "1/1", hide_default_value = true)]
+    shard: Shard,
     /// Keep each dump, and its world as JSON, in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -54,12 +54,13 @@ impl Args {
                 .map_err(|e| format!("cannot write to {}: {e}", dir.display()))?;
         }
 
-        let progress = progress_bar(self.worlds);
+        let progress = super::progress::count(self.worlds, "worlds");
         let matrix = Matrix {
             targets: arch::chosen(&self.arch),
             worlds: self.worlds,
             seed: self.seed,
             jobs: self.jobs.map_or(0, |jobs| usize::try_from(jobs).unwrap_or(MOST_JOBS).min(MOST_JOBS)),
+            shard: self.shard,
         };
         let keep = self
             .out
@@ -68,28 +69,8 @@ impl Args {
         let keep = keep.as_ref().map(|keep| keep as &matrix::Keep<'_>);
         let report = matrix::run(&matrix, &|| progress.inc(1), keep);
         progress.finish_and_clear();
-        let report = report?;
-        if self.json {
-            print_json(&report)?;
-        } else {
-            to_stdout(|out| {
-                print(&report, out)?;
-                Ok(Verdict::Sound)
-            })?;
-        }
-        Ok(if report.ok { Verdict::Sound } else { Verdict::Failed })
+        Report::Run(report?).tell(self.json, 0)
     }
-}
-
-/// The table with its head, and the verdict, the last line, in its colour.
-fn print(report: &RunReport, out: &mut Out<'_>) -> std::io::Result<()> {
-    let text = report.to_string();
-    let lines = text.lines().count();
-    text.lines().enumerate().try_for_each(|(number, line)| match number {
-        0 => out.painted_line(HEAD, line),
-        _ if number + 1 == lines => out.painted_line(if report.ok { GOOD } else { BAD }, line),
-        _ => out.line(line),
-    })
 }
 
 /// Whether files can be made in a folder: better said before an hour's work than after it.
@@ -97,15 +78,4 @@ fn tempfile_in(dir: &std::path::Path) -> std::io::Result<()> {
     let probe = dir.join(".heapmatrix-probe");
     fs::write(&probe, b"")?;
     fs::remove_file(&probe)
-}
-
-/// A bar on standard error if that is a terminal; nothing otherwise.
-fn progress_bar(worlds: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(worlds), ProgressDrawTarget::stderr_with_hz(10));
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} worlds  {per_sec}  {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -1,0 +1,176 @@
+//! Reports of runs that can be divided: how they are printed, and read again.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::number::number;
+use super::out::{BAD, FAINT, GOOD, HEAD, NAME, Out};
+use super::{Outcome, Verdict, output, print_json, to_stdout};
+use crate::check::junit;
+use crate::check::report::{CheckReport, Failures};
+use crate::report::RunReport;
+use crate::shard::{MergeError, Part, merge};
+use crate::units::{Count, Things};
+
+/// A report, by the command that makes it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Report {
+    /// Of `run`.
+    Run(RunReport),
+    /// Of `check-reader`.
+    CheckReader(CheckReport),
+}
+
+/// How a report is printed.
+#[derive(Debug, clap::Args)]
+pub struct Printed {
+    /// How many failures to tell of
+    #[arg(long, value_name = "N", default_value = "10", value_parser = number)]
+    limit: u64,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the report as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+impl Printed {
+    /// Prints a report. The verdict is the report's.
+    pub fn tell(&self, report: &Report) -> Outcome {
+        if let Some(file) = &self.junit {
+            let Report::CheckReader(report) = report else {
+                return Err("--junit is for reports of check-reader".into());
+            };
+            output::write(file, junit::xml(report)?.as_bytes())?;
+        }
+        report.tell(self.json, self.limit)
+    }
+}
+
+impl Report {
+    /// Prints the report as a table or as JSON. The verdict is the report's.
+    pub fn tell(&self, json: bool, limit: u64) -> Outcome {
+        if json {
+            print_json(self)?;
+        } else {
+            to_stdout(|out| {
+                match self {
+                    Self::Run(report) => tell_run(report, out),
+                    Self::CheckReader(report) => tell_check(report, limit, out),
+                }?;
+                Ok(Verdict::Sound)
+            })?;
+        }
+        let ok = match self {
+            Self::Run(report) => report.ok,
+            Self::CheckReader(report) => report.ok,
+        };
+        Ok(if ok { Verdict::Sound } else { Verdict::Failed })
+    }
+
+    /// The name of the command.
+    fn command(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::CheckReader(_) => "check-reader",
+        }
+    }
+
+    /// Puts the report of a run together from those of its parts, each with the name of its file.
+    ///
+    /// # Errors
+    /// [`MergeError`], or which is of another command.
+    pub fn merge(parts: Vec<(String, Self)>) -> Result<Self, Box<dyn std::error::Error>> {
+        let (first, command) = match parts.first() {
+            Some((name, report)) => (name.clone(), report.command()),
+            None => return Err(MergeError::Nothing.into()),
+        };
+        if let Some((name, report)) = parts.iter().find(|(_, report)| report.command() != command) {
+            let other = report.command();
+            return Err(format!("{name} is a report of {other}, and {first} one of {command}").into());
+        }
+        fn all<P: Part>(parts: Vec<(String, Report)>, of: fn(Report) -> Option<P>) -> Result<P, MergeError> {
+            merge(parts.into_iter().filter_map(|(name, report)| Some((name, of(report)?))))
+        }
+        Ok(match command {
+            "run" => Self::Run(all(parts, |report| match report {
+                Self::Run(report) => Some(report),
+                Self::CheckReader(_) => None,
+            })?),
+            _ => Self::CheckReader(all(parts, |report| match report {
+                Self::CheckReader(report) => Some(report),
+                Self::Run(_) => None,
+            })?),
+        })
+    }
+}
+
+/// The table with its head, and the verdict, the last line, in its colour.
+fn tell_run(report: &RunReport, out: &mut Out<'_>) -> io::Result<()> {
+    let text = report.to_string();
+    let lines = text.lines().count();
+    text.lines().enumerate().try_for_each(|(number, line)| match number {
+        0 => out.painted_line(HEAD, line),
+        _ if number + 1 == lines => out.painted_line(if report.ok { GOOD } else { BAD }, line),
+        _ => out.line(line),
+    })
+}
+
+/// The table, the failures, what repeats the first, and the verdict.
+fn tell_check(report: &CheckReport, limit: u64, out: &mut Out<'_>) -> io::Result<()> {
+    for (number, line) in report.table().iter().enumerate() {
+        if number == 0 { out.painted_line(HEAD, line)? } else { out.line(line)? }
+    }
+    let failures = report.failures();
+    let told = failures.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+    if told > 0 {
+        out.end()?;
+    }
+    for Failures { first, count } in &failures[..told] {
+        out.paint(BAD, format_args!("{:<8}", first.verdict.name()))?;
+        out.paint(NAME, format_args!(" {}", first.name))?;
+        if *count > 1 {
+            out.text(format_args!(" and {} more", Count(count - 1)))?;
+        }
+        out.line(format_args!(": {}", first.what.as_deref().unwrap_or_default()))?;
+    }
+    if failures.len() > told && told > 0 {
+        let more = Things((failures.len() - told) as u64, "other failure");
+        out.painted_line(FAINT, format_args!("… {more} (--limit)"))?;
+    }
+    if let Some(first) = failures.first() {
+        let mut options = report.options.clone();
+        if let Some(at) = options.iter().position(|option| option == "--only") {
+            options.drain(at..at + 2);
+        }
+        let options: String = options.iter().map(|option| format!(" {}", quoted(option))).collect();
+        let reader: String = report.reader.iter().map(|word| format!(" {}", quoted(word))).collect();
+        let only = quoted(&format!("^{}$", regex::escape(&first.first.name)));
+        out.end()?;
+        out.line(format_args!(
+            "repeat the first with: heapmatrix check-reader{options} --only {only} --{reader}"
+        ))?;
+    }
+    out.end()?;
+    let part = if report.shard.is_whole() { String::new() } else { format!(" (part {})", report.shard) };
+    let dumps = Things(report.cases.len() as u64, "dump");
+    let verdict = match failures.iter().map(|group| group.count).sum() {
+        0 => format!("{dumps}{part}: the reader was right with all of them"),
+        count => format!("{dumps}{part}: the reader was not right with {}", Count(count)),
+    };
+    out.painted_line(if report.ok { GOOD } else { BAD }, verdict)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./{}=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -2,7 +2,7 @@
 //
 // Standard input: {"bytes": n, "runs": n, "file": path, "classes": [[size, pointers, count], ...]}.
 // Standard output: "size nanoseconds" for each run into /dev/null, then for each run into the file; the size is
-// that of the file's dump.
+// that of the file's dump. If there is "last": true as well, a dump follows the lines.
 package main
 
 import (
@@ -19,6 +19,7 @@ var request struct {
 	Bytes, Runs int
 	File        string
 	Classes     [][3]int
+	Last        bool
 }
 
 // holder keeps 63 objects and the next holder: objects that hold objects, as in any program.
@@ -40,15 +41,16 @@ func hold(object unsafe.Pointer) {
 
 func fill() {
 	ptr := int(unsafe.Sizeof(uintptr(0)))
-	whole := 0
+	// An int of 32 bits has no room for these.
+	whole := int64(0)
 	for _, c := range request.Classes {
-		whole += c[0] * c[2]
+		whole += int64(c[0]) * int64(c[2])
 	}
 	const rounds = 64
-	left := make([]int, len(request.Classes))
+	left := make([]int64, len(request.Classes))
 	for round := 0; round < rounds; round++ {
 		for i, c := range request.Classes {
-			left[i] += c[2] * (request.Bytes / rounds)
+			left[i] += int64(c[2]) * int64(request.Bytes/rounds)
 			typ := reflect.StructOf([]reflect.StructField{
 				{Name: "P", Type: reflect.ArrayOf(c[1], reflect.TypeOf(unsafe.Pointer(nil)))},
 				{Name: "B", Type: reflect.ArrayOf(c[0]-ptr*c[1], reflect.TypeOf(byte(0)))},
@@ -99,6 +101,9 @@ func main() {
 			fmt.Println(info.Size(), took)
 			f.Close()
 		}
+	}
+	if request.Last {
+		debug.WriteHeapDump(os.Stdout.Fd())
 	}
 	runtime.KeepAlive(all)
 }

@@ -6,6 +6,8 @@ use heapmatrix_writer::AnyTarget;
 
 pub mod buffered;
 pub mod image;
+#[cfg(target_os = "linux")]
+pub mod living;
 pub mod mix;
 pub mod plot;
 pub mod reference;

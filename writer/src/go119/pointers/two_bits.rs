@@ -15,11 +15,26 @@ pub(super) struct TwoBits<'m, T> {
     process: Process<'m, T>,
     bitmap: At,
     buf: Vec<u8>,
+    /// The arena last looked at: which, and where its `heapArena` is.
+    last: Option<(u64, Addr)>,
 }
 
 impl<'m, T: Target> TwoBits<'m, T> {
     pub(super) fn new(process: Process<'m, T>, bitmap: At) -> Self {
-        TwoBits { process, bitmap, buf: Vec::new() }
+        TwoBits { process, bitmap, buf: Vec::new(), last: None }
+    }
+
+    /// The `heapArena` of an address: nearly always that of the address before.
+    fn arena(&mut self, at: &SpanIn<'_>, p: u64) -> Result<Addr, Error> {
+        let number = p / at.heap.arena_bytes();
+        if let Some((last, arena)) = self.last
+            && last == number
+        {
+            return Ok(arena);
+        }
+        let arena = at.heap.arena(&self.process, at.shape, Addr(p))?;
+        self.last = Some((number, arena));
+        Ok(arena)
     }
 
     /// Port of `heapBitsForAddr`, for the `n` words from `p` on: which bit of the windows is that of the first.
@@ -38,18 +53,21 @@ impl<'m, T: Target> TwoBits<'m, T> {
         let (mut byte, end) = (p.0 / per_byte, (p.0 / T::PTR_SIZE).saturating_add(n).div_ceil(4));
         let mut done = 0;
         while byte < end {
-            let arena = at.heap.arena(&self.process, at.shape, Addr(byte * per_byte))?;
+            let arena = self.arena(at, byte * per_byte)?;
             let index = byte % (arena_bytes / per_byte).max(1);
             let len = (end - byte).min((arena_bytes / per_byte).max(1) - index);
             let from = offset::<T>(arena, self.bitmap.offset + index);
             self.buf.resize(len as usize, 0);
             let read = self.process.memory.read(from, &mut self.buf);
             read.map_err(|source| Error::Unreadable { place: self.bitmap.place, source })?;
-            for pair in self.buf.chunks(2) {
-                let (low, high) = (pair[0], pair.get(1).copied().unwrap_or(0));
-                pointers[done] = low & 15 | high << 4;
-                marks[done] = low >> 4 | high & 0xf0;
-                done += 1;
+            for eight in self.buf.chunks(8) {
+                let mut bytes = [0; 8];
+                bytes[..eight.len()].copy_from_slice(eight);
+                let pairs = u64::from_le_bytes(bytes);
+                // What is beyond the last is zero, and overwritten by what follows.
+                pointers[done..done + 4].copy_from_slice(&low_halves(pairs).to_le_bytes());
+                marks[done..done + 4].copy_from_slice(&low_halves(pairs >> 4).to_le_bytes());
+                done += eight.len().div_ceil(2);
             }
             // An arena's last byte is one of an even number.
             byte += len;
@@ -58,5 +76,25 @@ impl<'m, T: Target> TwoBits<'m, T> {
             window[done..].fill(0);
         }
         Ok(first)
+    }
+}
+
+/// The low halves of eight bytes, next to each other.
+#[inline(always)]
+fn low_halves(bytes: u64) -> u32 {
+    let halves = bytes & 0x0f0f_0f0f_0f0f_0f0f;
+    let pairs = (halves | halves >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (fours | fours >> 16) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::low_halves;
+
+    #[test]
+    fn halves_come_together() {
+        assert_eq!(low_halves(0xf1e2_d3c4_b5a6_9788), 0x1234_5678);
+        assert_eq!(low_halves(0xf1e2_d3c4_b5a6_9788 >> 4), 0xfedc_ba98);
     }
 }

@@ -1,0 +1,138 @@
+//! Dumps of today's Go programs from outside, beside `debug.WriteHeapDump` of the same process, in one run.
+//!
+//! Usage: `beside-today [MB]`. A program makes a heap, times some dumps of its own, and then dumps into a pipe that nobody
+//! empties: there it stands still, with its world stopped, and its memory is copied and dumped from outside. So both dump
+//! the same heap, and here nothing is emulated. The toolchains are `go` (or what `GO` says) and those of the folders that
+//! `HEAPMATRIX_GO` names. Times are the writing thread's on the CPU, system calls included; of several runs the fastest counts.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use heapmatrix_benches::living::Copied;
+use heapmatrix_benches::shape::{self, Shape};
+use heapmatrix_benches::{on_cpu, sinks};
+use heapmatrix_layouts::Dwarf;
+use heapmatrix_writer::go119::Program;
+use heapmatrix_writer::{AnyTarget, Options, Summary, Tag, write_heap_dump};
+use peak_alloc::PeakAlloc;
+use serde_json::json;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const RUNS: usize = 12;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mb = std::env::args().nth(1).map_or(Ok(50), |mb| mb.parse())?;
+    println!("## Today's Go: {mb} MB heaps dumped from outside, MB/s, beside the process's own dump\n");
+    println!(
+        "| Go | machine | objects | bytes an object | /dev/null | Go | ratio | tmpfs | Go | ratio | the writer's memory, KiB |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for go in toolchains() {
+        let Some(version) = version(&go) else {
+            eprintln!("NOT RUN: {} is no Go toolchain", go.display());
+            continue;
+        };
+        for target in [AnyTarget::Amd64, AnyTarget::I386] {
+            for shape in [&shape::SMALL, &shape::ALL] {
+                println!("| {version} | {target} {}", row(&go, target, shape, mb)?);
+            }
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// The toolchains to measure.
+fn toolchains() -> Vec<PathBuf> {
+    let named = std::env::var_os("HEAPMATRIX_GO").unwrap_or_default();
+    let named =
+        std::env::split_paths(&named).filter(|dir| !dir.as_os_str().is_empty()).map(|dir| dir.join("bin/go"));
+    std::iter::once(std::env::var_os("GO").unwrap_or_else(|| "go".into()).into()).chain(named).collect()
+}
+
+fn version(go: &Path) -> Option<String> {
+    let output = Command::new(go).arg("version").output().ok().filter(|o| o.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find(|word| word.starts_with("go1")).map(str::to_owned)
+}
+
+/// Measures one heap.
+fn row(go: &Path, target: AnyTarget, shape: &Shape, mb: u64) -> Result<String, Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let binary = dir.path().join("heap");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/heap.go");
+    let mut build = Command::new(go);
+    build.args(["build", "-o"]).arg(&binary).arg(source);
+    build.envs([
+        ("GOARCH", target.goarch()),
+        ("CGO_ENABLED", "0"),
+        ("GOTOOLCHAIN", "local"),
+        ("GOFLAGS", ""),
+    ]);
+    if !build.status()?.success() {
+        return Err(format!("{} does not build {source} for {target}", go.display()).into());
+    }
+    let file = tempfile::NamedTempFile::new_in("/dev/shm")?;
+    let request = json!({
+        "bytes": mb << 20,
+        "runs": RUNS,
+        "file": file.path(),
+        "classes": shape.classes(target.ptr_size()).iter().map(|c| [c.size, c.pointers, c.count]).collect::<Vec<_>>(),
+        "last": true,
+    });
+    let mut child = Command::new(&binary).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().ok_or("no stdin")?.write_all(request.to_string().as_bytes())?;
+    let mut output = BufReader::new(child.stdout.take().ok_or("no stdout")?);
+    let mut theirs = [f64::INFINITY; 2];
+    let mut bytes = 0.0;
+    for run in 0..2 * RUNS {
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let (size, ns) = line.trim().split_once(' ').ok_or("the Go program ended early")?;
+        // /dev/null has no size: the dump is as large as the file's.
+        bytes = size.parse()?;
+        theirs[run / RUNS] = theirs[run / RUNS].min(ns.parse()?);
+    }
+    let memory = Copied::of(child.id());
+    child.kill()?;
+    child.wait()?;
+    let memory = memory?;
+
+    let layouts = Dwarf::read(&std::fs::read(&binary)?)?;
+    let mut file = sinks::tmpfs().ok_or("no /dev/shm")?;
+    let (null, summary, kib) = fastest(target, &memory, &layouts, &mut sinks::dev_null())?;
+    let (tmpfs, ..) = fastest(target, &memory, &layouts, &mut file)?;
+    let (ours, objects) = (summary.bytes as f64, summary.count(Tag::Object));
+    let mut line = format!("| {objects} {} | {:.0}", shape.name, (mb << 20) as f64 / objects as f64);
+    for (ours, theirs) in [(ours / null, bytes / theirs[0]), (ours / tmpfs, bytes / theirs[1])] {
+        line += &format!(" | {:.0} | {:.0} | {:.1}x", ours * 1e3, theirs * 1e3, ours / theirs);
+    }
+    Ok(line + &format!(" | {kib} |"))
+}
+
+/// The time of a dump in nanoseconds, what it has, and the most memory that the writer takes for it.
+fn fastest(
+    target: AnyTarget,
+    memory: &Copied,
+    layouts: &Dwarf,
+    out: &mut File,
+) -> Result<(f64, Summary, usize), Box<dyn Error>> {
+    let (mut best, mut last) = (f64::INFINITY, None);
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    for _ in 0..RUNS {
+        if out.metadata()?.is_file() {
+            sinks::rewind(out);
+        }
+        let start = on_cpu()?;
+        last = Some(write_heap_dump(target, memory, &Program::new(layouts), &Options::default(), &mut *out)?);
+        best = best.min(on_cpu()? - start);
+    }
+    let kib = MEMORY.peak_usage().saturating_sub(before).div_ceil(1024);
+    Ok((best, last.ok_or("nothing was measured")?, kib))
+}

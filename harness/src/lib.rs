@@ -12,6 +12,8 @@ pub mod golden;
 pub mod matrix;
 #[cfg(feature = "emulator")]
 pub mod oracle;
+#[cfg(feature = "emulator")]
+pub mod real;
 pub mod report;
 pub mod shard;
 pub mod tally;

@@ -47,6 +47,11 @@ impl Releases {
         }
     }
 
+    /// The minor version of the first one.
+    pub const fn first(self) -> u8 {
+        self.first
+    }
+
     /// Whether a release is in both.
     pub const fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last

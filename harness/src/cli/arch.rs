@@ -1,5 +1,6 @@
 //! Architectures on the command line: by name, and in groups.
 
+use heapmatrix_emu::machine::Machine;
 use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::target::Names;
@@ -27,8 +28,24 @@ pub(super) fn machine(name: &str) -> Result<AnyTarget, String> {
 
 /// A machine that worlds can be built on, or a group of them.
 pub(super) fn choice(word: &str) -> Result<Choice, String> {
+    choose(word, World::MACHINES, machine)
+}
+
+/// A machine that runs real programs, or a group of them.
+pub(super) fn any_choice(word: &str) -> Result<Choice, String> {
+    choose(word, Machine::ALL, |name| {
+        let known = Machine::ALL.iter().copied().find(|target| target.goarch() == name);
+        known.ok_or_else(|| format!("no such machine: choose from {}", Names(Machine::ALL)))
+    })
+}
+
+fn choose(
+    word: &str,
+    machines: &[AnyTarget],
+    machine: impl Fn(&str) -> Result<AnyTarget, String>,
+) -> Result<Choice, String> {
     if let Some((_, has)) = GROUPS.iter().find(|(name, _)| *name == word) {
-        return Ok(Choice(World::MACHINES.iter().copied().filter(|&target| has(target)).collect()));
+        return Ok(Choice(machines.iter().copied().filter(|&target| has(target)).collect()));
     }
     let groups = GROUPS.map(|(name, _)| name).join(", ");
     machine(word)
@@ -49,8 +66,6 @@ pub(super) fn chosen(choices: &[Choice]) -> Vec<AnyTarget> {
 
 #[cfg(test)]
 mod tests {
-    use heapmatrix_emu::machine::Machine;
-
     use super::*;
 
     fn names(words: &str) -> Vec<&'static str> {

@@ -12,6 +12,8 @@
 mod arch;
 mod check_reader;
 #[cfg(feature = "emulator")]
+mod check_go;
+#[cfg(feature = "emulator")]
 mod corpus;
 #[cfg(all(test, feature = "emulator"))]
 #[expect(clippy::print_stderr, reason = "says which input made a test fail")]
@@ -132,6 +134,8 @@ enum Command {
     #[cfg(feature = "emulator")]
     Exec(exec::Args),
     #[cfg(feature = "emulator")]
+    CheckGo(check_go::Args),
+    #[cfg(feature = "emulator")]
     Corpus(corpus::Args),
     #[command(hide = true)]
     Generate(generate::Args),
@@ -159,6 +163,8 @@ impl Command {
             Self::MergeReports(args) => args.execute(),
             #[cfg(feature = "emulator")]
             Self::Exec(args) => args.execute(),
+            #[cfg(feature = "emulator")]
+            Self::CheckGo(args) => args.execute(),
             #[cfg(feature = "emulator")]
             Self::Corpus(args) => args.execute(),
             Self::Generate(args) => args.execute(),

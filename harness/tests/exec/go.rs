@@ -6,23 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::stderr;
-
-/// The first Go toolchain that there is.
-fn toolchain() -> Option<PathBuf> {
-    let debian =
-        std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|e| e.path().join("bin/go"));
-    let candidates = debian.filter(|p| p.to_string_lossy().contains("/go-"));
-    let works = |go: &PathBuf| Command::new(go).arg("version").output().is_ok_and(|o| o.status.success());
-    std::iter::once(PathBuf::from("go")).chain(candidates).find(works)
-}
-
-/// The toolchains that are named by `HEAPMATRIX_GO`, after that of the distribution: folders with `bin/go` in them.
-pub fn toolchains() -> Vec<PathBuf> {
-    let named = std::env::var_os("HEAPMATRIX_GO").unwrap_or_default();
-    let named =
-        std::env::split_paths(&named).filter(|dir| !dir.as_os_str().is_empty()).map(|dir| dir.join("bin/go"));
-    toolchain().into_iter().chain(named).collect()
-}
+use crate::toolchains::toolchain;
 
 /// A program, in a folder that goes when it does.
 pub struct Program {

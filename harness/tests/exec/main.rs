@@ -11,6 +11,7 @@ mod files;
 mod go;
 mod go15;
 mod today;
+mod toolchains;
 mod transliteration;
 
 use std::process::{Command, Output};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use heapmatrix_reader::{Dump, Record, laws};
 use serde_json::Value;
 
-use crate::go::{Program, toolchains};
+use crate::go::Program;
+use crate::toolchains::toolchains;
 use crate::{heapmatrix, stderr};
 
 pub fn each_toolchain(test: impl Fn(&Path)) {

@@ -32,7 +32,7 @@ pub fn run(elf: &[u8], args: Vec<String>, host: impl Host + 'static) -> Result<S
     // With an address instead of `None`, the process would stop there, to be looked at.
     let status = match process.run(None)? {
         Outcome::Ended(status) => status,
-        Outcome::Reached { .. } => unreachable!("there is no place to stop at"),
+        Outcome::Reached { .. } | Outcome::Paused => unreachable!("there is nothing to stop at"),
     };
     let stats = process.stats();
     Ok(format!("{}: {status} after {} instructions", process.target(), stats.instructions))

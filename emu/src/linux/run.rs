@@ -21,6 +21,8 @@ pub enum Outcome {
         /// The thread's number.
         tid: u32,
     },
+    /// It has cost as many instructions as it was to, and can go on.
+    Paused,
 }
 
 /// What a system call costs the host at least, in instructions of the guest that take about as long.
@@ -45,6 +47,22 @@ impl Process {
             self.machine.clear_breakpoint(pc);
         }
         outcome
+    }
+
+    /// Runs the process until it ends, or has cost so many instructions more: then it stands wherever it happens to be.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_for(&mut self, instructions: u64) -> Result<Outcome, RunError> {
+        let limit = self.max_instructions;
+        self.max_instructions = limit.min(self.cost().saturating_add(instructions));
+        let outcome = self.timed(Process::run_on);
+        let paused = self.max_instructions < limit;
+        self.max_instructions = limit;
+        match outcome {
+            Err(RunError::Instructions(_)) if paused => Ok(Outcome::Paused),
+            outcome => outcome,
+        }
     }
 
     fn run_on(&mut self) -> Result<Outcome, RunError> {

@@ -110,7 +110,7 @@ pub struct Comparison {
 pub fn run_to(process: &mut Process, symbol: &str) -> Result<(), ExecError> {
     let addr = process.symbols().addr(symbol).ok_or_else(|| ExecError::NoSymbol(symbol.to_owned()))?;
     match process.run(Some(addr.0))? {
-        Outcome::Reached { .. } => Ok(()),
+        Outcome::Reached { .. } | Outcome::Paused => Ok(()),
         Outcome::Ended(status) => Err(ExecError::NotReached { symbol: symbol.to_owned(), status }),
     }
 }
@@ -160,7 +160,7 @@ pub fn compare_rest(process: &mut Process, dumper: &Dumper) -> Result<Vec<Compar
 pub fn finish(process: &mut Process) -> Result<ExitStatus, ExecError> {
     match process.run(None)? {
         Outcome::Ended(status) => Ok(status),
-        Outcome::Reached { .. } => unreachable!("no address was given"),
+        Outcome::Reached { .. } | Outcome::Paused => unreachable!("nothing else was asked for"),
     }
 }
 

@@ -23,7 +23,10 @@ impl<T: Target> Go119<'_, T> {
     ) -> Result<(), Error> {
         let mut objects = StackObjects::default();
         let mut anywhere = self.standings.of(gp).is_some_and(|standing| standing.anywhere);
-        let mut end = self.registers(gp)?.sp;
+        let (sp, mut end) = (self.stack_pointer(gp)?, self.registers(gp)?.sp);
+        if sp < end {
+            callback(&words(sp, end))?;
+        }
         // What the output answers is no fault of the stack's.
         let mut refused = false;
         let ids = &self.shape.func_ids;
@@ -63,8 +66,13 @@ impl<T: Target> Go119<'_, T> {
         if !(lo..hi).contains(&from) {
             return Ok(());
         }
-        let s = Stkframe { entry: 0, pc: 0, continpc: 0, sp: from, fp: hi, varp: hi, argp: hi, arglen: 0 };
-        let name = Text::Literal("unknown function");
-        callback(&Frame { s, name, args: None, locals: Locals::Unknown, objects: Vec::new() })
+        callback(&words(from, hi))
     }
+}
+
+/// A part of a stack as a frame of no function, of which any word may be a pointer.
+fn words(sp: u64, fp: u64) -> Frame {
+    let s = Stkframe { entry: 0, pc: 0, continpc: 0, sp, fp, varp: fp, argp: fp, arglen: 0 };
+    let name = Text::Literal("unknown function");
+    Frame { s, name, args: None, locals: Locals::Unknown, objects: Vec::new() }
 }

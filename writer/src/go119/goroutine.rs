@@ -85,7 +85,8 @@ impl<T: Target> Goroutines for Go119<'_, T> {
     }
 
     fn frames(&self, gp: Addr, mut callback: impl FnMut(&Frame) -> Result<(), Error>) -> Result<(), Error> {
-        if let Some(stopped) = self.stopped {
+        // Where the runtime itself has stopped the world, every goroutine stands at a call.
+        if let Some(stopped) = self.stopped.filter(|_| !self.standings.world_is_stopped) {
             return self.stopped_frames(stopped, gp, callback);
         }
         let mut objects = StackObjects::default();
@@ -152,7 +153,7 @@ impl<T: Target> Go119<'_, T> {
         let sched = |at: At| At { offset: g.sched.offset + at.offset, ..at };
         Ok(Goroutine {
             g: gp,
-            sp: self.registers(gp)?.sp,
+            sp: self.stack_pointer(gp)?,
             goid: process.uint(gp, g.goid)?,
             gopc: process.uint(gp, g.gopc)?,
             status,
@@ -171,11 +172,25 @@ impl<T: Target> Go119<'_, T> {
         if let Some(standing) = self.standings.of(gp) {
             return Ok(standing.registers);
         }
-        let (process, g, gobuf) = (&self.process, &self.shape.g, &self.shape.gobuf);
+        let (process, g) = (&self.process, &self.shape.g);
         let syscallsp = process.uint(gp, g.syscallsp)?;
         if syscallsp != 0 {
             return Ok(Registers { sp: syscallsp, pc: process.uint(gp, g.syscallpc)?, lr: 0 });
         }
+        self.saved(gp)
+    }
+
+    /// Where its stack ends that is in use.
+    pub(super) fn stack_pointer(&self, gp: Addr) -> Result<u64, Error> {
+        match self.standings.of(gp) {
+            Some(standing) => Ok(standing.sp),
+            None => Ok(self.registers(gp)?.sp),
+        }
+    }
+
+    /// `sched`: where stacks were switched.
+    pub(super) fn saved(&self, gp: Addr) -> Result<Registers, Error> {
+        let (process, g, gobuf) = (&self.process, &self.shape.g, &self.shape.gobuf);
         let sched = |at: At| process.uint(gp, At { offset: g.sched.offset + at.offset, ..at });
         Ok(Registers { sp: sched(gobuf.sp)?, pc: sched(gobuf.pc)?, lr: gobuf.lr.map_or(Ok(0), sched)? })
     }

@@ -8,13 +8,18 @@ use std::collections::HashMap;
 
 use super::Go119;
 use super::goroutine::Registers;
-use super::layout::At;
 use super::signal_frame::{Interrupted, interrupted};
 use super::stopped::{Stopped, Thread};
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::target::Target;
 
+fn within(at: u64, (lo, hi): (u64, u64)) -> bool {
+    (lo..hi).contains(&at)
+}
+
+/// How many words of a stack are looked through for the caller of a function.
+const MOST_WORDS: usize = 64;
 /// The most bytes of a thread's own stack that are looked at for pointers.
 const MOST_STACK: u64 = 64 << 10;
 const STACK: Place = Place::new("stack", "word");
@@ -23,6 +28,8 @@ const STACK: Place = Place::new("stack", "word");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
     pub registers: Registers,
+    /// The stack pointer: lower than that of the registers if these are of a caller, and what it has called cannot be unwound.
+    pub sp: u64,
     /// Whether it was interrupted anywhere, and not at a call: the words of its innermost frame may all be pointers.
     pub anywhere: bool,
 }
@@ -31,6 +38,8 @@ pub(super) struct Standing {
 #[derive(Default)]
 pub(super) struct Standings {
     goroutines: HashMap<Addr, Standing>,
+    /// Whether the runtime has stopped the world.
+    pub world_is_stopped: bool,
     /// What registers and threads' own stacks hold: descriptions and pointers into the heap.
     pub roots: Vec<(String, Addr)>,
 }
@@ -52,9 +61,10 @@ struct Context {
 impl<T: Target> Go119<'_, T> {
     /// Finds out where the goroutines stand that threads run.
     pub(super) fn standings(&self, stopped: &Stopped<'_>) -> Result<Standings, Error> {
-        let mut standings = Standings::default();
         // A process that dumps itself has stopped its world: all stand where stacks were switched.
-        if self.dumping()?.is_some() {
+        let world_is_stopped = self.dumping()?.is_some();
+        let mut standings = Standings { world_is_stopped, ..Standings::default() };
+        if standings.world_is_stopped {
             return Ok(standings);
         }
         let m = self.shape.m;
@@ -66,24 +76,18 @@ impl<T: Target> Go119<'_, T> {
             let Some(context) = self.context(stopped.threads(), mp, gp)? else { return Ok(()) };
             let (lo, hi) = self.stack(gp)?;
             let in_syscall = self.process.uint(gp, self.shape.g.syscallsp)? != 0;
-            if (lo..hi).contains(&context.registers.sp) {
-                if !in_syscall {
-                    let registers = self.after_gogo(gp, context.registers)?;
-                    standings.goroutines.insert(gp, Standing { registers, anywhere: true });
-                    stopped.note(|doubts| doubts.running += 1);
-                }
-                self.add_roots(&mut standings.roots, &context, &[]);
-            } else {
-                if let Some(registers) = self.in_vdso(mp, (lo, hi))?
-                    && !in_syscall
-                {
-                    standings.goroutines.insert(gp, Standing { registers, anywhere: false });
-                    stopped.note(|doubts| doubts.running += 1);
-                }
-                // The runtime works for the goroutine, and may hold what nobody else does yet.
-                let words = if in_syscall { Vec::new() } else { self.own_stack(mp, context.registers.sp)? };
-                self.add_roots(&mut standings.roots, &context, &words);
+            let on_its_stack = (lo..hi).contains(&context.registers.sp);
+            if !in_syscall && let Some(standing) = self.standing(gp, mp, context.registers, on_its_stack)? {
+                standings.goroutines.insert(gp, standing);
+                stopped.note(|doubts| doubts.running += 1);
             }
+            // While the runtime works for a goroutine, it may hold what nobody else does yet.
+            let words = if in_syscall || on_its_stack {
+                Vec::new()
+            } else {
+                self.own_stack(mp, context.registers.sp)?
+            };
+            self.add_roots(&mut standings.roots, &context, &words);
             Ok(())
         })?;
         stopped.note(|doubts| doubts.other_roots = standings.roots.len() as u64);
@@ -130,17 +134,73 @@ impl<T: Target> Go119<'_, T> {
         if !self.symtab.name_is(&f, "runtime.gogo", true)? && !self.symtab.name_is(&f, "gogo", true)? {
             return Ok(registers);
         }
-        let gobuf = &self.shape.gobuf;
-        let sched =
-            |at: At| self.process.uint(gp, At { offset: self.shape.g.sched.offset + at.offset, ..at });
-        Ok(Registers { pc: sched(gobuf.pc)?, lr: gobuf.lr.map_or(Ok(0), sched)?, ..registers })
+        Ok(Registers { sp: registers.sp, ..self.saved(gp)? })
+    }
+
+    /// Where a goroutine stands that a thread runs, if that is not where the runtime has switched stacks: the first of the
+    /// places where it may be from which its stack can be unwound to its end.
+    ///
+    /// There are moments at which registers do not do: SP is not what the linker's tables say of the PC in `nanotime1` without
+    /// a vDSO and after `gcWriteBarrier` has saved all registers, and in `mcall` LR no longer is the caller's.
+    fn standing(
+        &self,
+        gp: Addr,
+        mp: Addr,
+        registers: Registers,
+        on_its_stack: bool,
+    ) -> Result<Option<Standing>, Error> {
+        let bounds = self.stack(gp)?;
+        let switched = Some(self.saved(gp)?).filter(|at| within(at.sp, bounds));
+        let at = |registers: Registers, anywhere| Standing { registers, sp: registers.sp, anywhere };
+        let registers = if on_its_stack { self.after_gogo(gp, registers)? } else { registers };
+        if on_its_stack && self.reaches_top(gp, registers, true) {
+            return Ok(Some(at(registers, true)));
+        }
+        if switched.is_some_and(|at| self.reaches_top(gp, at, false)) {
+            return Ok(None);
+        }
+        if !on_its_stack && let Some(caller) = self.in_vdso(mp)?.filter(|at| within(at.sp, bounds)) {
+            return Ok(Some(at(caller, false)));
+        }
+        let Some(innermost) = Some(registers).filter(|_| on_its_stack).or(switched) else { return Ok(None) };
+        let caller = self.caller_of(gp, innermost, bounds).unwrap_or(innermost);
+        Ok(Some(Standing { sp: innermost.sp, ..at(caller, true) }))
+    }
+
+    /// Whether a stack can be unwound to its outermost frame.
+    fn reaches_top(&self, gp: Addr, registers: Registers, anywhere: bool) -> bool {
+        let mut top = false;
+        let unwound = self.unwind_from(gp, registers, anywhere, false, |f, _| {
+            top = f.flag & self.shape.top_frame != 0;
+            Ok(())
+        });
+        unwound.is_ok() && top
+    }
+
+    /// The caller of an innermost function whose frame is not as large as it should be: where a call returns to from which
+    /// the stack can be unwound. The return PC is in LR, or on the stack below the caller's frame.
+    fn caller_of(&self, gp: Addr, registers: Registers, (_, hi): (u64, u64)) -> Option<Registers> {
+        let mut pcs = vec![registers.lr];
+        for sp in (registers.sp..hi).step_by(T::PTR_SIZE as usize).take(MOST_WORDS) {
+            for &pc in pcs.iter().rev() {
+                let at = Registers { sp, pc, lr: 0 };
+                if self.reaches_top(gp, at, true) {
+                    return Some(at);
+                }
+            }
+            let word = self.process.word(Addr(sp), STACK).ok()?;
+            if matches!(self.symtab.findfunc(word), Ok(Some(_))) {
+                pcs.push(word);
+            }
+        }
+        None
     }
 
     /// Who has called the vDSO.
-    fn in_vdso(&self, mp: Addr, (lo, hi): (u64, u64)) -> Result<Option<Registers>, Error> {
+    fn in_vdso(&self, mp: Addr) -> Result<Option<Registers>, Error> {
         let (Some(sp), Some(pc)) = (self.shape.m.vdso_sp, self.shape.m.vdso_pc) else { return Ok(None) };
         let (sp, pc) = (self.process.uint(mp, sp)?, self.process.uint(mp, pc)?);
-        Ok((lo..hi).contains(&sp).then_some(Registers { sp, pc, lr: 0 }))
+        Ok((sp != 0).then_some(Registers { sp, pc, lr: 0 }))
     }
 
     /// The words on a thread's own stack that are in use.

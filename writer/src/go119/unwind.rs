@@ -32,6 +32,9 @@ struct Unwinding {
     lr: u64,
     /// Whether nothing has been unwound yet.
     innermost: bool,
+    /// Whether the frame is where a stopped thread is, or that of its caller: what that does to SP later has not been done,
+    /// as the thread is on the goroutine's stack.
+    may_write_sp: bool,
     /// Whether the frame is where a system call was entered.
     is_syscall: bool,
     /// `calleeFuncID == FuncID_sigpanic`.
@@ -45,9 +48,23 @@ impl<T: Target> Go119<'_, T> {
         &self,
         gp: Addr,
         counts: bool,
+        each: impl FnMut(&Func, &Stkframe) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let anywhere = self.standings.of(gp).is_some_and(|standing| standing.anywhere);
+        self.unwind_from(gp, self.registers(gp)?, anywhere, counts, each)
+    }
+
+    /// The same from given registers; `anywhere` says that they are of a place between two calls.
+    pub(super) fn unwind_from(
+        &self,
+        gp: Addr,
+        registers: Registers,
+        anywhere: bool,
+        counts: bool,
         mut each: impl FnMut(&Func, &Stkframe) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Some(mut u) = self.init_at(gp)? else { return Ok(()) };
+        let Some(mut u) = self.init_at(gp, registers)? else { return Ok(()) };
+        u.may_write_sp = anywhere;
         if counts {
             self.own.borrow_mut().cache.begin_traceback();
         }
@@ -81,8 +98,8 @@ impl<T: Target> Go119<'_, T> {
     }
 
     /// Port of `initAt`.
-    fn init_at(&self, gp: Addr) -> Result<Option<Unwinding>, Error> {
-        let Registers { sp: sp0, pc: pc0, lr: lr0 } = self.registers(gp)?;
+    fn init_at(&self, gp: Addr, registers: Registers) -> Result<Option<Unwinding>, Error> {
+        let Registers { sp: sp0, pc: pc0, lr: lr0 } = registers;
         let (mut pc, mut sp, mut lr) = (pc0, sp0, if T::USES_LR { lr0 } else { 0 });
         // If the PC is zero, it's likely a nil function call. Start in the caller's frame.
         if pc == 0 {
@@ -104,7 +121,16 @@ impl<T: Target> Go119<'_, T> {
         let (syscallpc, syscallsp) =
             (self.process.uint(gp, g.syscallpc)?, self.process.uint(gp, g.syscallsp)?);
         let is_syscall = pc == pc0 && sp == sp0 && pc0 == syscallpc && sp0 == syscallsp;
-        Ok(Some(Unwinding { f, pc, sp, lr, innermost: true, is_syscall, called_sigpanic: false }))
+        Ok(Some(Unwinding {
+            f,
+            pc,
+            sp,
+            lr,
+            innermost: true,
+            may_write_sp: false,
+            is_syscall,
+            called_sigpanic: false,
+        }))
     }
 
     /// Port of `resolveInternal`.
@@ -129,7 +155,7 @@ impl<T: Target> Go119<'_, T> {
         if flag & shape.top_frame != 0 {
             // This function marks the top of the stack. Stop the traceback.
             u.lr = 0;
-        } else if flag & shape.sp_write != 0 && !u.innermost {
+        } else if flag & shape.sp_write != 0 && !u.innermost && !u.may_write_sp {
             let source = TracebackError::SpWrite(Addr(f.entry));
             return Err(Error::Traceback { g: gp, sp: Addr(u.sp), source });
         } else if T::USES_LR {
@@ -179,6 +205,7 @@ impl<T: Target> Go119<'_, T> {
             sp: fp,
             lr: 0,
             innermost: false,
+            may_write_sp: u.innermost && u.may_write_sp,
             is_syscall: false,
             called_sigpanic: symtab.is(&u.f, ids.sigpanic),
         };

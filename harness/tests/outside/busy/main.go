@@ -41,6 +41,9 @@ var (
 	stop    = make(chan *node)
 )
 
+// alloc makes an object of the heap: one whose maker returns it lies on no stack.
+//
+//go:noinline
 func alloc(worker int) *node {
 	made[worker]++
 	return &node{magic: magic}

@@ -1,0 +1,169 @@
+//! Processes of this machine, dumped while they run.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::{busy, ok, refused, sound, toolchains};
+
+/// Whether processes of this machine can be stopped; says so if not.
+fn can_stop() -> bool {
+    let can = cfg!(target_os = "linux");
+    if !can {
+        eprintln!("NOT RUN: processes that run can be dumped on Linux alone");
+    }
+    can
+}
+
+/// The machine's architecture, as Go spells it.
+fn goarch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64",
+        other => other,
+    }
+}
+
+/// A program that runs, and is ready.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(path: &str, args: &[&str]) -> Running {
+        let mut command = Command::new(path);
+        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running { lines: BufReader::new(child.stdout.take().unwrap()), child };
+        assert_eq!(running.line(), "ready");
+        running
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    fn go_on(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// What `/proc/PID/status` says of a field.
+    fn status(&self, field: &str) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim_start_matches(':').trim().to_owned()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_process_is_dumped_while_it_runs_and_goes_on() {
+    if !can_stop() {
+        return;
+    }
+    for go in toolchains() {
+        let program = busy(&go, goarch());
+        let what = go.display().to_string();
+        let running = Running::start(program.path(), &["stay"]);
+        let dump = program.file("dump");
+        for _ in 0..10 {
+            let report = ok(&["dump", "--pid", &running.pid(), "-o", &dump, "--json"]);
+            let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+            assert_eq!(report["not_unwound"], 0, "{what}: {report}");
+            assert!(report["stopped"]["seconds"].as_f64().unwrap() > 0.0, "{what}: {report}");
+            sound(&fs::read(&dump).unwrap(), &what);
+            assert_eq!(running.status("TracerPid"), "0", "{what}");
+            assert!(["R (running)", "S (sleeping)"].contains(&running.status("State").as_str()), "{what}");
+        }
+    }
+}
+
+/// A pipe that nobody reads fills up: the process goes on all the same. And it goes on when the command is killed.
+#[test]
+fn a_process_is_never_left_stopped() {
+    if !can_stop() {
+        return;
+    }
+    for go in toolchains() {
+        let program = busy(&go, goarch());
+        let running = Running::start(program.path(), &["stay"]);
+        let command = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_heapmatrix"));
+            command
+                .args(["dump", "--pid", &running.pid(), "-o", "-"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null());
+            command.spawn().unwrap()
+        };
+        let mut blocked = command();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(blocked.try_wait().unwrap(), None, "it waits for its output");
+        assert_eq!(running.status("TracerPid"), "0");
+        blocked.kill().unwrap();
+        blocked.wait().unwrap();
+        for delay in 0..20 {
+            let mut interrupted = command();
+            std::thread::sleep(std::time::Duration::from_millis(delay));
+            interrupted.kill().unwrap();
+            interrupted.wait().unwrap();
+        }
+        assert_eq!(running.status("TracerPid"), "0");
+        assert!(!running.status("State").starts_with(['t', 'T']), "{}", running.status("State"));
+    }
+}
+
+#[test]
+fn processes_that_cannot_be_stopped_are_told() {
+    if !can_stop() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let dump = dir.path().join("dump").display().to_string();
+    let message = refused(&["dump", "--pid", "4194304", "-o", &dump]);
+    assert!(message.contains("there is no process 4194304"), "{message}");
+    for bad in ["0", "-1", "x"] {
+        refused(&["dump", "--pid", bad, "-o", &dump]);
+    }
+    let message = refused(&["dump", "--pid", "1", "--exe", "x", "-o", &dump]);
+    assert!(message.contains("cannot be used with"), "{message}");
+}
+
+/// A process of 100 MB stands still for less time than it stops its own world for a dump.
+#[test]
+fn a_process_stands_still_for_less_than_its_own_dump_takes() {
+    if !can_stop() {
+        return;
+    }
+    for go in toolchains() {
+        let program = busy(&go, goarch());
+        let [own, dump] = ["own", "dump"].map(|name| program.file(name));
+        let mut running = Running::start(program.path(), &["big", &own]);
+        let report = ok(&["dump", "--pid", &running.pid(), "-o", &dump, "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let stood = report["stopped"]["seconds"].as_f64().unwrap();
+        let since = std::time::Instant::now();
+        running.go_on();
+        assert_eq!(running.line(), "dumped");
+        let own = since.elapsed().as_secs_f64();
+        eprintln!(
+            "{}: stood still for {stood:.3} s, its own dump takes {own:.3} s: {:.2}",
+            go.display(),
+            stood / own
+        );
+        assert!(stood < own, "{}: {stood} s, {own} s", go.display());
+    }
+}

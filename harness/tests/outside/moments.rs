@@ -1,0 +1,208 @@
+//! Core files taken at random moments of a busy program: no object that lives is missing.
+//!
+//! The program keeps a list of what lives, in memory that holds no pointers. Emulated, it does the same in every run, and can
+//! be stopped between any two instructions.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use heapmatrix_emu::linux::{Options, Outcome, Process, Recorder};
+use heapmatrix_emu::machine::AnyTarget;
+use heapmatrix_process::{CoreFile, Dumper, Executable, Program};
+use heapmatrix_reader::{Dump, Record};
+use heapmatrix_writer::go119::Stopped;
+use heapmatrix_writer::{Addr, Memory};
+
+use crate::{busy, sound, toolchains};
+
+/// How many moments there are: most on two machines that are unlike each other.
+const fn moments(target: AnyTarget) -> u64 {
+    match target {
+        AnyTarget::Amd64 | AnyTarget::Mips => 200,
+        _ => 50,
+    }
+}
+
+/// The instructions before the first, and at most between two.
+const START: u64 = 5_000_000;
+const STEP: u64 = 400_000;
+
+/// Numbers that look random (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
+
+/// What came up in all moments together.
+#[derive(Debug, Default)]
+struct Seen {
+    objects: usize,
+    live: usize,
+    running: u64,
+    unswept: u64,
+    sweeping: u64,
+    collecting: u64,
+}
+
+fn no_live_object_is_missing(target: AnyTarget) {
+    for go in toolchains() {
+        let program = busy(&go, target.goarch());
+        let what = format!("{} for {target}", go.display());
+        let elf = fs::read(program.path()).unwrap();
+        let options = Options { cpus: 4, ..Options::default() };
+        let mut process = Process::load(&elf, options, Box::new(Recorder::default())).unwrap();
+        assert_eq!(process.run_for(START).unwrap(), Outcome::Paused, "{what}");
+        let (mut random, mut seen) = (Random(1), Seen::default());
+        let guest = Guest::of(&process, &elf);
+        for moment in 0..moments(target) {
+            let more = 1 + random.next() % STEP;
+            assert_eq!(process.run_for(more).unwrap(), Outcome::Paused, "{what}");
+            guest.check(&process, &format!("{what}, moment {moment}"), &mut seen);
+        }
+        eprintln!("{what}: {seen:?}");
+        // All that a process can be stopped in has come up.
+        assert!(seen.live > 1000 && seen.running > 20, "{what}: {seen:?}");
+        assert!(seen.unswept > 0 && seen.collecting > 0, "{what}: {seen:?}");
+    }
+}
+
+heapmatrix_emu::each_engine!(no_live_object_is_missing);
+
+/// The program, as it is at any moment.
+struct Guest<'e> {
+    elf: &'e [u8],
+    executable: Executable<'e>,
+    dumper: Dumper,
+    /// Where `main.live` is.
+    live: u64,
+}
+
+impl<'e> Guest<'e> {
+    fn of(process: &Process, elf: &'e [u8]) -> Self {
+        let executable = Executable::parse(elf).unwrap();
+        let symbol = |name: &str| process.symbols().addr(name).map(|addr| addr.0);
+        let program = Program { target: process.target(), elf, bias: 0, symbol: &symbol };
+        let dumper = Dumper::open(&program, process.memory(), None, false).unwrap();
+        Guest { elf, executable, dumper, live: symbol("main.live").unwrap() }
+    }
+
+    /// Takes a core file of a process, dumps that, and makes sure of the dump.
+    fn check(&self, process: &Process, what: &str, seen: &mut Seen) {
+        let mut file = Vec::new();
+        heapmatrix::exec::core::write_core(process, self.elf, Path::new("/program"), None, &mut file)
+            .unwrap();
+        let core = CoreFile::parse(&file).unwrap();
+        let read = core.process(std::slice::from_ref(&self.executable)).unwrap();
+        let stopped = Stopped::new(&read.threads);
+        let mut dump = Vec::new();
+        self.dumper
+            .dump(read.target, &read.memory, None, Some(&stopped), &mut dump)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        sound(&dump, what);
+        let doubts = stopped.doubts();
+        assert_eq!(doubts.not_unwound, [], "{what}");
+
+        let live = live(process, self.live);
+        let heap = Heap::read(&dump);
+        let reachable = heap.reachable();
+        for address in &live {
+            let object =
+                heap.object_at(*address).unwrap_or_else(|| panic!("{what}: no object is at {address:#x}"));
+            assert!(
+                reachable.contains(&object),
+                "{what}: the object at {address:#x} cannot be reached: {doubts:?}"
+            );
+        }
+        seen.objects += heap.objects.len();
+        seen.live += live.len();
+        seen.running += doubts.running;
+        seen.unswept += doubts.unswept_spans;
+        seen.sweeping += doubts.spans_being_swept;
+        seen.collecting += u64::from(doubts.collecting);
+    }
+}
+
+/// The addresses that the program says are those of live objects.
+fn live(process: &Process, at: u64) -> Vec<u64> {
+    let (word, count) = (process.target().ptr_size() as usize, 6 * 32);
+    let mut bytes = vec![0; count * word];
+    process.memory().read(Addr(at), &mut bytes).unwrap();
+    let digit = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+    let values = bytes.chunks_exact(word).map(|bytes| match process.target().big_endian() {
+        true => bytes.iter().fold(0, digit),
+        false => bytes.iter().rev().fold(0, digit),
+    });
+    values.filter(|&value| value != 0).collect()
+}
+
+/// The objects of a dump and what points to what.
+struct Heap {
+    /// Addresses and lengths, by address.
+    objects: Vec<(u64, u64)>,
+    /// The pointers in each.
+    pointers: Vec<Vec<u64>>,
+    roots: Vec<u64>,
+}
+
+impl Heap {
+    fn read(dump: &[u8]) -> Heap {
+        let dump = Dump::new(dump).unwrap();
+        let (word, big) = (dump.params().pointer_size.bytes() as usize, dump.params().big_endian);
+        let value = |contents: &[u8], at: u64| {
+            let bytes = contents.get(at as usize..at as usize + word).unwrap_or(&[]);
+            let digit = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+            if big { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) }
+        };
+        let (mut all, mut roots) = (Vec::new(), Vec::new());
+        for record in dump.records() {
+            match record.unwrap().1 {
+                Record::Object(r) => {
+                    let pointers = r.fields.map(|field| value(r.contents, field.offset)).collect();
+                    all.push(((r.address, r.contents.len() as u64), pointers));
+                }
+                Record::Data(r) | Record::Bss(r) => {
+                    roots.extend(r.fields.map(|f| value(r.contents, f.offset)))
+                }
+                Record::StackFrame(r) => roots.extend(r.fields.map(|f| value(r.contents, f.offset))),
+                Record::OtherRoot(r) => roots.push(r.target),
+                Record::Goroutine(r) => roots.extend([r.context, r.defer, r.panic]),
+                Record::Defer(r) => roots.extend([r.closure, r.address]),
+                Record::Finalizer(r) => {
+                    // What an object with a finalizer points to is kept for it, and so is the closure.
+                    roots.extend([r.object, r.closure]);
+                }
+                Record::QueuedFinalizer(r) => roots.extend([r.object, r.closure]),
+                _ => {}
+            }
+        }
+        all.sort_unstable();
+        let (objects, pointers) = all.into_iter().unzip();
+        Heap { objects, pointers, roots }
+    }
+
+    /// The object that an address is in.
+    fn object_at(&self, address: u64) -> Option<usize> {
+        let at = self.objects.partition_point(|&(start, _)| start <= address).checked_sub(1)?;
+        let (start, len) = self.objects[at];
+        (address - start < len).then_some(at)
+    }
+
+    fn reachable(&self) -> HashSet<usize> {
+        let mut reached = HashSet::new();
+        let mut left: Vec<usize> = self.roots.iter().filter_map(|&root| self.object_at(root)).collect();
+        while let Some(object) = left.pop() {
+            if reached.insert(object) {
+                left.extend(self.pointers[object].iter().filter_map(|&pointer| self.object_at(pointer)));
+            }
+        }
+        reached
+    }
+}

@@ -142,7 +142,7 @@ fn processes_that_cannot_be_stopped_are_told() {
     assert!(message.contains("cannot be used with"), "{message}");
 }
 
-/// A process of 100 MB stands still for less time than it stops its own world for a dump.
+/// A process of 100 MB stands still for less than a quarter of the time for which it stops its own world for a dump.
 #[test]
 fn a_process_stands_still_for_less_than_its_own_dump_takes() {
     if !can_stop() {
@@ -164,6 +164,6 @@ fn a_process_stands_still_for_less_than_its_own_dump_takes() {
             go.display(),
             stood / own
         );
-        assert!(stood < own, "{}: {stood} s, {own} s", go.display());
+        assert!(4.0 * stood < own, "{}: {stood} s, {own} s", go.display());
     }
 }

@@ -1,7 +1,7 @@
 // A busy program that keeps a list of what is alive: at any moment, every address in live is that of an object, which is
 // reachable. Nothing in the list is a pointer, so the list itself keeps nothing alive.
 //
-// Usage: busy [crash | stay | big DUMP]
+// Usage: busy [crash | stay | big DUMP | huge DUMP], with 100 MB or 1 GB of objects
 package main
 
 import (
@@ -156,9 +156,9 @@ func others(w int) {
 	}
 }
 
-func big(path string) {
+func big(path string, lists int) {
 	var keep [][]*node
-	for i := 0; i < 1024; i++ {
+	for i := 0; i < lists; i++ {
 		some := make([]*node, 1<<13)
 		for j := range some {
 			some[j] = &node{magic: magic}
@@ -180,7 +180,11 @@ func big(path string) {
 
 func main() {
 	if len(os.Args) > 2 {
-		big(os.Args[2])
+		lists := 136
+		if os.Args[1] == "huge" {
+			lists *= 10
+		}
+		big(os.Args[2], lists)
 		return
 	}
 	debug.SetGCPercent(10)

@@ -4,6 +4,13 @@
 
 use include_dir::{Dir, include_dir};
 
+/// What is in no folder.
+static ALONE: [(&str, &[u8]); 3] = [
+    ("README.md", include_bytes!("../README.md")),
+    ("LICENSE", include_bytes!("../LICENSE")),
+    ("reader.py", include_bytes!("../reader.py")),
+];
+
 /// The folders, each with its name.
 static FOLDERS: [(&str, Dir<'static>); 3] = [
     ("golden/", include_dir!("$CARGO_MANIFEST_DIR/golden")),
@@ -13,11 +20,12 @@ static FOLDERS: [(&str, Dir<'static>); 3] = [
 
 /// All files: names with `/` between folders, such as `golden/386/defers.dump`, and contents.
 pub fn files() -> impl Iterator<Item = (String, &'static [u8])> {
-    FOLDERS.iter().flat_map(|(prefix, dir)| {
+    let alone = ALONE.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes));
+    alone.chain(FOLDERS.iter().flat_map(|(prefix, dir)| {
         let mut all = Vec::new();
         collect(prefix, dir, &mut all);
         all
-    })
+    }))
 }
 
 fn collect(prefix: &str, dir: &'static Dir<'static>, all: &mut Vec<(String, &'static [u8])>) {
@@ -35,7 +43,10 @@ fn slashes(path: &std::path::Path) -> String {
 
 /// The contents of a file.
 pub fn file(name: &str) -> Option<&'static [u8]> {
-    FOLDERS.iter().find_map(|(prefix, dir)| Some(dir.get_file(name.strip_prefix(prefix)?)?.contents()))
+    let alone = ALONE.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
+    alone.or_else(|| {
+        FOLDERS.iter().find_map(|(prefix, dir)| Some(dir.get_file(name.strip_prefix(prefix)?)?.contents()))
+    })
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ pub mod cli;
 #[cfg(feature = "emulator")]
 pub mod exec;
 #[cfg(feature = "emulator")]
+pub mod feed;
+#[cfg(feature = "emulator")]
 pub mod golden;
 #[cfg(feature = "emulator")]
 pub mod matrix;
 #[cfg(feature = "emulator")]
 pub mod oracle;
+#[cfg(feature = "emulator")]
+pub mod pack;
 #[cfg(feature = "emulator")]
 pub mod real;
 pub mod report;

@@ -9,11 +9,13 @@ use std::time::Instant;
 use heapmatrix_emu::image::{BuildError, Image};
 use heapmatrix_emu::run::{Finished, RunError, run_on_cpu};
 use heapmatrix_emu::world::World;
+use heapmatrix_reader::laws::Violation;
 use heapmatrix_writer::go15::Program;
 use heapmatrix_writer::{Addr, AnyTarget, Defects, Options, write_heap_dump};
 use rayon::prelude::*;
 
 use crate::oracle::model::{self, Mismatch};
+use crate::oracle::reencode::Difference;
 use crate::report::{ArchReport, Failure, RunReport};
 use crate::shard::Shard;
 use crate::tally::Tally;
@@ -66,6 +68,29 @@ pub enum CellError {
     /// The dump does not hold the world.
     #[error("{0}")]
     Model(#[from] Box<Mismatch>),
+    /// Somebody's writer gave no dump.
+    #[error("{0}")]
+    Writer(String),
+    /// The dump holds the world, and breaks a law.
+    #[error("{}: offset {}: {}", .0.law.name(), .0.offset, .0.detail)]
+    Law(Violation),
+    /// The dump holds the world, and has more in it.
+    #[error("{0}")]
+    Reencode(#[from] Difference),
+}
+
+impl From<Violation> for CellError {
+    fn from(violation: Violation) -> Self {
+        Self::Law(violation)
+    }
+}
+
+/// Who dumps the machines' memory.
+pub struct Dumper<'a> {
+    /// What repeats a world, by its seed, on a machine.
+    pub repeat: &'a (dyn Fn(AnyTarget, u64) -> String + Sync),
+    /// The dump of a world's machine.
+    pub dump: &'a (dyn Fn(&World, &Finished) -> Result<Vec<u8>, CellError> + Sync),
 }
 
 /// The world of a seed: the same on every machine and in every run.
@@ -105,19 +130,34 @@ struct Passed {
     dump: Vec<u8>,
 }
 
-fn cell(world: &World, target: AnyTarget) -> Result<Passed, CellError> {
+fn cell(world: &World, target: AnyTarget, dumper: &Dumper<'_>) -> Result<Passed, CellError> {
     let finished = build(world, target)?;
-    let dump = dump(&finished, Defects::NONE)?;
+    let dump = (dumper.dump)(world, &finished)?;
     let tally = model::check(world, &finished.locations, &dump)?;
     Ok(Passed { tally, instructions: finished.instructions, dump })
 }
 
-/// Runs the matrix. `tick` is called after each world; `keep` gets the worlds, and the dumps that hold them.
+/// Runs the matrix with the project's writer. `tick` is called after each world; `keep` gets the worlds, and the dumps that hold them.
 ///
 /// # Errors
 /// [`MatrixError`]. A cell that fails is no error: the report tells of it.
 pub fn run(
     matrix: &Matrix,
+    tick: &(dyn Fn() + Sync),
+    keep: Option<&Keep<'_>>,
+) -> Result<RunReport, MatrixError> {
+    let dump = |_: &World, finished: &Finished| Ok(dump(finished, Defects::NONE)?);
+    let repeat = |target: AnyTarget, seed| format!("heapmatrix run --arch {target} --worlds 1 --seed {seed}");
+    run_with(matrix, &Dumper { repeat: &repeat, dump: &dump }, tick, keep)
+}
+
+/// Runs the matrix with somebody's writer.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    matrix: &Matrix,
+    dumper: &Dumper<'_>,
     tick: &(dyn Fn() + Sync),
     keep: Option<&Keep<'_>>,
 ) -> Result<RunReport, MatrixError> {
@@ -138,7 +178,7 @@ pub fn run(
             (done..done + batch)
                 .into_par_iter()
                 .map(|k| {
-                    let row = row(matrix, matrix.seed.wrapping_add(k), keep);
+                    let row = row(matrix, dumper, matrix.seed.wrapping_add(k), keep);
                     tick();
                     row
                 })
@@ -161,7 +201,7 @@ pub fn run(
 /// What one world's cells found.
 type Row = Vec<(ArchReport, Option<Failure>)>;
 
-fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, MatrixError> {
+fn row(matrix: &Matrix, dumper: &Dumper<'_>, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, MatrixError> {
     let taken = |target: &&AnyTarget| matrix.shard.takes(seed, target.goarch());
     let targets: Vec<AnyTarget> = matrix.targets.iter().filter(taken).copied().collect();
     if targets.is_empty() {
@@ -176,7 +216,7 @@ fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, Matri
         .into_iter()
         .map(|target| {
             let start = Instant::now();
-            let result = cell(&world, target);
+            let result = cell(&world, target, dumper);
             let mut found = ArchReport {
                 arch: target.goarch().into(),
                 worlds: 1,
@@ -200,7 +240,7 @@ fn row(matrix: &Matrix, seed: u64, keep: Option<&Keep<'_>>) -> Result<Row, Matri
                         arch: target.goarch().into(),
                         seed,
                         what: error.to_string(),
-                        repeat: format!("heapmatrix run --arch {target} --worlds 1 --seed {seed}"),
+                        repeat: (dumper.repeat)(target, seed),
                     })
                 }
             };

@@ -109,6 +109,9 @@ pub struct RunReport {
     /// Which part of the run this is, if it was divided.
     #[serde(default, skip_serializing_if = "Shard::is_whole")]
     pub shard: Shard,
+    /// Whose writer it was, if not the project's: its command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writer: Vec<String>,
     /// The first world's seed; world `k` has the seed `seed + k`.
     pub seed: u64,
     /// Worlds of the whole run, each tried on every architecture.
@@ -133,7 +136,9 @@ impl Part for RunReport {
 
     fn asked(&self) -> String {
         let arches: Vec<&str> = self.arches.iter().map(|arch| &*arch.arch).collect();
-        format!("{} worlds from seed {} on {}", self.worlds, self.seed, arches.join(", "))
+        let writer =
+            if self.writer.is_empty() { String::new() } else { format!(" for {}", self.writer.join(" ")) };
+        format!("{} worlds from seed {} on {}{writer}", self.worlds, self.seed, arches.join(", "))
     }
 
     fn add(&mut self, other: Self) {
@@ -220,6 +225,7 @@ mod tests {
         };
         let report = RunReport {
             shard: Shard::WHOLE,
+            writer: vec![],
             seed: 5,
             worlds: 4,
             ok: false,

@@ -29,6 +29,15 @@ pub enum Ended {
     Hung,
 }
 
+/// What a program finds on its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Nothing,
+    /// The file.
+    File,
+}
+
 /// What it may print: more than any dump in text takes.
 const MOST_PRINTED: u64 = 256 << 20;
 
@@ -40,12 +49,22 @@ const MOST_MESSAGES: u64 = 64 << 10;
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn run(command: &[OsString], file: &Path, printed: &Path, limits: Limits) -> io::Result<Ended> {
+pub fn run(
+    command: &[OsString],
+    file: &Path,
+    input: Input,
+    printed: &Path,
+    limits: Limits,
+) -> io::Result<Ended> {
     let words = command.iter().map(|word| fill(word, file));
     let program = command.first().ok_or(io::ErrorKind::InvalidInput)?.display();
     let messages = printed.with_extension("messages");
     let mut command = limited(words, limits);
-    command.stdin(Stdio::null()).stdout(File::create(printed)?).stderr(File::create(&messages)?);
+    let input = match input {
+        Input::Nothing => Stdio::null(),
+        Input::File => File::open(file)?.into(),
+    };
+    command.stdin(input).stdout(File::create(printed)?).stderr(File::create(&messages)?);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let cannot = |error: &dyn std::fmt::Display| io::Error::other(format!("cannot run {program}: {error}"));
@@ -240,7 +259,14 @@ mod tests {
         let file = dir.path().join("it's a dump");
         fs::write(&file, "what is in it").unwrap();
         let command = ["sh", "-c", script, "{}"].map(OsString::from);
-        run(&command, &file, &dir.path().join("printed"), Limits { seconds, memory: 64 << 20 }).unwrap()
+        run(
+            &command,
+            &file,
+            Input::Nothing,
+            &dir.path().join("printed"),
+            Limits { seconds, memory: 64 << 20 },
+        )
+        .unwrap()
     }
 
     #[test]
@@ -254,7 +280,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let command = [OsString::from("/no/such/reader")];
         let limits = Limits { seconds: 1, memory: 64 << 20 };
-        let error = run(&command, dir.path(), &dir.path().join("p"), limits).unwrap_err().to_string();
+        let error =
+            run(&command, dir.path(), Input::Nothing, &dir.path().join("p"), limits).unwrap_err().to_string();
         assert!(error.starts_with("cannot run /no/such/reader: "), "{error}");
     }
 

@@ -88,7 +88,8 @@ impl Reader {
         let file = dir.join(format!("{}.dump", case.name.replace('/', "-")));
         fs::write(&file, dump)?;
         let start = Instant::now();
-        let ended = child::run(&self.command, &file, &dir.join("printed"), self.limits);
+        let ended =
+            child::run(&self.command, &file, child::Input::Nothing, &dir.join("printed"), self.limits);
         let seconds = start.elapsed().as_secs_f64();
         fs::remove_file(&file)?;
         let ended = ended?;

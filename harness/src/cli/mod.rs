@@ -10,9 +10,11 @@
 
 #[cfg(feature = "emulator")]
 mod arch;
-mod check_reader;
 #[cfg(feature = "emulator")]
 mod check_go;
+mod check_reader;
+#[cfg(feature = "emulator")]
+mod check_writer;
 #[cfg(feature = "emulator")]
 mod corpus;
 #[cfg(all(test, feature = "emulator"))]
@@ -130,6 +132,8 @@ enum Command {
     Verify(verify::Args),
     Salvage(salvage::Args),
     CheckReader(check_reader::Args),
+    #[cfg(feature = "emulator")]
+    CheckWriter(check_writer::Args),
     MergeReports(merge_reports::Args),
     #[cfg(feature = "emulator")]
     Exec(exec::Args),
@@ -160,6 +164,8 @@ impl Command {
             Self::Verify(args) => args.execute(),
             Self::Salvage(args) => args.execute(),
             Self::CheckReader(args) => args.execute(),
+            #[cfg(feature = "emulator")]
+            Self::CheckWriter(args) => args.execute(),
             Self::MergeReports(args) => args.execute(),
             #[cfg(feature = "emulator")]
             Self::Exec(args) => args.execute(),

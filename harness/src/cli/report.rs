@@ -22,6 +22,8 @@ pub enum Report {
     Run(RunReport),
     /// Of `check-reader`.
     CheckReader(CheckReport),
+    /// Of `check-writer`.
+    CheckWriter(RunReport),
 }
 
 /// How a report is printed.
@@ -59,14 +61,14 @@ impl Report {
         } else {
             to_stdout(|out| {
                 match self {
-                    Self::Run(report) => tell_run(report, out),
+                    Self::Run(report) | Self::CheckWriter(report) => tell_run(report, out),
                     Self::CheckReader(report) => tell_check(report, limit, out),
                 }?;
                 Ok(Verdict::Sound)
             })?;
         }
         let ok = match self {
-            Self::Run(report) => report.ok,
+            Self::Run(report) | Self::CheckWriter(report) => report.ok,
             Self::CheckReader(report) => report.ok,
         };
         Ok(if ok { Verdict::Sound } else { Verdict::Failed })
@@ -77,6 +79,7 @@ impl Report {
         match self {
             Self::Run(_) => "run",
             Self::CheckReader(_) => "check-reader",
+            Self::CheckWriter(_) => "check-writer",
         }
     }
 
@@ -97,15 +100,24 @@ impl Report {
             merge(parts.into_iter().filter_map(|(name, report)| Some((name, of(report)?))))
         }
         Ok(match command {
-            "run" => Self::Run(all(parts, |report| match report {
-                Self::Run(report) => Some(report),
-                Self::CheckReader(_) => None,
-            })?),
-            _ => Self::CheckReader(all(parts, |report| match report {
-                Self::CheckReader(report) => Some(report),
-                Self::Run(_) => None,
-            })?),
+            "run" => Self::Run(all(parts, Self::into_run)?),
+            "check-writer" => Self::CheckWriter(all(parts, Self::into_run)?),
+            _ => Self::CheckReader(all(parts, Self::into_check)?),
         })
+    }
+
+    fn into_run(self) -> Option<RunReport> {
+        match self {
+            Self::Run(report) | Self::CheckWriter(report) => Some(report),
+            Self::CheckReader(_) => None,
+        }
+    }
+
+    fn into_check(self) -> Option<CheckReport> {
+        match self {
+            Self::CheckReader(report) => Some(report),
+            Self::Run(_) | Self::CheckWriter(_) => None,
+        }
     }
 }
 
@@ -166,7 +178,7 @@ fn tell_check(report: &CheckReport, limit: u64, out: &mut Out<'_>) -> io::Result
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./{}=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -59,7 +59,7 @@ impl Args {
             targets: arch::chosen(&self.arch),
             worlds: self.worlds,
             seed: self.seed,
-            jobs: self.jobs.map_or(0, |jobs| usize::try_from(jobs).unwrap_or(MOST_JOBS).min(MOST_JOBS)),
+            jobs: jobs(self.jobs),
             shard: self.shard,
         };
         let keep = self
@@ -71,6 +71,11 @@ impl Args {
         progress.finish_and_clear();
         Report::Run(report?).tell(self.json, 0)
     }
+}
+
+/// The number of jobs as the matrix takes it.
+pub(super) fn jobs(jobs: Option<u64>) -> usize {
+    jobs.map_or(0, |jobs| usize::try_from(jobs).unwrap_or(MOST_JOBS).min(MOST_JOBS))
 }
 
 /// Whether files can be made in a folder: better said before an hour's work than after it.

@@ -85,12 +85,15 @@ impl From<Violation> for CellError {
     }
 }
 
+/// Dumps the machine of a world.
+pub type Dump<'a> = dyn Fn(&World, &Finished) -> Result<Vec<u8>, CellError> + Sync + 'a;
+
 /// Who dumps the machines' memory.
 pub struct Dumper<'a> {
     /// What repeats a world, by its seed, on a machine.
     pub repeat: &'a (dyn Fn(AnyTarget, u64) -> String + Sync),
     /// The dump of a world's machine.
-    pub dump: &'a (dyn Fn(&World, &Finished) -> Result<Vec<u8>, CellError> + Sync),
+    pub dump: &'a Dump<'a>,
 }
 
 /// The world of a seed: the same on every machine and in every run.

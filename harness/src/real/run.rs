@@ -114,7 +114,7 @@ impl Guest {
         };
         let status = match process.run(None).map_err(ExecError::from)? {
             Outcome::Ended(status) => status,
-            Outcome::Reached { .. } => unreachable!("no address was given"),
+            Outcome::Reached { .. } | Outcome::Paused => unreachable!("nothing else was asked for"),
         };
         if status != ExitStatus::Exited(0) {
             return Err(failed(status));

@@ -29,13 +29,12 @@ impl<T: Target> Go119<'_, T> {
         }
         // What the output answers is no fault of the stack's.
         let mut refused = false;
-        let ids = &self.shape.func_ids;
         let unwound = self.unwind(gp, true, |f, s| {
             let mut frame = self.frame(gp, f, s)?;
             if anywhere {
                 (frame.args, frame.locals) = (None, Locals::Unknown);
             }
-            anywhere = [ids.async_preempt, ids.debug_call].iter().any(|&id| self.symtab.is(f, id));
+            anywhere = self.is_preemption(f);
             frame.objects = objects.of(self, f, &frame)?;
             end = s.fp;
             callback(&frame).inspect_err(|_| refused = true)

@@ -35,8 +35,27 @@ pub struct Defects {
     /// up to Go 1.23) are all listed.
     pub stack_objects_left_out: bool,
 
+    /// `dumpframe` looks up the stack maps of the PC at which a frame stands. A frame that a trap has stopped, whose callee is
+    /// `sigpanic`, stands between two calls, where no map holds, and goes on at `continpc`, if at all: where a deferred call
+    /// returns. That is where the collector looks (`getStackMap` of stkframe.go). All releases.
+    ///
+    /// Variables that are dead count as pointers, and those that the deferred call needs are missing.
+    ///
+    /// Off: the maps are those of `continpc`, and a frame that cannot go on has no pointers.
+    pub maps_of_traps: bool,
+
+    /// `dumpframe` lists the pointers of a stack map even of a goroutine that a signal has preempted between two calls, where no
+    /// map holds: that of the call before. The collector takes every word of such a frame for a pointer
+    /// (`scanframeworker` of mgcmark.go: the callee is `asyncPreempt` or `debugCallV2`). All releases.
+    ///
+    /// What has been stored since that call is missing: an object that only it refers to looks unreachable.
+    ///
+    /// Off: every word of such a frame, and of its arguments, is listed.
+    pub maps_of_preempted: bool,
+
     /// The dumping code's own variables are dumped with what the dump itself has put into them: `typecache`, `tmpbuf`, and
-    /// since Go 1.22 `m0.pcvalueCache` and `m0.cheaprand`, if `m0` is the thread that dumps.
+    /// since Go 1.22 `m0.pcvalueCache` and `m0.cheaprand`, if `m0` is the thread that dumps. Since Go 1.24 the dump may also be the
+    /// first to ask for the mask of a large type, and allocate it: `p.palloc.off` of the P that dumps, in an object of the heap.
     ///
     /// Off: memory as it is in the target.
     pub own_variables_in_bss: bool,
@@ -54,6 +73,8 @@ impl Defects {
             locals_from_arglen: on,
             args_beyond_frame: on,
             stack_objects_left_out: on,
+            maps_of_traps: on,
+            maps_of_preempted: on,
             own_variables_in_bss: on,
         }
     }

@@ -20,7 +20,14 @@ impl<T: Target> Go119<'_, T> {
     /// The frame, and what `dumpframe` looks up of it.
     pub(super) fn frame(&self, gp: Addr, f: &Func, s: &Stkframe) -> Result<Frame, Error> {
         let symtab = &self.symtab;
-        let pcdata = self.stack_map_index(f, s.pc)?;
+        let name = symtab.funcname(f)?;
+        let pc = if self.defects.maps_of_traps { s.pc } else { s.continpc };
+        if pc == 0 {
+            // Frame is dead.
+            let none = BitVector { n: 0, bytedata: Addr::NIL };
+            return Ok(Frame { s: *s, name, args: Some(none), locals: Locals::None, objects: Vec::new() });
+        }
+        let pcdata = self.stack_map_index(f, pc)?;
         let map = |stkmap| -> Result<BitVector, Error> {
             let fail = |source| Error::Traceback { g: gp, sp: Addr(s.sp), source };
             symtab.stackmapdata(stkmap, pcdata, f.entry)?.map_err(fail)
@@ -37,7 +44,7 @@ impl<T: Target> Go119<'_, T> {
             Addr::NIL => None,
             stkmap => Some(map(stkmap)?),
         };
-        Ok(Frame { s: *s, name: symtab.funcname(f)?, args, locals, objects: Vec::new() })
+        Ok(Frame { s: *s, name, args, locals, objects: Vec::new() })
     }
 
     /// Figure out what we can about our stack map.

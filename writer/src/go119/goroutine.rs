@@ -4,11 +4,12 @@ use super::Go119;
 use super::layout::At;
 use super::shape::Finalizing;
 use super::stack_objects::StackObjects;
+use super::symtab::Func;
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::field::Header;
 use crate::process::out_of_range;
-use crate::record::{Defer, Frame, Goroutine, OsThread, Panic, Text};
+use crate::record::{Defer, Frame, Goroutine, Locals, OsThread, Panic, Text};
 use crate::runtime::Goroutines;
 use crate::target::Target;
 
@@ -90,8 +91,13 @@ impl<T: Target> Goroutines for Go119<'_, T> {
             return self.stopped_frames(stopped, gp, callback);
         }
         let mut objects = StackObjects::default();
+        let mut preempted = false;
         self.unwind(gp, true, |f, s| {
             let mut frame = self.frame(gp, f, s)?;
+            if preempted && !self.defects.maps_of_preempted {
+                (frame.args, frame.locals) = (None, Locals::Unknown);
+            }
+            preempted = self.is_preemption(f);
             if !self.defects.stack_objects_left_out {
                 frame.objects = objects.of(self, f, &frame)?;
             }
@@ -136,6 +142,12 @@ impl<T: Target> Goroutines for Go119<'_, T> {
 }
 
 impl<T: Target> Go119<'_, T> {
+    /// Whether a function is one that a signal has a goroutine call, wherever it is (`scanframeworker`).
+    pub(super) fn is_preemption(&self, f: &Func) -> bool {
+        let ids = &self.shape.func_ids;
+        [ids.async_preempt, ids.debug_call].iter().any(|&id| self.symtab.is(f, id))
+    }
+
     /// Port of `readgstatus`.
     pub(super) fn readgstatus(&self, gp: Addr) -> Result<u32, Error> {
         Ok(self.process.uint(gp, self.shape.g.atomicstatus)? as u32)

@@ -98,6 +98,10 @@ pub(super) struct Image<T> {
     functions: u64,
     /// The frame's function.
     pub frame: u64,
+    /// The function that has called it.
+    pub caller: u64,
+    /// The goroutine.
+    g: u64,
     /// The `heapArena` of the heap.
     pub arena: u64,
     spans: Vec<u64>,
@@ -142,6 +146,8 @@ impl<T: Target> Image<T> {
             tables: 0,
             functions: 0,
             frame: 0,
+            caller: 0,
+            g: 0,
             arena: 0,
             spans: vec![],
             target: PhantomData,
@@ -272,9 +278,9 @@ impl<T: Target> Image<T> {
 
     fn goroutine(&mut self) {
         let (entry, f) = self.function("runtime/debug.WriteHeapDump", FRAME - T::PTR_SIZE, 0);
-        let (goexit, _) = self.function("runtime.goexit", 0, 1);
+        let (goexit, caller) = self.function("runtime.goexit", 0, 1);
         let (closure, _) = self.function("runtime.runtime_debug_WriteHeapDump.func1", 8, 0);
-        self.frame = f;
+        (self.frame, self.caller) = (f, caller);
         let end = if T::USES_LR { STACK + FRAME - T::PTR_SIZE } else { STACK + FRAME };
         self.word(if T::USES_LR { STACK } else { end - T::PTR_SIZE }, goexit + 1);
         // The closure, and what it has captured.
@@ -286,6 +292,7 @@ impl<T: Target> Image<T> {
 
         let (g, m, allgs) = (self.alloc(0x400), self.alloc(0x400), self.alloc(0x10));
         self.word(allgs, g);
+        self.g = g;
         let variable = self.variable("runtime.allgs");
         for (i, value) in (0..).zip([allgs, 1, 1]) {
             self.word(variable + i * T::PTR_SIZE, value);
@@ -314,6 +321,21 @@ impl<T: Target> Image<T> {
         self.put(mheap, "runtime.mheap", "arenas", 0, arenas);
         self.word(arenas + HEAP / ARENA * T::PTR_SIZE, arena);
         self.arena = arena;
+    }
+
+    /// Adds a goroutine, which runs; gives its address.
+    pub(super) fn running(&mut self) -> u64 {
+        let (g, allgs) = (self.alloc(0x400), self.alloc(0x10));
+        self.word(allgs, self.g);
+        self.word(allgs + T::PTR_SIZE, g);
+        let variable = self.variable("runtime.allgs");
+        for (i, value) in (0..).zip([allgs, 2, 2]) {
+            self.word(variable + i * T::PTR_SIZE, value);
+        }
+        for (field, value) in [("atomicstatus", 2), ("goid", 99), ("startpc", TEXT)] {
+            self.put(g, "runtime.g", field, 0, value);
+        }
+        g
     }
 
     /// Adds a span of `npages` pages from page `page` of the heap on, in use: of `nelems` elements, those whose bits are

@@ -39,6 +39,8 @@ on_each_kind! {
     one_bit_a_word
     two_bits_a_word
     frames_and_statistics
+    frames_that_a_signal_has_stopped
+    a_goroutine_that_leaves_a_system_call
     damage_is_an_error_or_a_dump
 }
 
@@ -207,6 +209,55 @@ mod cases {
         assert!(fields(&meant).starts_with(&ints(&[&all[..], &[0]].concat())), "{}", T::GOARCH);
         // The statistics are those in the frame.
         assert!(has(&meant, &ints(&[10, 77, 0, 0])), "{}", T::GOARCH);
+    }
+
+    /// Where the record of a frame of the function called `name` begins to list its fields.
+    fn fields_of(dump: &[u8], name: &[u8]) -> Vec<u8> {
+        let name = counted(name);
+        let at = dump.windows(name.len()).position(|window| window == name).expect("the frame is there");
+        dump[at + name.len()..].to_vec()
+    }
+
+    pub fn frames_that_a_signal_has_stopped<T: Target>() {
+        let ids = [("internal/abi.FuncID_sigpanic", 20), ("internal/abi.FuncID_asyncPreempt", 3)];
+        let mut image = Image::<T>::new(HEADERS, &ids);
+        // The caller's map says that the word below its locals' end is a pointer.
+        let (frame, caller, tables) = (image.frame, image.caller, image.tables);
+        for (field, value) in [("n", 1), ("nbit", 1)] {
+            image.put(tables + 0x3000, "runtime.stackmap", field, 0, value);
+        }
+        let bytedata = image.offset("runtime.stackmap", "bytedata");
+        image.bytes(tables + 0x3000 + bytedata, &[1]);
+        image.funcdata(caller, 1, 0);
+        let dumps = |image: &Image<T>, defects| fields_of(&image.dump(defects).unwrap(), b"runtime.goexit");
+        let listed = |fields: &[u8]| fields[0] == 1;
+        assert!(listed(&dumps(&image, Defects::ALL)) && listed(&dumps(&image, Defects::NONE)));
+        for (callee, switch) in [
+            // A trap, after which the frame cannot go on.
+            (20, Defects { maps_of_traps: true, ..Defects::NONE }),
+            // A signal to preempt: every word of a frame counts, and this one has none.
+            (3, Defects { maps_of_preempted: true, ..Defects::NONE }),
+        ] {
+            image.put(frame, "runtime._func", "funcID", 0, callee);
+            assert!(listed(&dumps(&image, Defects::ALL)) && listed(&dumps(&image, switch)), "{}", T::GOARCH);
+            assert!(!listed(&dumps(&image, Defects::NONE)), "{} {callee}", T::GOARCH);
+        }
+    }
+
+    /// Go 1.26's and 1.27's own dump ends the program there: "dumpgs in STW - bad status".
+    pub fn a_goroutine_that_leaves_a_system_call<T: Target>() {
+        let mut image = Image::<T>::new(HEADERS, &[]);
+        let g = image.running();
+        // One that runs Go code has no frames that can be read.
+        let error = image.dump(Defects::NONE).unwrap_err();
+        assert!(matches!(error, Error::BadStatus { status: 2, .. }), "{error}");
+        for (field, value) in [("syscallsp", STACK), ("syscallpc", image::TEXT + 1)] {
+            image.put(g, "runtime.g", field, 0, value);
+        }
+        for defects in [Defects::NONE, Defects::ALL] {
+            let dump = image.dump(defects).unwrap();
+            assert!(has(&dump, &ints(&[4, g, STACK, 99, 0, 2])), "{}", T::GOARCH);
+        }
     }
 
     pub fn damage_is_an_error_or_a_dump<T: Target>() {

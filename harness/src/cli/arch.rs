@@ -66,7 +66,10 @@ pub(super) fn chosen(choices: &[Choice]) -> Vec<AnyTarget> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::units::Count;
 
     fn names(words: &str) -> Vec<&'static str> {
         let choices: Vec<Choice> = words.split(',').map(|word| choice(word).unwrap()).collect();
@@ -86,22 +89,70 @@ mod tests {
         assert_eq!(names("ppc64,big")[0], "ppc64", "in the order in which they are named");
     }
 
+    /// What `programs/machines` has measured: for each machine the releases of Go that run, and the worlds that passed.
+    #[derive(serde::Deserialize)]
+    struct Measured {
+        releases: Vec<String>,
+        worlds: Option<u32>,
+    }
+
+    fn measured() -> BTreeMap<String, Measured> {
+        serde_json::from_str(include_str!("../../programs/machines.json")).unwrap()
+    }
+
+    /// Releases of Go 1 as people say them: 1.5, 1.21–1.27.
+    fn spans(releases: &[String]) -> String {
+        let minor = |release: &String| release.split('.').nth(1).unwrap().parse::<u32>().unwrap();
+        let mut spans: Vec<(u32, u32)> = Vec::new();
+        for minor in releases.iter().map(minor) {
+            match spans.last_mut() {
+                Some((_, last)) if *last + 1 == minor => *last = minor,
+                _ => spans.push((minor, minor)),
+            }
+        }
+        let span = |&(first, last): &(u32, u32)| match last - first {
+            0 => format!("1.{first}"),
+            _ => format!("1.{first}–1.{last}"),
+        };
+        spans.iter().map(span).collect::<Vec<_>>().join(", ")
+    }
+
     /// The table of machines that the README shows.
     fn table() -> String {
         let real = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpora/real");
         let files = std::fs::read_dir(real).unwrap().map(|entry| entry.unwrap().file_name());
         let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+        let measured = measured();
         let mut table = String::from(
-            "| machine | pointers | byte order | worlds | real dumps read |\n|---|---|---|---|---|\n",
+            "| machine | pointers | byte order | Go releases run | worlds passed | real dumps read |\n|---|---|---|---|---|---|\n",
         );
         for &target in Machine::ALL {
             let order = if target.big_endian() { "big-endian" } else { "little-endian" };
-            let worlds = if World::MACHINES.contains(&target) { "yes" } else { "" };
+            let Measured { releases, worlds } = &measured[target.goarch()];
+            let worlds = worlds.map_or(String::new(), |worlds| Count(worlds.into()).to_string());
             let real = files.iter().filter(|name| name.ends_with(&format!("-{target}.dump.zst"))).count();
-            let bytes = target.ptr_size();
-            table += &format!("| {target} | {bytes} bytes | {order} | {worlds} | {real} |\n");
+            let (bytes, releases) = (target.ptr_size(), spans(releases));
+            table += &format!("| {target} | {bytes} bytes | {order} | {releases} | {worlds} | {real} |\n");
         }
         table
+    }
+
+    #[test]
+    fn worlds_were_measured_where_there_are_any_and_releases_everywhere() {
+        let measured = measured();
+        for &target in Machine::ALL {
+            let Measured { releases, worlds } = &measured[target.goarch()];
+            assert!(releases.iter().any(|release| release.starts_with("1.27.")), "{target}");
+            assert_eq!(worlds.is_some(), World::MACHINES.contains(&target), "{target}");
+        }
+        assert_eq!(measured.len(), Machine::ALL.len(), "a machine that there is not");
+    }
+
+    #[test]
+    fn releases_are_told_in_spans() {
+        let spans = |minors: &[u32]| spans(&minors.iter().map(|n| format!("1.{n}.9")).collect::<Vec<_>>());
+        assert_eq!(spans(&[5, 19, 21, 22, 23, 26]), "1.5, 1.19, 1.21–1.23, 1.26");
+        assert_eq!(spans(&[]), "");
     }
 
     #[test]

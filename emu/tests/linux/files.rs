@@ -1,4 +1,4 @@
-//! Files, timers and input, with small programs on all four machines.
+//! Files, timers and input, with small programs on all of them.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Small Linux programs for all four machines: the project's code generator, and a stub for system
+//! Small Linux programs for the machines that there is a code generator for: the project's code generator, and a stub for system
 //! calls that it can call.
 
 use heapmatrix_emu::guest::asm::assemble;
@@ -7,7 +7,14 @@ use heapmatrix_emu::linux::{Options, Outcome, Output, Process, Recorder, RunErro
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
 
 /// The machines.
-pub const TARGETS: [AnyTarget; 4] = [AnyTarget::Amd64, AnyTarget::I386, AnyTarget::Arm, AnyTarget::Ppc64];
+pub const TARGETS: [AnyTarget; 6] = [
+    AnyTarget::Amd64,
+    AnyTarget::I386,
+    AnyTarget::Arm,
+    AnyTarget::Ppc64,
+    AnyTarget::Ppc64le,
+    AnyTarget::Arm64,
+];
 
 /// Where programs lie, and how long they may be.
 pub const ORIGIN: u64 = 0x10_0000;
@@ -16,6 +23,9 @@ const SIZE: u64 = 0x1_0000;
 pub const DATA: u64 = ORIGIN + 0x8000;
 /// The top of a second thread's stack, in the program's own memory.
 pub const STACK: u64 = ORIGIN + 0xf000;
+
+/// Where a program for arm64 has the time for which it polls.
+const TIME: u64 = DATA + 0x5000;
 
 /// After the program: loads the number and the arguments of a system call from the stack, and puts its
 /// answer there. Errors are negative on all machines.
@@ -88,7 +98,26 @@ impl Guest {
 
     /// A system call; its answer is in V0.
     pub fn call(&mut self, name: &str, args: &[Arg]) -> &mut Self {
-        self.call_number(number(self.target, name), args)
+        if self.target != AnyTarget::Arm64 {
+            return self.call_number(number(self.target, name), args);
+        }
+        // Calls that others succeed are not there.
+        let here = Arg::Is(-100_i64 as u64);
+        match (name, args) {
+            ("open", &[path, flags, mode]) => self.call_number(56, &[here, path, flags, mode]),
+            ("unlink", &[path]) => self.call_number(35, &[here, path, Arg::Is(0)]),
+            ("rmdir", &[path]) => self.call_number(35, &[here, path, Arg::Is(0x200)]),
+            ("mkdir", &[path, mode]) => self.call_number(34, &[here, path, mode]),
+            ("dup2", &[from, to]) => self.call_number(24, &[from, to, Arg::Is(0)]),
+            ("poll", &[set, count, Arg::Is(u64::MAX)]) => {
+                self.call_number(73, &[set, count, Arg::Is(0), Arg::Is(0)])
+            }
+            ("poll", &[set, count, Arg::Is(milliseconds)]) => {
+                self.words(TIME, &[Arg::Is(milliseconds / 1000), Arg::Is(milliseconds % 1000 * 1_000_000)]);
+                self.call_number(73, &[set, count, Arg::Is(TIME), Arg::Is(0)])
+            }
+            _ => self.call_number(number(self.target, name), args),
+        }
     }
 
     /// A system call by its number.
@@ -236,46 +265,52 @@ impl Finished {
     }
 }
 
-/// The number of a system call on amd64, 386, arm and ppc64.
+/// The number of a system call on amd64, 386, arm, ppc64 of both orders, and arm64.
 fn number(target: AnyTarget, name: &str) -> u64 {
-    let numbers: [u64; 4] = match name {
-        "read" => [0, 3, 3, 3],
-        "open" => [2, 5, 5, 5],
-        "close" => [3, 6, 6, 6],
-        "unlink" => [87, 10, 10, 10],
-        "mkdir" => [83, 39, 39, 39],
-        "rmdir" => [84, 40, 40, 40],
-        "ftruncate" => [77, 93, 93, 93],
-        "getdents64" => [217, 220, 217, 202],
-        "poll" => [7, 168, 168, 167],
-        "timer_create" => [222, 259, 257, 240],
-        "timer_settime" => [223, 260, 258, 241],
-        "setitimer" => [38, 104, 104, 104],
-        "dup" => [32, 41, 41, 41],
-        "dup2" => [33, 63, 63, 63],
-        "getrlimit" => [97, 191, 191, 190],
-        "setrlimit" => [160, 75, 75, 75],
-        "prlimit64" => [302, 340, 369, 325],
-        "prctl" => [157, 172, 172, 171],
-        "write" => [1, 4, 4, 4],
-        "mmap" => [9, 192, 192, 90],
-        "mprotect" => [10, 125, 125, 125],
-        "munmap" => [11, 91, 91, 91],
-        "rt_sigaction" => [13, 174, 174, 173],
-        "nanosleep" => [35, 162, 162, 162],
-        "clone" => [56, 120, 120, 120],
-        "exit" => [60, 1, 1, 1],
-        "ptrace" => [101, 26, 26, 26],
-        "gettid" => [186, 224, 224, 207],
-        "tkill" => [200, 238, 238, 208],
-        "futex" => [202, 240, 240, 221],
-        "clock_gettime" => [228, 265, 263, 246],
-        "exit_group" => [231, 252, 248, 234],
-        "pipe2" => [293, 331, 359, 317],
-        "getrandom" => [318, 355, 384, 359],
+    let numbers: [u64; 5] = match name {
+        "read" => [0, 3, 3, 3, 63],
+        "open" => [2, 5, 5, 5, 56],
+        "close" => [3, 6, 6, 6, 57],
+        "unlink" => [87, 10, 10, 10, 35],
+        "mkdir" => [83, 39, 39, 39, 34],
+        "rmdir" => [84, 40, 40, 40, 35],
+        "ftruncate" => [77, 93, 93, 93, 46],
+        "getdents64" => [217, 220, 217, 202, 61],
+        "poll" => [7, 168, 168, 167, 73],
+        "timer_create" => [222, 259, 257, 240, 107],
+        "timer_settime" => [223, 260, 258, 241, 110],
+        "setitimer" => [38, 104, 104, 104, 103],
+        "dup" => [32, 41, 41, 41, 23],
+        "dup2" => [33, 63, 63, 63, 24],
+        "getrlimit" => [97, 191, 191, 190, 163],
+        "setrlimit" => [160, 75, 75, 75, 164],
+        "prlimit64" => [302, 340, 369, 325, 261],
+        "prctl" => [157, 172, 172, 171, 167],
+        "write" => [1, 4, 4, 4, 64],
+        "mmap" => [9, 192, 192, 90, 222],
+        "mprotect" => [10, 125, 125, 125, 226],
+        "munmap" => [11, 91, 91, 91, 215],
+        "rt_sigaction" => [13, 174, 174, 173, 134],
+        "nanosleep" => [35, 162, 162, 162, 101],
+        "clone" => [56, 120, 120, 120, 220],
+        "exit" => [60, 1, 1, 1, 93],
+        "ptrace" => [101, 26, 26, 26, 117],
+        "gettid" => [186, 224, 224, 207, 178],
+        "tkill" => [200, 238, 238, 208, 130],
+        "futex" => [202, 240, 240, 221, 98],
+        "clock_gettime" => [228, 265, 263, 246, 113],
+        "exit_group" => [231, 252, 248, 234, 94],
+        "pipe2" => [293, 331, 359, 317, 59],
+        "getrandom" => [318, 355, 384, 359, 278],
         _ => panic!("no number for {name}"),
     };
-    numbers[TARGETS.iter().position(|&t| t == target).expect("an emulated target")]
+    match target {
+        AnyTarget::Amd64 => numbers[0],
+        AnyTarget::I386 => numbers[1],
+        AnyTarget::Arm => numbers[2],
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => numbers[3],
+        _ => numbers[4],
+    }
 }
 
 fn stub(target: AnyTarget) -> Vec<u8> {
@@ -319,6 +354,21 @@ fn stub(target: AnyTarget) -> Vec<u8> {
             ],
             u32::to_le_bytes,
         ),
+        AnyTarget::Arm64 => words(
+            &[
+                0xf940_03e8, // ldr x8, [sp]
+                0xf940_07e0, // ldr x0, [sp, #8]
+                0xf940_0be1, // ldr x1, [sp, #16]
+                0xf940_0fe2, // ldr x2, [sp, #24]
+                0xf940_13e3, // ldr x3, [sp, #32]
+                0xf940_17e4, // ldr x4, [sp, #40]
+                0xf940_1be5, // ldr x5, [sp, #48]
+                0xd400_0001, // svc 0
+                0xf900_03e0, // str x0, [sp]
+                0xd65f_03c0, // ret
+            ],
+            u32::to_le_bytes,
+        ),
         _ => words(
             &[
                 0xe801_0000, // ld r0, 0(r1)
@@ -334,7 +384,7 @@ fn stub(target: AnyTarget) -> Vec<u8> {
                 0xf861_0000, // std r3, 0(r1)
                 0x4e80_0020, // blr
             ],
-            u32::to_be_bytes,
+            if target.big_endian() { u32::to_be_bytes } else { u32::to_le_bytes },
         ),
     }
 }
@@ -372,10 +422,11 @@ impl Shape {
             AnyTarget::Amd64 => 62,
             AnyTarget::I386 => 3,
             AnyTarget::Arm => 40,
+            AnyTarget::Arm64 => 183,
             _ => 21,
         };
         // Function pointers are addresses of code: ppc64's second ABI.
-        let flags = if target == AnyTarget::Ppc64 { 2 } else { 0 };
+        let flags = if matches!(target, AnyTarget::Ppc64 | AnyTarget::Ppc64le) { 2 } else { 0 };
         let (header, entry) = if wide { (64, 56) } else { (52, 32) };
         let name: Vec<u8> = self.interpreter.iter().flat_map(|path| path.bytes().chain([0])).collect();
         let headers = 1 + u64::from(self.interpreter.is_some());

@@ -8,6 +8,7 @@ use heapmatrix_emu::memory::PAGE;
 use heapmatrix_writer::AnyTarget;
 
 use super::each;
+use super::files::path;
 use super::guest::Arg::{self, At, Is, Word};
 use super::guest::{DATA, Guest, STACK};
 
@@ -150,5 +151,26 @@ fn memory_that_is_unmapped_beside_what_stays_goes_back() {
         let done = g.run(small());
         assert_eq!(done.status(), 0, "{target}");
         assert!(done.process.stats().memory < 48 << 20, "{target}: {:?}", done.process.stats());
+    });
+}
+
+#[test]
+fn memory_and_files_share_one_limit() {
+    each(|target| {
+        let len = 40 << 20;
+        let mut g = Guest::new(target);
+        path(&mut g, DATA, "/big");
+        g.call("mmap", &[&[Is(0), Is(len)][..], &anonymous(3)].concat()).keep(DATA + 512);
+        g.call("open", &[Is(DATA), Is(0o102), Is(0o644)]);
+        for result in [DATA + 520, DATA + 528] {
+            g.call("write", &[Is(3), Word(DATA + 512), Is(len)]).keep(result);
+        }
+        g.exit(0);
+        let done = g.run(small());
+        let (first, second) = (done.word(DATA + 520), done.word(DATA + 528));
+        assert_eq!(done.status(), 0, "{target}");
+        // What is left of 64 MiB beside 40 of memory and eight of stack; then nothing: ENOSPC.
+        assert!((8 << 20..16 << 20).contains(&first) && second == -28, "{target}: {first}, {second}");
+        assert!(done.process.stats().memory <= 64 << 20, "{target}");
     });
 }

@@ -1,4 +1,4 @@
-//! The Linux personality, with small programs on all four machines.
+//! The Linux personality, with small programs on the machines that there is a code generator for.
 
 mod ends;
 mod examples;
@@ -167,6 +167,7 @@ pub fn handler_view(target: AnyTarget) -> (Reg, Reg, i32, i32) {
         AnyTarget::Amd64 => (Reg::V4, Reg::V2, 16, 168),
         AnyTarget::I386 => (Reg::V2, Reg::V1, 12, 76),
         AnyTarget::Arm => (Reg::V1, Reg::V2, 12, 92),
+        AnyTarget::Arm64 => (Reg::V1, Reg::V2, 16, 440),
         _ => (Reg::V1, Reg::V2, 16, 488),
     }
 }

@@ -80,6 +80,19 @@ fn what_cannot_be_dumped_says_why() {
         (["--dump", "x"], "never reached runtime.dumpparams (exit status 3)"),
         (["--compare", "--json"], "never reached runtime.dumpparams (exit status 3)"),
         (["--capture", "x"], "has written no heap dump into a file"),
+        // Where goroutines run, and where nothing is that could be reached.
+        (
+            ["--dump=x", "--at=main.main"],
+            "cannot dump the program at main.main: g.atomicstatus of the goroutine",
+        ),
+        (
+            ["--dump=x", "--at=main.main"],
+            "only while the world is stopped and all spans are swept, as in runtime.dumpparams",
+        ),
+        (["--dump=x", "--at=runtime.newobject"], "the process has no memory statistics"),
+        (["--dump=x", "--at=runtime.gcSweep"], "never reached runtime.gcSweep (exit status 3)"),
+        (["--dump=x", "--at=main.absent"], "the program has no symbol main.absent"),
+        (["--compare", "--at=main.main"], "--compare cannot be combined with --at"),
     ] {
         let (status, out, err) = run(&guest, &options, &["exit"]);
         assert!(status == 2 && out.is_empty() && err.contains(says), "{options:?}: {status} {out} {err}");

@@ -8,6 +8,8 @@ mod gdb;
 mod go;
 mod live;
 mod moments;
+#[path = "../exec/toolchains.rs"]
+mod toolchains;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -51,7 +53,7 @@ fn has(tool: &str) -> bool {
 
 /// The toolchains that there are; says so if there are none.
 fn toolchains() -> Vec<std::path::PathBuf> {
-    let toolchains = go::toolchains();
+    let toolchains = toolchains::toolchains();
     if toolchains.is_empty() {
         eprintln!("NOT RUN: no Go toolchain is installed (Debian: golang-go), and HEAPMATRIX_GO names none");
     }

@@ -10,6 +10,8 @@ mod dumps;
 mod files;
 mod go;
 mod go15;
+#[cfg(target_os = "linux")]
+mod leaving;
 mod today;
 mod toolchains;
 mod transliteration;

@@ -2,7 +2,7 @@
 
 use heapmatrix_reader::{Index, StackFrame};
 
-use crate::types::{Binary, Kind, TypeId, Typing, Values};
+use crate::types::{Binary, Kind, TypeId, Typing, Use, Values};
 
 /// What is known of the types of a dump's objects and of its program's variables.
 ///
@@ -41,6 +41,9 @@ pub trait Naming {
 
     /// The fields of an object, with those of structures in it: at most `limit`. None if its type is not known.
     fn fields(&self, object: u32, limit: usize) -> Vec<Field>;
+
+    /// Hands over the pointers of an object, with what can be used through them. `false` if its type is not known.
+    fn uses(&self, object: u32, each: &mut dyn FnMut(Use)) -> bool;
 
     /// Of how many bytes of the objects that `counts` chooses the type is known.
     fn typed_bytes(&self, counts: &dyn Fn(u32) -> bool) -> u64;
@@ -105,6 +108,10 @@ impl Naming for Nameless {
         Vec::new()
     }
 
+    fn uses(&self, _: u32, _: &mut dyn FnMut(Use)) -> bool {
+        false
+    }
+
     fn typed_bytes(&self, _: &dyn Fn(u32) -> bool) -> u64 {
         0
     }
@@ -164,6 +171,10 @@ impl Naming for Typed<'_, '_> {
             target: field.target,
         };
         fields.map(field).collect()
+    }
+
+    fn uses(&self, object: u32, each: &mut dyn FnMut(Use)) -> bool {
+        self.typing.uses(self.index, object as usize, each)
     }
 
     fn typed_bytes(&self, counts: &dyn Fn(u32) -> bool) -> u64 {

@@ -1,7 +1,7 @@
 //! What is exported can be read by those that it is for, and says what the heap says.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use heapmatrix_analysis::export;
@@ -77,6 +77,65 @@ fn a_heap_snapshot_is_a_graph_of_all_that_is_reached() {
             assert!(edge[2] % fields as u64 == 0 && (edge[2] as usize) < nodes.len(), "{edge:?}");
             assert!(edge[0] == 1 || edge[1] < strings, "{edge:?}");
         }
+    });
+}
+
+/// What MemLab finds in a heap snapshot: id, own size and retained size of each node.
+const MEMLAB: &str = "
+    const { utils, analysis } = require('@memlab/core');
+    (async () => {
+        const heap = await utils.getSnapshotFromFile(process.argv[2], { buildNodeIdIndex: true });
+        analysis.preparePathFinder(heap);
+        heap.nodes.forEach(node => console.log('node', node.id, node.self_size, node.retainedSize));
+    })();
+";
+
+/// A folder with MemLab in it, which npm fetches once; otherwise why there is none.
+fn memlab() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memlab");
+    if !folder.join("node_modules/@memlab/core").is_dir() {
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let mut npm = Command::new("npm");
+        // Not the browser that comes with it.
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "@memlab/core@2.0.5"]);
+        let output = npm.current_dir(&folder).output().map_err(|error| format!("npm: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("npm fetches no MemLab: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+    Ok(folder)
+}
+
+/// MemLab has its own dominators: each node retains as much there as here.
+#[test]
+fn memlab_opens_a_heap_snapshot_and_agrees_on_retained_sizes() {
+    let folder = match memlab() {
+        Ok(folder) => folder,
+        Err(why) => {
+            eprintln!("NOT RUN: {why}");
+            return;
+        }
+    };
+    with_heap(|heap| {
+        let work = tempfile::tempdir_in(&folder).unwrap();
+        let [snapshot, script] = ["heap.heapsnapshot", "read.js"].map(|name| work.path().join(name));
+        export::heapsnapshot(heap, std::fs::File::create(&snapshot).unwrap()).unwrap();
+        std::fs::write(&script, MEMLAB).unwrap();
+        let Ok(output) = Command::new("node").arg(&script).arg(&snapshot).output() else {
+            eprintln!("NOT RUN: there is no node");
+            return;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let theirs = text.lines().filter_map(|line| line.split_once("node ")).map(|(_, numbers)| {
+            let numbers: Vec<u64> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
+            <[u64; 3]>::try_from(numbers).unwrap()
+        });
+        // Ids are given in the order of the dominator tree.
+        let ours = heap.dominators().tree().zip(0u64..);
+        let ours: Vec<_> =
+            ours.map(|((node, _), at)| [2 * at + 1, heap.size(node), heap.retained(node)]).collect();
+        assert_eq!(theirs.collect::<Vec<_>>(), ours);
     });
 }
 

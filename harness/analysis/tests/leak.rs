@@ -7,6 +7,7 @@ use heapmatrix_analysis::diff::Diff;
 use heapmatrix_analysis::heap::Heap;
 use heapmatrix_analysis::naming::Typed;
 use heapmatrix_analysis::paths::Paths;
+use heapmatrix_analysis::top::top;
 use heapmatrix_analysis::types::{Binary, Typing};
 use heapmatrix_reader::{Dump, Index};
 
@@ -41,5 +42,40 @@ fn what_leaks_is_named_first() {
         assert_eq!((details.added(), details.gone()), (2000, 0), "{name}");
         let sessions = diff.types.iter().find(|change| change.name == "main.Session").unwrap();
         assert_eq!((sessions.added(), sessions.gone(), sessions.survived.objects), (0, 0, 2000), "{name}");
+    });
+}
+
+/// What an object retains is what is not reached without it: by walks that know nothing of dominators.
+#[test]
+fn retained_sizes_agree_with_walks_that_leave_an_object_out() {
+    common::each_service(2000, &[], |service| {
+        let index = Index::new(Dump::new(&service.after).unwrap()).unwrap();
+        let binary = Binary::open(&service.program).unwrap();
+        let typing = Typing::new(&index, Some(&binary)).unwrap();
+        let naming = Typed { index: &index, typing: &typing, binary: Some(&binary) };
+        let heap = Heap::with_naming(&index, &naming).unwrap();
+        let (rows, all) = (heap.graph().rows(), heap.graph().all());
+        let reached_without = |left_out: u32| {
+            let mut seen = vec![false; rows.len() as usize];
+            let (mut open, mut bytes) = (vec![all], 0);
+            seen[all as usize] = true;
+            while let Some(node) = open.pop() {
+                bytes += heap.size(node);
+                for &target in rows.row(node) {
+                    if target != left_out && !std::mem::replace(&mut seen[target as usize], true) {
+                        open.push(target);
+                    }
+                }
+            }
+            bytes
+        };
+        let mut checked = 0;
+        let roots = heap.graph().roots().map(|(node, _)| node).filter(|&node| node != all);
+        for node in top(&heap).iter().map(|row| row.sample).chain(roots.take(100)) {
+            let retained = heap.reached().bytes - reached_without(node);
+            assert_eq!(heap.retained(node), retained, "{}: node {node}", service.name);
+            checked += 1;
+        }
+        assert!(checked > 100, "{}: {checked} nodes", service.name);
     });
 }

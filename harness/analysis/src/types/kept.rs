@@ -1,6 +1,7 @@
 //! A typing as it is kept in a file.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -76,6 +77,7 @@ impl Typing {
             variables,
             itabs: itabs.into_iter().collect(),
             slide,
+            plans: RefCell::default(),
         })
     }
 }

@@ -43,10 +43,12 @@ mod propagate;
 mod roots;
 mod table;
 mod typing;
+mod uses;
 mod values;
 
 pub use binary::{Binary, BinaryError};
 pub use dwarf::Global;
 pub use table::{Field, Kind, Shape, Type, TypeId, Types};
 pub use typing::{Share, Typing};
+pub use uses::Use;
 pub use values::{FieldValue, Values};

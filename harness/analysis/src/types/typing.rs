@@ -1,5 +1,6 @@
 //! What a dump's objects are.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use heapmatrix_reader::{Index, StackFrame};
 
 use super::dwarf::Variable;
 use super::memory::Others;
+use super::plan::Plans;
 use super::program::Program;
 use super::propagate::{Found, HEADER, Propagation};
 use super::table::{Kind, TypeId, Types};
@@ -24,6 +26,8 @@ pub struct Typing {
     pub(super) variables: HashMap<u64, Rc<[Variable]>>,
     pub(super) itabs: HashMap<u64, TypeId>,
     pub(super) slide: u64,
+    /// Where the pointers of types are, as far as anybody has asked.
+    pub(super) plans: RefCell<Plans>,
 }
 
 /// How much of a dump's objects has a type.
@@ -60,7 +64,7 @@ impl Typing {
             global.address = program.in_process(global.address);
         }
         let (types, variables) = program.into_parts();
-        Ok(Self { ids, headed, types, globals, variables, itabs, slide })
+        Ok(Self { ids, headed, types, globals, variables, itabs, slide, plans: RefCell::default() })
     }
 
     /// An object's type.

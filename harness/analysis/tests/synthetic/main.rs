@@ -77,6 +77,30 @@ fn values(index: &Index<'_>, typing: &Typing, binary: &Binary<'_>) {
     assert_eq!(elements[2].text, 0x0707.to_string());
 }
 
+/// How much of what its pointers point to an object can use.
+#[test]
+fn pointers_say_what_is_used_through_them() {
+    for machine in MACHINES {
+        let (file, dump) = (program::file(machine, 5, false), program::dump(machine, PROCESS));
+        let index = Index::new(Dump::new(&dump).unwrap()).unwrap();
+        let typing = Typing::new(&index, Some(&Binary::open(&file).unwrap())).unwrap();
+        let mut uses = Vec::new();
+        let known = typing.uses(&index, index.find(at::FIRST).unwrap(), &mut |of| {
+            uses.push((of.address, of.used, of.room));
+        });
+        // A node, a string of twenty bytes, three of eight numbers of two bytes, and an interface.
+        let node = 8 * machine.word as u64;
+        let expected = [
+            (at::SECOND, Some(node), node),
+            (at::NAME, Some(20), 20),
+            (at::DATA, Some(6), 16),
+            (at::BOXED, None, 0),
+        ];
+        assert_eq!((known, &uses[..]), (true, &expected[..]), "{}", machine.goarch);
+        assert!(!typing.uses(&index, index.find(at::LOST).unwrap(), &mut |_| ()));
+    }
+}
+
 #[test]
 fn a_frames_variable_has_a_name() {
     let machine = MACHINES[0];

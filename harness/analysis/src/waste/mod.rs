@@ -1,9 +1,12 @@
 //! Memory that holds nothing, or the same as other memory.
 
+mod slices;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::heap::{Heap, Label};
+use slices::{Slices, Unused};
 
 /// What memory is wasted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +17,10 @@ pub enum Kind {
     ZeroTail,
     /// Maps without elements.
     EmptyMap,
+    /// Room at the end of arrays, for elements that slices may still get.
+    SliceSlack,
+    /// Arrays of which slices or strings hold less than half: the rest can't be freed.
+    Pinned,
 }
 
 /// Memory that is wasted in the same way.
@@ -36,7 +43,7 @@ const LEAST: usize = 64;
 
 /// What is wasted in the objects that roots reach, most bytes first.
 ///
-/// Takes some 24 bytes for each object without pointers.
+/// Takes 12 bytes an object, and some 24 more for each without pointers.
 pub fn waste(heap: &Heap<'_, '_>) -> Vec<Waste> {
     let mut found: HashMap<(Kind, Label), Waste> = HashMap::new();
     let mut add = |kind, object: u32, bytes: u64| {
@@ -47,6 +54,7 @@ pub fn waste(heap: &Heap<'_, '_>) -> Vec<Waste> {
         waste.bytes = waste.bytes.saturating_add(bytes);
     };
     let (state, mut first) = (RandomState::new(), HashMap::new());
+    let slices = Slices::new(heap);
     let word = heap.dump().params().pointer_size.bytes() as usize;
     for object in (0..heap.graph().objects()).filter(|&object| heap.dominators().reaches(object)) {
         let contents = heap.index().contents(object as usize);
@@ -69,6 +77,11 @@ pub fn waste(heap: &Heap<'_, '_>) -> Vec<Waste> {
             // The number of elements comes first, in hash maps and in Swiss maps.
             if contents.get(..word).is_some_and(|count| count.iter().all(|&byte| byte == 0)) {
                 add(Kind::EmptyMap, object, heap.retained(object));
+            }
+        } else if let Some(unused) = slices.unused(object, heap.size(object)) {
+            match unused {
+                Unused::Slack(bytes) => add(Kind::SliceSlack, object, bytes),
+                Unused::Pinned(bytes) => add(Kind::Pinned, object, bytes),
             }
         } else if contents.len() >= LEAST && zeros * 2 > contents.len() {
             add(Kind::ZeroTail, object, zeros as u64);

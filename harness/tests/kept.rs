@@ -125,3 +125,19 @@ fn nothing_is_kept_of_what_is_no_plain_file() {
     assert_eq!(place.top(&["--index", "always"]).1, "");
     assert_eq!(place.files(), 1);
 }
+
+/// The program of a dump is found beside it, and used only if the dump is of it.
+#[test]
+fn a_program_beside_a_dump_is_not_believed() {
+    let place = Place::small();
+    let (first, _) = place.top(&[]);
+    let program = place.folder.path().join("heap.dump.exe");
+    fs::write(&program, "no program").unwrap();
+    let (out, error) = place.top(&[]);
+    assert_eq!(out, first);
+    assert!(error.starts_with("note: ") && error.contains("heap.dump.exe is no program"), "{error}");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let (out, error) = place.top(&[]);
+    assert_eq!(out, first);
+    assert!(error.contains("the dump is not of this program") && error.contains("not used"), "{error}");
+}

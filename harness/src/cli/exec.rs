@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::host::{Feed, Passed, Stdin};
 use super::stdout::Stdout;
-use super::{Outcome, Verdict, note, output, print, print_json};
+use super::{Outcome, Verdict, beside, note, output, print, print_json};
 use crate::exec::{self, Comparison, DUMP_POINT, Dialect, Dumper, ExecError, Outside};
 
 /// How long a program may say nothing before whoever waits for it is told that it goes on.
@@ -288,6 +288,7 @@ impl Args {
         }
         if let Some(file) = &self.dump {
             output::write(file, &outside.bytes)?;
+            self.leave_link(file);
         }
         let mut comparisons = Vec::new();
         if self.compare {
@@ -331,7 +332,14 @@ impl Args {
         let Some(file) = &self.capture else { return Ok(()) };
         let dump = exec::own_dump(process).ok_or_else(|| exec::ExecError::NoDump(status.clone()))?;
         let bytes = dump.to_vec().ok_or_else(|| format!("{} is nearly nothing but a hole", dump.name()))?;
-        Ok(output::write(file, &bytes)?)
+        output::write(file, &bytes)?;
+        self.leave_link(file);
+        Ok(())
+    }
+
+    /// Says beside a dump of which program it is.
+    fn leave_link(&self, dump: &Path) {
+        beside::leave_link(dump, Path::new(&self.program[0]));
     }
 
     fn report(

@@ -15,10 +15,11 @@ use indicatif::ProgressBar;
 use memmap2::Mmap;
 use serde::Serialize;
 
+use super::beside::program_of;
 use super::input::Input;
 use super::kept::{Sidecar, When};
 use super::out::{FAINT, Out};
-use super::progress;
+use super::{note, progress};
 use crate::units::{Count, Size, Things};
 
 /// Where a heap comes from.
@@ -33,7 +34,8 @@ pub struct Source {
 /// The program whose heap a dump is of.
 #[derive(Debug, clap::Args)]
 pub struct Program {
-    /// The program that wrote the dump, for the names of types, variables and fields
+    /// The program that wrote the dump, for the names of types, variables and fields [default: FILE.exe, which exec leaves
+    /// beside a dump]
     #[arg(long, value_name = "BINARY")]
     exe: Option<PathBuf>,
     /// Whether to keep what was found in FILE.hmx, with which the next command starts at once: auto (of dumps of 32 MiB or
@@ -43,15 +45,37 @@ pub struct Program {
 }
 
 impl Program {
-    /// Maps the program's file.
-    fn map(&self) -> Result<Option<(Mmap, String)>, String> {
-        let Some(path) = &self.exe else { return Ok(None) };
+    /// Maps the file of the program of a dump.
+    fn map(&self, input: &Input) -> Result<Option<Mapped>, String> {
+        let beside = || input.plain_path().map(program_of).filter(|path| path.is_file());
+        let (path, named) = match &self.exe {
+            Some(path) => (path.clone(), true),
+            None => match beside() {
+                Some(path) => (path, false),
+                None => return Ok(None),
+            },
+        };
         let explain = |error: io::Error| format!("cannot read {}: {error}", path.display());
-        let file = File::open(path).map_err(explain)?;
+        let file = File::open(&path).map_err(explain)?;
         // SAFETY: the bytes are plain, and nothing is assumed of them that would not be checked when they are read. A file
         // that another process shortens meanwhile ends this one, as it does with every mapped file.
         let map = unsafe { Mmap::map(&file) }.map_err(explain)?;
-        Ok(Some((map, path.display().to_string())))
+        Ok(Some(Mapped { map, path, named }))
+    }
+}
+
+/// A program's file.
+struct Mapped {
+    map: Mmap,
+    path: PathBuf,
+    /// Whether somebody has named it; otherwise it was found beside the dump.
+    named: bool,
+}
+
+impl Mapped {
+    /// An error about it.
+    fn explain(&self, error: &BinaryError) -> String {
+        format!("{}: {error}", self.path.display())
     }
 }
 
@@ -123,12 +147,16 @@ pub fn with_heap<T>(
     let whole = input.whole()?;
     let explain = |error: heapmatrix_reader::Error| input.explain(error.into());
     let dump = Dump::new(whole.bytes()).map_err(explain)?;
-    let mapped = program.map()?;
+    let mut mapped = program.map(input)?;
+    // What nobody has named is only used if it is right.
+    if let Some(found) = mapped.take_if(|mapped| !mapped.named && Binary::open(&mapped.map).is_err()) {
+        note(format_args!("note: {} is no program, and not used", found.path.display()));
+    }
+    let file = mapped.as_ref().map(|mapped| &mapped.map[..]);
     let of_program = |error: BinaryError| match &mapped {
-        Some((_, path)) => format!("{path}: {error}"),
+        Some(mapped) => mapped.explain(&error),
         None => error.to_string(),
     };
-    let file = mapped.as_ref().map(|(map, _)| &map[..]);
     let mut sidecar = Sidecar::new(input, program.index, whole.bytes(), file);
     if let Some(kept) = sidecar.as_mut().and_then(|sidecar| sidecar.read(dump)) {
         let Kept { index, typing, graph, dominators, retained } = kept;
@@ -140,8 +168,16 @@ pub fn with_heap<T>(
     bar.say("reading objects");
     let index = Index::new(dump).map_err(explain)?;
     bar.say("finding types");
-    let binary = file.map(Binary::open).transpose().map_err(of_program)?;
-    let typing = Typing::new(&index, binary.as_ref()).map_err(of_program)?;
+    let mut binary = file.map(Binary::open).transpose().map_err(of_program)?;
+    let typing = match Typing::new(&index, binary.as_ref()) {
+        Err(error) if mapped.as_ref().is_some_and(|mapped| !mapped.named) => {
+            note(format_args!("note: {}, and it is not used", of_program(error)));
+            (binary, sidecar) = (None, None);
+            Typing::new(&index, None)
+        }
+        typing => typing,
+    };
+    let typing = typing.map_err(of_program)?;
     let naming = Typed { index: &index, typing: &typing, binary: binary.as_ref() };
     bar.say("following pointers");
     let heap = Heap::with_naming(&index, &naming).map_err(|error| format!("{}: {error}", input.name()))?;

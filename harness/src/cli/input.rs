@@ -82,6 +82,11 @@ impl Input {
         self.path == Path::new("-")
     }
 
+    /// The path of a dump that is no standard input.
+    pub fn plain_path(&self) -> Option<&Path> {
+        (!self.is_standard_input()).then_some(&self.path)
+    }
+
     /// The path of a dump that is a plain file and not compressed.
     pub fn plain_file(&self) -> Option<&Path> {
         let mut file = File::open(&self.path).ok().filter(|_| !self.is_standard_input())?;

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "emulator")]
 mod arch;
+mod beside;
 #[cfg(feature = "emulator")]
 mod check_go;
 mod check_reader;
@@ -53,6 +54,7 @@ mod stdout;
 mod summary;
 mod top;
 mod verify;
+mod waste;
 mod web;
 mod whole;
 mod why;

@@ -8,6 +8,7 @@ use super::heap::{Basis, Source, column, more, share};
 use super::number::positive;
 use super::out::{HEAD, Out};
 use super::summary::hex;
+use super::waste::{WasteRow, waste_rows};
 use super::{Outcome, Verdict, to_stdout, write_json};
 use crate::units::Count;
 
@@ -21,7 +22,8 @@ Exit status: 0 the dump was read, 2 bad usage or a dump that cannot be read.
 
 Examples:
   heapmatrix top heap.dump --limit 30
-  heapmatrix top heap.dump --by count --json")]
+  heapmatrix top heap.dump --by count --json
+  heapmatrix top heap.dump --exe server --waste")]
 pub struct Args {
     #[command(flatten)]
     source: Source,
@@ -31,6 +33,9 @@ pub struct Args {
     /// What comes first: retained, shallow or count
     #[arg(long, value_name = "WHAT", default_value = "retained", hide_possible_values = true)]
     by: By,
+    /// Show memory that is wasted instead: room that slices do not use, arrays held for a small part, duplicates, empty maps
+    #[arg(long, conflicts_with = "by")]
+    waste: bool,
     /// Print JSON, as docs/analysis-json.md describes it
     #[arg(long)]
     json: bool,
@@ -47,6 +52,12 @@ enum By {
 struct Report {
     heap: Basis,
     types: Vec<TypeRow>,
+}
+
+#[derive(Serialize)]
+struct WasteReport {
+    heap: Basis,
+    waste: Vec<WasteRow>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +78,9 @@ impl Args {
 
     pub(super) fn run(&self, heap: &Heap<'_, '_>, out: &mut Out<'_>) -> Outcome {
         let basis = Basis::new(heap);
+        if self.waste {
+            return self.waste(heap, basis, out);
+        }
         let mut rows = top(heap);
         rows.sort_by_key(|row| {
             std::cmp::Reverse(match self.by {
@@ -106,6 +120,29 @@ impl Args {
             ))?;
         }
         more(out, rows.len().saturating_sub(limit) as u64, "type")?;
+        Ok(Verdict::Sound)
+    }
+
+    fn waste(&self, heap: &Heap<'_, '_>, basis: Basis, out: &mut Out<'_>) -> Outcome {
+        let (mut rows, limit) = (waste_rows(heap), usize::try_from(self.limit).unwrap_or(usize::MAX));
+        let left = rows.len().saturating_sub(limit);
+        rows.truncate(limit);
+        if self.json {
+            write_json(out, &WasteReport { heap: basis, waste: rows })?;
+            return Ok(Verdict::Sound);
+        }
+        basis.print(out)?;
+        out.end()?;
+        let whole = heap.reached().bytes;
+        out.painted_line(
+            HEAD,
+            format_args!("{:>12} {:>12} {:>7}  {:<39} type", "objects", "bytes", "", "what"),
+        )?;
+        for WasteRow { what, name, objects, bytes, .. } in &rows {
+            let (count, part) = (Count(*objects).to_string(), share(*bytes, whole));
+            out.line(format_args!("{count:>12} {:>12} {part:>7}  {what:<39} {name}", column(*bytes)))?;
+        }
+        more(out, left as u64, "row")?;
         Ok(Verdict::Sound)
     }
 }

@@ -10,11 +10,11 @@ use heapmatrix_analysis::paths::{MergedPaths, Paths};
 use heapmatrix_analysis::suspects::suspects;
 use heapmatrix_analysis::top::top;
 use heapmatrix_analysis::tree::Tree;
-use heapmatrix_analysis::waste::{self, waste};
 
 use super::super::diff::{Place, places, verdict};
 use super::super::heap::{Basis, share};
 use super::super::summary::hex;
+use super::super::waste::{WasteRow, waste_rows};
 use crate::units::{Count, Size, Things};
 
 /// The least part of the heap that a frame of the flame graph has: what is less can't be seen.
@@ -88,14 +88,6 @@ pub struct RootRow {
     pub retained: u64,
 }
 
-pub struct WasteRow {
-    pub what: &'static str,
-    pub name: String,
-    pub objects: u64,
-    pub bytes: u64,
-    pub sample: String,
-}
-
 pub struct Sample {
     pub name: String,
     pub address: String,
@@ -143,7 +135,7 @@ impl Findings {
             frames: frames(heap, tree, diff),
             types: types(heap, &paths, limit),
             roots: roots(heap, limit),
-            waste: waste_rows(heap, limit),
+            waste: waste_rows(heap).into_iter().take(limit.min(40)).collect(),
             samples: samples(heap, &paths),
         }
     }
@@ -272,21 +264,6 @@ fn roots(heap: &Heap<'_, '_>, limit: usize) -> Vec<RootRow> {
         }
     }
     rows.into_iter().map(|(row, _)| row).collect()
-}
-
-fn waste_rows(heap: &Heap<'_, '_>, limit: usize) -> Vec<WasteRow> {
-    let row = |waste: &waste::Waste| WasteRow {
-        what: match waste.kind {
-            waste::Kind::Duplicates => "the same bytes as another",
-            waste::Kind::ZeroTail => "more than half of it zeros at the end",
-            waste::Kind::EmptyMap => "empty map",
-        },
-        name: heap.name(waste.label, waste.sample),
-        objects: waste.objects,
-        bytes: waste.bytes,
-        sample: hex(heap.index().address(waste.sample as usize)),
-    };
-    waste(heap).iter().take(limit.min(40)).map(row).collect()
 }
 
 fn samples(heap: &Heap<'_, '_>, paths: &Paths) -> Vec<Sample> {

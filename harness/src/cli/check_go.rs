@@ -51,7 +51,7 @@ pub struct Args {
     /// Look for the smallest world that fails like the first one, and write it to this file
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
-    /// Keep each world as JSON, and its dumps, in this folder
+    /// Keep each world as JSON, its dumps, and what the guest reports of each, in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the report as JSON

@@ -188,6 +188,7 @@ fn one(world: &World, guest: &Guest, keep: &dyn Fn(&str, &[u8])) -> Outcome {
     let judgement = match guest.run(world) {
         Ok(run) => {
             keep("dump", &run.own);
+            keep("report.json", &run.told);
             arch.dump_bytes = run.own.len() as u64;
             arch.instructions = run.instructions;
             if let Ok(dump) = Dump::new(&run.own) {

@@ -28,6 +28,8 @@ pub struct Guest {
 pub struct Run {
     /// What the guest says.
     pub report: Report,
+    /// The same as the guest has written it: JSON.
+    pub told: Vec<u8>,
     /// The guest's own dump.
     pub own: Vec<u8>,
     /// Where it differs from one from outside that repeats all that the runtime does; or why there is none.
@@ -121,8 +123,10 @@ impl Guest {
         }
         let own = process.captured().into_iter().find(|file| file.name().ends_with("dump"));
         let own = own.and_then(|file| file.to_vec()).ok_or(ExecError::NoDump(status))?;
+        let told = recorder.output().stdout;
         Ok(Run {
-            report: serde_json::from_slice(&recorder.output().stdout)?,
+            report: serde_json::from_slice(&told)?,
+            told,
             own,
             outside,
             instructions: process.stats().instructions,

@@ -8,6 +8,8 @@
 mod toolchains;
 
 mod command;
+mod golden;
+mod mistakes;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -283,7 +283,7 @@ fn programs() {
         assert!(text.contains("PWNED"), "{args:?} does not name the symbol: {text}");
     }
     // Nothing of Go's is in it.
-    assert!(said(&["exec", "--dump", "x", "program"]).contains("no symbol"));
+    assert!(said(&["exec", "--dump", "x", "program"]).contains("not a Go program"));
     assert!(said(&["exec", "--dump", "x", "--at", HOSTILE, "program"]).contains("PWNED"));
     assert!(said(&["exec", HOSTILE]).contains("PWNED"));
 }

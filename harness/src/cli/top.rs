@@ -21,8 +21,7 @@ use crate::units::Count;
 Exit status: 0 the dump was read, 2 bad usage or a dump that cannot be read.
 
 Examples:
-  heapmatrix top heap.dump --limit 30
-  heapmatrix top heap.dump --by count --json
+  heapmatrix top heap.dump --by count --limit 30 --json
   heapmatrix top heap.dump --exe server --waste")]
 pub struct Args {
     #[command(flatten)]

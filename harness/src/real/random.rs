@@ -1,7 +1,7 @@
 //! Random worlds: one generator for property tests and for `heapmatrix check-go`.
 //!
 //! Worlds are full of references, which random numbers are not. So what is random is a sketch of meaningless numbers, and
-//! [`resolve`](Sketch::resolve) gives each a meaning: indexes are taken modulo lengths. Every sketch is a world, so sketches
+//! `Sketch::resolve` gives each a meaning: indexes are taken modulo lengths. Every sketch is a world, so sketches
 //! shrink freely, and zero means the simplest thing.
 
 use std::collections::BTreeMap;

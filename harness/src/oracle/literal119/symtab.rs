@@ -173,7 +173,9 @@ impl Runtime<'_> {
     fn PCQuantum(&self) -> u32 {
         match self.target.goarch() {
             "386" | "amd64" => 1,
-            "riscv64" | "s390x" => 2,
+            "s390x" => 2,
+            // Compressed instructions came with Go 1.26.
+            "riscv64" if self.release.minor >= 26 => 2,
             _ => 4,
         }
     }

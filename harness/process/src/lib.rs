@@ -5,7 +5,7 @@
 //! | [`core_file`], [`executable`], `elf` | ELF core files, and the executables that have what these leave out |
 //! | [`machine`] | what ELF and Linux say of each machine |
 //! | [`memory`], [`process`] | a process that stands still: pieces of files, and threads |
-//! | [`write`] | core files of one's own |
+//! | [`mod@write`] | core files of one's own |
 //! | [`dumper`], [`dialect`] | the writer for a program, and how exactly it repeats what the runtime does |
 //! | `live` (Linux) | stopping a process, copying its memory, and letting it go on |
 //!

@@ -143,7 +143,7 @@ pub fn write(key: &Key<'_>, heap: &Heap<'_, '_>, typing: &Typing, out: impl Writ
     out.finish()
 }
 
-/// Reads what was [written](write), in memory in proportion to it.
+/// Reads what was [written](fn@write), in memory in proportion to it.
 ///
 /// A file that somebody has made to deceive can make reports wrong, but no reading of them panics.
 ///

@@ -3,7 +3,7 @@
 # its dictionary and its options. FUZZ_TARGETS names others than these; `writer` and `exec` build the Unicorn engine, with
 # the features of their names.
 #
-# It runs outside of their containers as well: OUT=/tmp/out .clusterfuzzlite/build.sh
+# It runs outside of their containers as well: OUT=$PWD/out .clusterfuzzlite/build.sh
 # The containers run a copy of this in the checkout.
 [ -d corpora/fuzz/targets ] || cd "$(dirname "$0")/.."
 cd corpora/fuzz

@@ -37,12 +37,14 @@ pub trait Target: sealed::Sealed + Copy + fmt::Debug + Default + Send + Sync + '
     const MIN_FRAME_SIZE: u64;
     /// `StackAlign`: the alignment of the stack pointer, in bytes.
     const STACK_ALIGN: u64;
+    /// `e_machine`: its number in ELF files, which word sizes and byte orders share.
+    const ELF_MACHINE: u16;
 }
 
 macro_rules! targets {
     ($($(#[$doc:meta])* $name:ident: $goarch:literal, ptr $ptr:literal, reg $reg:literal,
         big $big:literal, quantum $quantum:literal, lr $lr:literal, int64 $int64:literal,
-        frame $frame:literal, align $align:literal;)*) => {
+        frame $frame:literal, align $align:literal, elf $elf:literal;)*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,7 @@ macro_rules! targets {
                 const INT64_ALIGN: u64 = $int64;
                 const MIN_FRAME_SIZE: u64 = $frame;
                 const STACK_ALIGN: u64 = $align;
+                const ELF_MACHINE: u16 = $elf;
             }
         )*
 
@@ -108,39 +111,54 @@ macro_rules! targets {
             pub const fn stack_align(self) -> u64 {
                 match self { $(Self::$name => $name::STACK_ALIGN),* }
             }
+            /// See [`Target::ELF_MACHINE`].
+            pub const fn elf_machine(self) -> u16 {
+                match self { $(Self::$name => $name::ELF_MACHINE),* }
+            }
         }
     };
 }
 
 targets! {
     /// amd64.
-    Amd64: "amd64", ptr 8, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8;
+    Amd64: "amd64", ptr 8, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8, elf 62;
     /// 386.
-    I386: "386", ptr 4, reg 4, big false, quantum 1, lr false, int64 4, frame 0, align 4;
+    I386: "386", ptr 4, reg 4, big false, quantum 1, lr false, int64 4, frame 0, align 4, elf 3;
     /// arm, little-endian.
-    Arm: "arm", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4;
+    Arm: "arm", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4, elf 40;
     /// ppc64, big-endian.
-    Ppc64: "ppc64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 32, align 16;
+    Ppc64: "ppc64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 32, align 16, elf 21;
     /// arm64.
-    Arm64: "arm64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 16;
+    Arm64: "arm64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 16, elf 183;
     /// ppc64le: ppc64 with its bytes the other way round.
-    Ppc64le: "ppc64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 32, align 16;
+    Ppc64le: "ppc64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 32, align 16, elf 21;
     /// amd64p32 (Native Client): 32-bit pointers, and return PCs of 64 bits on the stack. Go 1.13 was its last.
-    Amd64p32: "amd64p32", ptr 4, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8;
+    Amd64p32: "amd64p32", ptr 4, reg 8, big false, quantum 1, lr false, int64 8, frame 0, align 8, elf 62;
     /// mips: 32 bits, big-endian.
-    Mips: "mips", ptr 4, reg 4, big true, quantum 4, lr true, int64 4, frame 4, align 4;
+    Mips: "mips", ptr 4, reg 4, big true, quantum 4, lr true, int64 4, frame 4, align 4, elf 8;
     /// mipsle: 32 bits, little-endian.
-    Mipsle: "mipsle", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4;
+    Mipsle: "mipsle", ptr 4, reg 4, big false, quantum 4, lr true, int64 4, frame 4, align 4, elf 8;
     /// mips64: 64 bits, big-endian.
-    Mips64: "mips64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 8, align 8;
+    Mips64: "mips64", ptr 8, reg 8, big true, quantum 4, lr true, int64 8, frame 8, align 8, elf 8;
     /// mips64le: 64 bits, little-endian.
-    Mips64le: "mips64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8;
+    Mips64le: "mips64le", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8, elf 8;
     /// riscv64. Its PC quantum was 4 before Go's assembler compressed instructions: a program says its own.
-    Riscv64: "riscv64", ptr 8, reg 8, big false, quantum 2, lr true, int64 8, frame 8, align 8;
+    Riscv64: "riscv64", ptr 8, reg 8, big false, quantum 2, lr true, int64 8, frame 8, align 8, elf 243;
     /// s390x, big-endian.
-    S390x: "s390x", ptr 8, reg 8, big true, quantum 2, lr true, int64 8, frame 8, align 8;
+    S390x: "s390x", ptr 8, reg 8, big true, quantum 2, lr true, int64 8, frame 8, align 8, elf 22;
     /// loong64.
-    Loong64: "loong64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8;
+    Loong64: "loong64", ptr 8, reg 8, big false, quantum 4, lr true, int64 8, frame 8, align 8, elf 258;
+}
+
+impl AnyTarget {
+    /// The target of an ELF file, by what its header says: the number of the machine, whether the file is one of 64 bits, and
+    /// whether it is big-endian.
+    pub fn from_elf(machine: u16, is_64: bool, big_endian: bool) -> Option<Self> {
+        Self::ALL.iter().copied().find(|target| {
+            let header = (target.elf_machine(), target.ptr_size() == 8, target.big_endian());
+            header == (machine, is_64, big_endian)
+        })
+    }
 }
 
 /// Runs an expression with a name bound to the compile-time type of a run-time target:
@@ -223,6 +241,8 @@ mod tests {
     fn targets_go_by_their_goarch() {
         for &target in AnyTarget::ALL {
             assert_eq!(target.to_string().parse(), Ok(target));
+            let (is_64, big) = (target.ptr_size() == 8, target.big_endian());
+            assert_eq!(AnyTarget::from_elf(target.elf_machine(), is_64, big), Some(target));
         }
         assert_eq!(format!("[{:>5}]", AnyTarget::I386), "[  386]", "columns can be aligned");
         let unknown = "i386".parse::<AnyTarget>().unwrap_err();

@@ -11,10 +11,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use heapmatrix_benches::living::Copied;
+use heapmatrix_benches::living;
 use heapmatrix_benches::shape::{self, Shape};
 use heapmatrix_benches::{on_cpu, sinks};
 use heapmatrix_layouts::Dwarf;
+use heapmatrix_process::live::Snapshot;
+use heapmatrix_process::{Executable, Pieces};
 use heapmatrix_writer::go119::Program;
 use heapmatrix_writer::{AnyTarget, Options, Summary, Tag, write_heap_dump};
 use peak_alloc::PeakAlloc;
@@ -98,12 +100,16 @@ fn row(go: &Path, target: AnyTarget, shape: &Shape, mb: u64) -> Result<String, B
         bytes = size.parse()?;
         theirs[run / RUNS] = theirs[run / RUNS].min(ns.parse()?);
     }
-    let memory = Copied::of(child.id());
+    let elf = std::fs::read(&binary)?;
+    let program = Executable::parse(&elf)?;
+    living::settle(child.id())?;
+    let snapshot = Snapshot::take(child.id(), &program);
     child.kill()?;
     child.wait()?;
-    let memory = memory?;
+    let snapshot = snapshot?;
+    let memory = snapshot.process(&program)?.memory;
 
-    let layouts = Dwarf::read(&std::fs::read(&binary)?)?;
+    let layouts = Dwarf::read(&elf)?;
     let mut file = sinks::tmpfs().ok_or("no /dev/shm")?;
     let (null, summary, kib) = fastest(target, &memory, &layouts, &mut sinks::dev_null())?;
     let (tmpfs, ..) = fastest(target, &memory, &layouts, &mut file)?;
@@ -118,7 +124,7 @@ fn row(go: &Path, target: AnyTarget, shape: &Shape, mb: u64) -> Result<String, B
 /// The time of a dump in nanoseconds, what it has, and the most memory that the writer takes for it.
 fn fastest(
     target: AnyTarget,
-    memory: &Copied,
+    memory: &Pieces<'_>,
     layouts: &Dwarf,
     out: &mut File,
 ) -> Result<(f64, Summary, usize), Box<dyn Error>> {

@@ -198,15 +198,11 @@ fn stub(target: AnyTarget) -> Vec<u8> {
 fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
     let (wide, big) = (target.ptr_size() == 8, target.big_endian());
     let word = target.ptr_size();
-    let (machine, flags) = match target {
-        AnyTarget::Amd64 => (62, 0),
-        AnyTarget::I386 => (3, 0),
-        AnyTarget::Arm => (40, 0),
-        AnyTarget::Arm64 => (183, 0),
-        AnyTarget::Mips => (8, 0x1000),
+    let flags = match target {
+        AnyTarget::Mips => 0x1000,
         // Function pointers are addresses of code: the second ABI.
-        AnyTarget::Ppc64 | AnyTarget::Ppc64le => (21, 2),
-        other => unreachable!("no worlds on {other}"),
+        AnyTarget::Ppc64 | AnyTarget::Ppc64le => 2,
+        _ => 0,
     };
     let (header, entry, section, symbol) = if wide { (64, 56, 64, 24) } else { (52, 32, 40, 16) };
     let names = b"\0main.main\0runtime.buildVersion\0";
@@ -227,8 +223,15 @@ fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
             }
         }
     }
-    let head =
-        [(2, 2), (machine, 2), (1, 4), (ORIGIN, word), (header, word), (sections_at, word), (flags, 4)];
+    let head = [
+        (2, 2),
+        (target.elf_machine().into(), 2),
+        (1, 4),
+        (ORIGIN, word),
+        (header, word),
+        (sections_at, word),
+        (flags, 4),
+    ];
     put(&mut file, big, &head);
     put(&mut file, big, &[header, entry, 1, section, 3, 2].map(|value| (value, 2)));
     let (load, all, len) = (1, 7, code.len() as u64);

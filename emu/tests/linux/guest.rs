@@ -418,13 +418,7 @@ impl Shape {
         const INTERP: u64 = 3;
         const ALL: u64 = 7;
         let (wide, big) = (target.ptr_size() == 8, target.big_endian());
-        let machine = match target {
-            AnyTarget::Amd64 => 62,
-            AnyTarget::I386 => 3,
-            AnyTarget::Arm => 40,
-            AnyTarget::Arm64 => 183,
-            _ => 21,
-        };
+        let machine = target.elf_machine().into();
         // Function pointers are addresses of code: ppc64's second ABI.
         let flags = if matches!(target, AnyTarget::Ppc64 | AnyTarget::Ppc64le) { 2 } else { 0 };
         let (header, entry) = if wide { (64, 56) } else { (52, 32) };

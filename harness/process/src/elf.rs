@@ -6,7 +6,6 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
 
 use crate::error::ElfError;
-use crate::machine::target_of;
 
 /// More segments than the kernel lets a process have mappings (`vm.max_map_count` is at most so large by default, 65,530,
 /// and can be raised).
@@ -68,7 +67,7 @@ fn read<'d, F: FileHeader<Endian = Endianness>>(data: &'d [u8]) -> Result<Elf<'d
     let header = F::parse(data)?;
     let endian = header.endian()?;
     let machine = header.e_machine(endian);
-    let target = target_of(machine, header.is_class_64(), endian == Endianness::Big)
+    let target = AnyTarget::from_elf(machine.0, header.is_class_64(), endian == Endianness::Big)
         .ok_or(ElfError::Machine(machine.0))?;
     let mut file = Elf {
         target,

@@ -1,9 +1,8 @@
-//! What ELF files and Linux say of each machine: its number, and where registers are in a core file.
+//! Where registers are in a core file of each machine, as Linux says it.
 //!
 //! Source: `struct elf_prstatus` and `elf_gregset_t` of each architecture's `asm/elf.h` and `asm/ptrace.h`.
 
 use heapmatrix_writer::AnyTarget;
-use object::elf;
 
 /// Where a thread's registers are in the descriptor of an `NT_PRSTATUS` note, which is a `struct elf_prstatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,41 +179,6 @@ impl Registers {
     }
 }
 
-/// Of an ELF file's header: the machine, whether it has words of 64 bits, and whether it is big-endian.
-pub fn target_of(machine: elf::Machine, is_64: bool, big: bool) -> Option<AnyTarget> {
-    Some(match (machine, is_64, big) {
-        (elf::EM_X86_64, true, false) => AnyTarget::Amd64,
-        (elf::EM_386, false, false) => AnyTarget::I386,
-        (elf::EM_ARM, false, false) => AnyTarget::Arm,
-        (elf::EM_AARCH64, true, false) => AnyTarget::Arm64,
-        (elf::EM_PPC64, true, true) => AnyTarget::Ppc64,
-        (elf::EM_PPC64, true, false) => AnyTarget::Ppc64le,
-        (elf::EM_MIPS, false, true) => AnyTarget::Mips,
-        (elf::EM_MIPS, false, false) => AnyTarget::Mipsle,
-        (elf::EM_MIPS, true, true) => AnyTarget::Mips64,
-        (elf::EM_MIPS, true, false) => AnyTarget::Mips64le,
-        (elf::EM_RISCV, true, false) => AnyTarget::Riscv64,
-        (elf::EM_S390, true, true) => AnyTarget::S390x,
-        (elf::EM_LOONGARCH, true, false) => AnyTarget::Loong64,
-        _ => return None,
-    })
-}
-
-/// The machine's number in ELF files.
-pub const fn elf_machine(target: AnyTarget) -> elf::Machine {
-    match target {
-        AnyTarget::Amd64 | AnyTarget::Amd64p32 => elf::EM_X86_64,
-        AnyTarget::I386 => elf::EM_386,
-        AnyTarget::Arm => elf::EM_ARM,
-        AnyTarget::Arm64 => elf::EM_AARCH64,
-        AnyTarget::Ppc64 | AnyTarget::Ppc64le => elf::EM_PPC64,
-        AnyTarget::Mips | AnyTarget::Mipsle | AnyTarget::Mips64 | AnyTarget::Mips64le => elf::EM_MIPS,
-        AnyTarget::Riscv64 => elf::EM_RISCV,
-        AnyTarget::S390x => elf::EM_S390,
-        AnyTarget::Loong64 => elf::EM_LOONGARCH,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,10 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn machines_come_back() {
+    fn registers_are_among_those_of_the_note() {
         for &target in AnyTarget::ALL.iter().filter(|&&target| target != AnyTarget::Amd64p32) {
-            let (is_64, big) = (target.ptr_size() == 8, target.big_endian());
-            assert_eq!(target_of(elf_machine(target), is_64, big), Some(target));
             let registers = Registers::of(target);
             let places = registers.general.iter().copied().chain([registers.pc, registers.sp]);
             assert!(places.chain(registers.lr).all(|at| at < registers.count), "{target}");

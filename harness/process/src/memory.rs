@@ -1,5 +1,7 @@
 //! The memory of a process that stands still, put together from pieces of files.
 
+use std::cell::Cell;
+
 use heapmatrix_writer::{Addr, Memory, Unreadable};
 
 /// Addresses that have contents.
@@ -22,6 +24,8 @@ impl Piece<'_> {
 pub struct Pieces<'d> {
     /// Sorted by address, disjoint, none empty.
     pieces: Vec<Piece<'d>>,
+    /// Which of them was asked for last: most likely the next one, too.
+    last: Cell<usize>,
 }
 
 impl<'d> Pieces<'d> {
@@ -56,9 +60,16 @@ impl<'d> Pieces<'d> {
     }
 
     /// The piece that has an address.
+    #[inline]
     fn at(&self, addr: u64) -> Option<&Piece<'d>> {
-        let piece = self.pieces.get(self.pieces.partition_point(|piece| piece.end() <= addr))?;
-        (piece.addr <= addr).then_some(piece)
+        let has = |piece: &&Piece<'_>| piece.addr <= addr && addr < piece.end();
+        if let Some(piece) = self.pieces.get(self.last.get()).filter(has) {
+            return Some(piece);
+        }
+        let index = self.pieces.partition_point(|piece| piece.end() <= addr);
+        let piece = self.pieces.get(index).filter(has)?;
+        self.last.set(index);
+        Some(piece)
     }
 
     /// The bytes from an address on that lie together in one file; nothing where there are none.
@@ -100,6 +111,7 @@ impl Memory for Pieces<'_> {
         Ok(())
     }
 
+    #[inline]
     fn borrow(&self, addr: Addr, len: u64) -> Option<&[u8]> {
         self.slice(addr.0, len)
     }
@@ -121,6 +133,11 @@ mod tests {
         assert_eq!(memory.ranges(), [(96, 116)]);
         assert_eq!(memory.borrow(Addr(100), 4), Some(&b"core"[..]));
         assert_eq!(memory.borrow(Addr(100), 5), None, "it lies in two files");
+        // Whichever was asked for before.
+        for (addr, byte) in [(115, 0), (100, b'c'), (98, b'['), (103, b'e'), (104, b'a')] {
+            memory.read(Addr(addr), &mut buf[..1]).unwrap();
+            assert_eq!(buf[0], byte, "{addr}");
+        }
         assert!(memory.read(Addr(110), &mut [0; 7]).is_err() && memory.read(Addr(95), &mut [0]).is_err());
     }
 

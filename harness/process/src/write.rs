@@ -6,7 +6,7 @@ use heapmatrix_writer::AnyTarget;
 use object::elf;
 
 use crate::core_file::Mapping;
-use crate::machine::{Registers, elf_machine};
+use crate::machine::Registers;
 
 /// Bytes in a page, which segments are aligned to in the file.
 const PAGE: usize = 4096;
@@ -108,7 +108,7 @@ impl Core<'_> {
         to.all.extend(b"\x7fELF");
         to.all.extend([class.0, data.0, elf::EV_CURRENT.0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         to.int(elf::ET_CORE.0.into(), 2);
-        to.int(elf_machine(self.target).0.into(), 2);
+        to.int(self.target.elf_machine().into(), 2);
         to.int(1, 4);
         to.int(0, to.word); // e_entry
         to.int(self.head_size() as u64, to.word); // e_phoff

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use fastrand::Rng;
 use heapmatrix_emu::linux::{Options, Outcome, Process, Recorder};
 use heapmatrix_emu::machine::AnyTarget;
 use heapmatrix_process::{CoreFile, Dumper, Executable, Program};
@@ -28,19 +29,6 @@ const fn moments(target: AnyTarget) -> u64 {
 const START: u64 = 5_000_000;
 const STEP: u64 = 400_000;
 
-/// Numbers that look random (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-}
-
 /// What came up in all moments together.
 #[derive(Debug, Default)]
 struct Seen {
@@ -60,10 +48,10 @@ fn no_live_object_is_missing(target: AnyTarget) {
         let options = Options { cpus: 4, ..Options::default() };
         let mut process = Process::load(&elf, options, Box::new(Recorder::default())).unwrap();
         assert_eq!(process.run_for(START).unwrap(), Outcome::Paused, "{what}");
-        let (mut random, mut seen) = (Random(1), Seen::default());
+        let (mut random, mut seen) = (Rng::with_seed(1), Seen::default());
         let guest = Guest::of(&process, &elf);
         for moment in 0..moments(target) {
-            let more = 1 + random.next() % STEP;
+            let more = random.u64(1..=STEP);
             assert_eq!(process.run_for(more).unwrap(), Outcome::Paused, "{what}");
             guest.check(&process, &format!("{what}, moment {moment}"), &mut seen);
         }

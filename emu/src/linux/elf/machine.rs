@@ -1,11 +1,11 @@
 //! The machine and the ABI that an ELF file is for.
 
 use heapmatrix_writer::AnyTarget;
-use object::elf;
 use object::read::elf::FileHeader;
 use object::{Endian, Endianness};
 
 use super::ElfError;
+use crate::linux::arch;
 
 /// The machine of a program, if it and the ABI are emulated.
 pub(super) fn machine<E: FileHeader<Endian = Endianness>>(
@@ -14,21 +14,8 @@ pub(super) fn machine<E: FileHeader<Endian = Endianness>>(
 ) -> Result<AnyTarget, ElfError> {
     let (wide, big, flags) = (header.is_type_64(), endian.is_big_endian(), header.e_flags(endian).0);
     let number = header.e_machine(endian);
-    let target = match (number, wide, big) {
-        (elf::EM_X86_64, true, false) => AnyTarget::Amd64,
-        (elf::EM_386, false, false) => AnyTarget::I386,
-        (elf::EM_ARM, false, false) => AnyTarget::Arm,
-        (elf::EM_AARCH64, true, false) => AnyTarget::Arm64,
-        (elf::EM_PPC64, true, true) => AnyTarget::Ppc64,
-        (elf::EM_PPC64, true, false) => AnyTarget::Ppc64le,
-        (elf::EM_MIPS, false, true) => AnyTarget::Mips,
-        (elf::EM_MIPS, false, false) => AnyTarget::Mipsle,
-        (elf::EM_MIPS, true, true) => AnyTarget::Mips64,
-        (elf::EM_MIPS, true, false) => AnyTarget::Mips64le,
-        (elf::EM_RISCV, true, false) => AnyTarget::Riscv64,
-        (elf::EM_S390, true, true) => AnyTarget::S390x,
-        _ => return Err(ElfError::Machine(unknown(number.0, wide, big))),
-    };
+    let target = AnyTarget::from_elf(number.0, wide, big).filter(|&target| arch::of(target).is_some());
+    let target = target.ok_or_else(|| ElfError::Machine(unknown(number.0, wide, big)))?;
     match abi(target, flags) {
         Some((abi, expected)) => Err(ElfError::Abi { target, abi, expected }),
         None => Ok(target),

@@ -27,11 +27,9 @@ pub fn sizes(variable: &str, default: &[u64]) -> Vec<u64> {
 /// does not count.
 ///
 /// # Errors
-/// Where the system does not tell: only Linux does.
+/// Where the system does not tell.
 pub fn on_cpu() -> io::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let ns = stat.split_whitespace().next().and_then(|ns| ns.parse().ok());
-    ns.ok_or_else(|| io::Error::other(format!("/proc/thread-self/schedstat: {stat:?}")))
+    Ok(cpu_time::ThreadTime::try_now()?.as_duration().as_secs_f64() * 1e9)
 }
 
 /// The machines whose structures have been measured, of which there can be images.

@@ -1,8 +1,11 @@
 //! The objects of the heap.
 
+use std::marker::PhantomData;
+
 use super::{Dumper, Records};
 use crate::error::{Error, Place};
-use crate::format::room::{Encoded, MAX_FIELD, Room};
+use crate::format::cpu::{self, Cpu, Work};
+use crate::format::room::{Head, MAX_FIELD, Room};
 use crate::format::tags::{FIELD_KIND_EOL, Tag};
 use crate::format::uvarint::{MAX_LEN, Width};
 use crate::memory::Memory;
@@ -35,11 +38,11 @@ fn dumpspan<T: Target, S: Span>(out: &mut Records<'_>, memory: &Patched<'_>, s: 
         let mut used = s.in_use(first);
         while used != 0 {
             if let Some(span) = &in_place
-                && let Some(mut room) = out.sink.room(span.most_bytes)
+                && let Some(room) = out.sink.room(span.most_bytes)
             {
                 let bits = s.bits(first, span.words(used))?;
-                let left = span.dumpobj::<T>(&mut room, first, used, &bits);
-                let bytes = room.used();
+                let (left, bytes) =
+                    cpu::run(Group::<T, _> { span, room, first, used, bits: &bits, target: PhantomData });
                 out.sink.put(bytes);
                 out.count(Tag::Object, (used ^ left).count_ones());
                 used = left;
@@ -85,10 +88,8 @@ struct InPlace<'m> {
     elemsize: usize,
     /// In words.
     nptr: u64,
-    /// `elemsize`, as each record has it.
-    length: Encoded,
-    /// That of the objects' addresses.
-    address: Width,
+    /// The tag, the address and `elemsize`.
+    head: Head,
     /// The most bytes of a record.
     most_bytes: usize,
 }
@@ -101,41 +102,50 @@ impl<'m> InPlace<'m> {
         if nptr > MOST_WORDS || !elemsize.is_multiple_of(T::PTR_SIZE) {
             return None;
         }
-        let length = Encoded::new(elemsize)?;
+        let head = Head::new(Tag::Object as u8, Width::of(base.0, end)?, elemsize)?;
         let elemsize = usize::try_from(elemsize).ok()?;
-        let address = Width::of(base.0, end).filter(|width| width.len < 8)?;
         // The tag and the end take one byte each; the two integers and what is between them, all that they can.
         let most_bytes = 2 + 2 * MAX_LEN + elemsize + 64 * MAX_FIELD;
-        Some(InPlace { objects, extent: *extent, elemsize, nptr, length, address, most_bytes })
+        Some(InPlace { objects, extent: *extent, elemsize, nptr, head, most_bytes })
     }
 
     /// How many words some of 64 objects take together with those that are before them.
     fn words(&self, used: u64) -> u64 {
         u64::from(GROUP as u32 - used.leading_zeros()) * self.nptr
     }
+}
 
-    /// Port of `dumpobj`, for as many of the `used` objects as there is room for; gives those that are left. The lowest
-    /// bit of `used` stands for the object of number `first`, with which `bits` begin.
-    #[inline(never)]
-    fn dumpobj<T: Target>(
-        &self,
-        room: &mut Room<'_>,
-        first: u64,
-        mut used: u64,
-        bits: &impl HeapBits,
-    ) -> u64 {
-        let from = first as usize * self.elemsize;
-        let (objects, base) = (&self.objects[from..], offset::<T>(self.extent.base, from as u64).0);
-        while used != 0 && room.left() >= self.most_bytes {
-            let at = used.trailing_zeros() as usize * self.elemsize;
-            let pointers = bits.makeheapobjbv(at as u64 / T::PTR_SIZE) & low_bits(self.nptr);
-            room.prefixed(Tag::Object as u8, base + at as u64, self.address);
-            room.encoded(self.length);
-            room.bytes(&objects[at..], self.elemsize);
+/// Some of the 64 objects of a span that begin with number `first`.
+struct Group<'g, 'm, T, B> {
+    span: &'g InPlace<'m>,
+    room: Room<'g>,
+    first: u64,
+    /// A bit for each object, the lowest for `first`.
+    used: u64,
+    /// Begin with `first`.
+    bits: &'g B,
+    target: PhantomData<T>,
+}
+
+impl<T: Target, B: HeapBits> Work for Group<'_, '_, T, B> {
+    /// Those that are left, and how many bytes the others took.
+    type Output = (u64, usize);
+
+    /// Port of `dumpobj`, for as many objects as there is room for.
+    #[inline(always)]
+    fn on(self, cpu: impl Cpu) -> (u64, usize) {
+        let Group { span, mut room, first, mut used, bits, .. } = self;
+        let from = first as usize * span.elemsize;
+        let (objects, base) = (&span.objects[from..], offset::<T>(span.extent.base, from as u64).0);
+        while used != 0 && room.left() >= span.most_bytes {
+            let at = used.trailing_zeros() as usize * span.elemsize;
+            let pointers = bits.makeheapobjbv(at as u64 / T::PTR_SIZE) & low_bits(span.nptr);
+            room.head(&span.head, cpu, base + at as u64);
+            room.bytes(&objects[at..], span.elemsize);
             room.pointers(pointers, 0, T::PTR_SIZE);
             room.int(FIELD_KIND_EOL);
             used &= used - 1;
         }
-        used
+        (used, room.used())
     }
 }

@@ -4,13 +4,14 @@
 //! where [`put_uvarint`](super::uvarint::put_uvarint), whose bytes these are, takes more than twice as many and
 //! a misprediction whenever lengths change.
 //!
-//! What has to be shown for it is little. [`put_uvarints`] asks whether the CPU has the instructions right before it
-//! calls what is compiled for them. That function writes 10 bytes at most for each integer, whose number is known
-//! beforehand; the space for them is checked once, before the first.
+//! What has to be shown for it is little. [`put_uvarints`] and [`run`] ask whether the CPU has the instructions right before
+//! they call what is compiled for them. The first writes 10 bytes at most for each integer, whose number is known
+//! beforehand; the space for them is checked once, before the first. The second writes nothing itself.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{_lzcnt_u64, _pdep_u64};
 
+use super::cpu::{Any, Cpu, Work};
 use super::uvarint::{MAX_LEN, put_uvarint};
 
 /// Seven bits of each byte.
@@ -58,6 +59,42 @@ pub(crate) fn put_uvarints(room: &mut [u8], values: &[u64]) -> Option<usize> {
     assert!(room.len() / MAX_LEN >= values.len(), "no room for {} numbers", values.len());
     // SAFETY: the CPU has the instructions, and the room was checked in the line above.
     Some(unsafe { put_with_pdep(room, values) })
+}
+
+/// A CPU that has the instructions. Only [`run_there`] makes one.
+#[derive(Clone, Copy)]
+struct Bmi2(());
+
+impl Cpu for Bmi2 {
+    #[inline(always)]
+    fn spread(self, v: u64) -> u64 {
+        // SAFETY: there is no value of this type but on a CPU that has the instruction.
+        unsafe { _pdep_u64(v, PAYLOAD) }
+    }
+}
+
+/// Does the work with the instructions that there are.
+#[inline(always)]
+pub(crate) fn run<W: Work>(work: W) -> W::Output {
+    let there = is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("avx2");
+    if there {
+        // SAFETY: the CPU has them.
+        unsafe { run_there(work) }
+    } else {
+        work.on(Any)
+    }
+}
+
+/// Does the work.
+///
+/// # Safety
+/// The CPU has the instructions.
+#[target_feature(enable = "bmi1,bmi2,lzcnt,avx2")]
+unsafe fn run_there<W: Work>(work: W) -> W::Output {
+    work.on(Bmi2(()))
 }
 
 /// # Safety
@@ -144,6 +181,17 @@ mod tests {
         }
     }
 
+    struct Spread(u64);
+
+    impl Work for Spread {
+        type Output = u64;
+
+        #[inline(always)]
+        fn on(self, cpu: impl Cpu) -> u64 {
+            cpu.spread(self.0)
+        }
+    }
+
     #[test]
     #[should_panic(expected = "no room for 2 numbers")]
     fn room_is_checked() {
@@ -154,6 +202,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn bits_are_moved_apart_as_on_other_machines(v in 0..LONG) {
+            prop_assert_eq!(run(Spread(v)), Any.spread(v));
+        }
+
         #[test]
         fn integers_are_encoded_as_on_other_machines(
             values in proptest::collection::vec((any::<u64>(), 0..64).prop_map(|(v, shift)| v >> shift), 0..100)

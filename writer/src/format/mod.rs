@@ -5,6 +5,7 @@
 #[cfg(target_arch = "x86_64")]
 mod bmi2;
 mod buffer;
+pub(crate) mod cpu;
 pub(crate) mod room;
 pub(crate) mod sink;
 pub mod tags;

@@ -1,5 +1,6 @@
 //! Encoding in place: free space of the sink's buffer that is known to suffice.
 
+use super::cpu::Cpu;
 use super::tags::FIELD_KIND_PTR;
 use super::uvarint::{MAX_LEN, Width, put_uvarint};
 
@@ -45,11 +46,13 @@ impl<'b> Room<'b> {
         self.used += 1 + width.len;
     }
 
-    /// An integer that has been encoded before.
+    /// The head of a record, with the integer that changes.
     #[inline(always)]
-    pub(crate) fn encoded(&mut self, v: Encoded) {
-        *self.next() = v.bytes;
-        self.used += v.len;
+    pub(crate) fn head(&mut self, head: &Head, cpu: impl Cpu, v: u64) {
+        let next: &mut [u8; 16] = self.next();
+        next[..8].copy_from_slice(&(head.first | cpu.spread(v) << 8).to_le_bytes());
+        next[8..].copy_from_slice(&head.second);
+        self.used += head.len;
     }
 
     /// How many bytes are left.
@@ -119,17 +122,30 @@ impl<'b> Room<'b> {
     }
 }
 
-/// An encoded integer of up to 8 bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Encoded {
-    bytes: [u8; 8],
+/// What many records begin with: a byte, an integer that changes, and one that does not.
+pub(crate) struct Head {
+    /// The first eight bytes, without the bits of the integer that changes.
+    first: u64,
+    second: [u8; 8],
     len: usize,
 }
 
-impl Encoded {
-    /// Nothing for an integer that takes more.
-    pub(crate) fn new(v: u64) -> Option<Self> {
-        Width::of(v, v).map(|width| Encoded { bytes: width.encode(v).to_le_bytes(), len: width.len })
+impl Head {
+    /// A head whose first integer is of this width. Nothing if that takes more than 7 bytes, or the second one more than 8.
+    pub(crate) fn new(byte: u8, v: Width, w: u64) -> Option<Self> {
+        let width = Width::of(w, w)?;
+        let before = 1 + v.len;
+        if before > 8 {
+            return None;
+        }
+        let first = u128::from(v.encode(0) << 8 | u64::from(byte));
+        let bytes = (first | u128::from(width.encode(w)) << (8 * before)).to_le_bytes();
+        let (first, second) = bytes.split_at(8);
+        Some(Head {
+            first: u64::from_le_bytes(first.try_into().expect("8 bytes")),
+            second: second.try_into().expect("8 bytes"),
+            len: before + width.len,
+        })
     }
 }
 
@@ -176,6 +192,7 @@ impl Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::cpu::Any;
     use proptest::prelude::*;
 
     /// Fields as the reference writes them: integer by integer.
@@ -233,17 +250,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_before_is_the_integer() {
-        for v in [0, 0x7f, 0x80, 1 << 20, (1 << 56) - 1] {
-            let (mut before, mut now) = ([0; 3 * MAX_LEN], [0; 3 * MAX_LEN]);
-            let mut room = Room::new(&mut before);
-            (0..2).for_each(|_| room.encoded(Encoded::new(v).unwrap()));
-            let used = room.used();
-            let mut room = Room::new(&mut now);
-            (0..2).for_each(|_| room.int(v));
-            let same = room.used();
-            assert_eq!(before[..used], now[..same]);
+    fn a_head_is_its_integers() {
+        for (low, high) in [(0, 0x7f), (0x80, 0x3fff), (1 << 35, (1 << 42) - 1), (1 << 42, (1 << 49) - 1)] {
+            let width = Width::of(low, high).unwrap();
+            for w in [0, 0x7f, 0x80, 1 << 20, (1 << 56) - 1] {
+                for v in [low, high, low + (high - low) / 3] {
+                    let (mut whole, mut parts) = ([0; 4 * MAX_LEN], [0; 4 * MAX_LEN]);
+                    let mut room = Room::new(&mut whole);
+                    room.head(&Head::new(7, width, w).unwrap(), Any, v);
+                    let used = room.used();
+                    let mut room = Room::new(&mut parts);
+                    [7, v, w].into_iter().for_each(|v| room.int(v));
+                    let same = room.used();
+                    assert_eq!(whole[..used], parts[..same], "{v:#x}, {w:#x}");
+                }
+            }
         }
-        assert!(Encoded::new(1 << 56).is_none());
+        let seven = Width::of(1 << 42, 1 << 48).unwrap();
+        assert!(Head::new(0, seven, 1 << 56).is_none(), "the second takes 9 bytes");
+        let eight = Width::of(1 << 49, 1 << 50).unwrap();
+        assert!(Head::new(0, eight, 0).is_none(), "the first takes 8");
     }
 }

@@ -94,7 +94,7 @@ impl Width {
 /// eight bytes, of four, of two. What moves by N is there already, and is to be there 2^N times instead: so many times
 /// less one are added.
 #[inline(always)]
-fn spread(v: u64) -> u64 {
+pub(super) fn spread(v: u64) -> u64 {
     let v = v + (v & 0x00ff_ffff_f000_0000) * 15;
     let v = v + (v & 0x0fff_c000_0fff_c000) * 3;
     v + (v & 0x3f80_3f80_3f80_3f80)

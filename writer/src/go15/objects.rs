@@ -6,7 +6,7 @@ use super::heap::Span;
 use super::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::error::Error;
 use crate::go15::arch::Target;
-use crate::memory::Addr;
+use crate::memory::{Addr, touch};
 use crate::process::field::{Load, Ptr};
 use crate::process::{Process, offset, out_of_range};
 use crate::runtime::{self, Extent, GROUP, HeapBits, low_bits};
@@ -22,6 +22,7 @@ impl FreeMarks {
     fn mark<T: Target>(&mut self, process: &Process<'_, T>, s: &Span, n: u64) -> Result<(), Error> {
         self.0.fill(0);
         let lent = process.memory.borrow(s.base, n * s.elemsize);
+        lent.into_iter().for_each(touch);
         let mut slot = s.freelist;
         while !slot.is_nil() {
             let bad = |problem| Err(Error::BadFreelist { span: s.addr, slot, problem });

@@ -20,12 +20,21 @@ impl Piece<'_> {
 }
 
 /// Memory that consists of pieces of files, and of zeros that no file has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pieces<'d> {
     /// Sorted by address, disjoint, none empty.
     pieces: Vec<Piece<'d>>,
-    /// Which of them was asked for last: most likely the next one, too.
-    last: Cell<usize>,
+    /// Which of them was asked for last, by address: most likely the next one there, too.
+    last: [Cell<u32>; NEIGHBOURHOODS],
+}
+
+/// How many [`last`](Pieces::last) ones there are: a reader goes to and fro between a few places.
+const NEIGHBOURHOODS: usize = 64;
+
+impl Default for Pieces<'_> {
+    fn default() -> Self {
+        Pieces { pieces: Vec::new(), last: [const { Cell::new(0) }; NEIGHBOURHOODS] }
+    }
 }
 
 impl<'d> Pieces<'d> {
@@ -63,16 +72,18 @@ impl<'d> Pieces<'d> {
     #[inline]
     fn at(&self, addr: u64) -> Option<&Piece<'d>> {
         let has = |piece: &&Piece<'_>| piece.addr <= addr && addr < piece.end();
-        if let Some(piece) = self.pieces.get(self.last.get()).filter(has) {
+        let last = &self.last[(addr >> 16) as usize % NEIGHBOURHOODS];
+        if let Some(piece) = self.pieces.get(last.get() as usize).filter(has) {
             return Some(piece);
         }
         let index = self.pieces.partition_point(|piece| piece.end() <= addr);
         let piece = self.pieces.get(index).filter(has)?;
-        self.last.set(index);
+        last.set(u32::try_from(index).unwrap_or(0));
         Some(piece)
     }
 
     /// The bytes from an address on that lie together in one file; nothing where there are none.
+    #[inline]
     pub fn slice(&self, addr: u64, len: u64) -> Option<&'d [u8]> {
         let piece = self.at(addr)?;
         let from = usize::try_from(addr - piece.addr).ok()?;

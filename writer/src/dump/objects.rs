@@ -88,6 +88,8 @@ struct InPlace<'m> {
     elemsize: usize,
     /// In words.
     nptr: u64,
+    /// A bit for each of them.
+    words: u64,
     /// The tag, the address and `elemsize`.
     head: Head,
     /// The most bytes of a record.
@@ -106,7 +108,7 @@ impl<'m> InPlace<'m> {
         let elemsize = usize::try_from(elemsize).ok()?;
         // The tag and the end take one byte each; the two integers and what is between them, all that they can.
         let most_bytes = 2 + 2 * MAX_LEN + elemsize + 64 * MAX_FIELD;
-        Some(InPlace { objects, extent: *extent, elemsize, nptr, head, most_bytes })
+        Some(InPlace { objects, extent: *extent, elemsize, nptr, words: low_bits(nptr), head, most_bytes })
     }
 
     /// How many words some of 64 objects take together with those that are before them.
@@ -139,7 +141,7 @@ impl<T: Target, B: HeapBits> Work for Group<'_, '_, T, B> {
         let (objects, base) = (&span.objects[from..], offset::<T>(span.extent.base, from as u64).0);
         while used != 0 && room.left() >= span.most_bytes {
             let at = used.trailing_zeros() as usize * span.elemsize;
-            let pointers = bits.makeheapobjbv(at as u64 / T::PTR_SIZE) & low_bits(span.nptr);
+            let pointers = bits.makeheapobjbv(at as u64 / T::PTR_SIZE) & span.words;
             room.head(&span.head, cpu, base + at as u64);
             room.bytes(&objects[at..], span.elemsize);
             room.pointers(pointers, 0, T::PTR_SIZE);

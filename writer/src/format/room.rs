@@ -82,6 +82,24 @@ impl<'b> Room<'b> {
             }
             offset += 8 * step;
         }
+        // Offsets of two bytes, likewise, if those of eight words have the same second byte.
+        while offset >= 0x80 && offset + 7 * step < 0x4000 && offset.is_multiple_of(8 * step) {
+            let (low, high) = (offset & 0x7f, offset >> 7);
+            let [near, middle, far] = [0x0001_0000_0100_0001, 0x0100_0001_0000_0100, 0x0000_0100_0001_0000];
+            let from = [low * middle + high * far, high * near + low * far, low * near + high * middle];
+            let next: &mut [u8; 24] = self.next();
+            for ((to, field), from) in
+                next.chunks_exact_mut(8).zip(fields.wide[usize::from(words as u8)]).zip(from)
+            {
+                to.copy_from_slice(&field.wrapping_add(from).to_le_bytes());
+            }
+            self.used += 3 * usize::from(fields.lens[usize::from(words as u8)]) / 2;
+            words >>= 8;
+            if words == 0 {
+                return;
+            }
+            offset += 8 * step;
+        }
         self.each_pointer(words, offset, step);
     }
 
@@ -151,7 +169,11 @@ impl Head {
 
 /// For each set of eight words the fields of those that are in it, at offsets from 0 on.
 struct Fields {
+    /// Where an offset takes one byte.
     bytes: [[u64; 2]; 256],
+    /// Where it takes two.
+    wide: [[u64; 3]; 256],
+    /// How many bytes those of the first kind take.
     lens: [u8; 256],
 }
 
@@ -170,7 +192,7 @@ impl Fields {
     }
 
     const fn new(step: u64) -> Fields {
-        let mut fields = Fields { bytes: [[0; 2]; 256], lens: [0; 256] };
+        let mut fields = Fields { bytes: [[0; 2]; 256], wide: [[0; 3]; 256], lens: [0; 256] };
         let mut words = 0;
         while words < 256 {
             let (mut word, mut n) = (0, 0);
@@ -178,6 +200,13 @@ impl Fields {
                 if words >> word & 1 == 1 {
                     let field = FIELD_KIND_PTR | (word * step) << 8;
                     fields.bytes[words][n / 4] |= field << (16 * (n % 4));
+                    let mut byte = 0;
+                    while byte < 3 {
+                        let at = 3 * n + byte;
+                        let value = (field | 0x8000) >> (8 * byte) & 0xff;
+                        fields.wide[words][at / 8] |= value << (8 * (at % 8));
+                        byte += 1;
+                    }
                     n += 1;
                 }
                 word += 1;

@@ -1,5 +1,6 @@
 //! The page heap, its arenas and its spans (mheap.go).
 
+use super::read::Structure;
 use super::shape::{Arenas, Shape};
 use crate::error::{Error, Place};
 use crate::memory::Addr;
@@ -23,6 +24,8 @@ pub(super) struct Heap {
     sweepgen: u64,
     allspans: Header,
     arenas: Arenas,
+    /// How many bytes of an `mspan` have all that is read of it.
+    mspan: u64,
 }
 
 /// `mspan`, as far as it is dumped.
@@ -57,12 +60,17 @@ pub(super) enum Sweep {
 
 impl Heap {
     pub(super) fn read<T: Target>(process: &Process<'_, T>, shape: &Shape) -> Result<Heap, Error> {
-        let mheap = shape.variables.mheap;
+        let (mheap, mspan) = (shape.variables.mheap, &shape.mspan);
+        let read =
+            [mspan.state, mspan.npages, mspan.start_addr, mspan.elemsize, mspan.nelems, shape.free_from];
+        let read =
+            read.into_iter().chain([mspan.alloc_bits, mspan.spanclass, mspan.specials, mspan.sweepgen]);
         Ok(Heap {
             mheap,
             sweepgen: process.uint(mheap, shape.mheap.sweepgen)?,
             allspans: process.elements(mheap, shape.mheap.allspans, T::PTR_SIZE)?,
             arenas: shape.arenas,
+            mspan: read.map(|at| at.offset.saturating_add(at.size)).max().unwrap_or(0),
         })
     }
 
@@ -75,8 +83,9 @@ impl Heap {
     ) -> Result<(), Error> {
         for i in 0..self.allspans.len {
             let addr = process.pointer(self.allspans.array, i, ALLSPANS)?;
-            if process.uint(addr, shape.mspan.state)? == M_SPAN_IN_USE {
-                each(Span::read(process, shape, addr)?)?;
+            let span = process.first_bytes(addr, self.mspan);
+            if span.uint(shape.mspan.state)? == M_SPAN_IN_USE {
+                each(Span::read(&span, shape, addr)?)?;
             }
         }
         Ok(())
@@ -212,9 +221,9 @@ fn each_nonzero<T: Target>(
 
 impl Span {
     /// Reads the span at `addr`, which is in use.
-    fn read<T: Target>(process: &Process<'_, T>, shape: &Shape, addr: Addr) -> Result<Span, Error> {
+    fn read<T: Target>(mspan: &Structure<'_, T>, shape: &Shape, addr: Addr) -> Result<Span, Error> {
         let layout = &shape.mspan;
-        let get = |at| process.uint(addr, at);
+        let get = |at| mspan.uint(at);
         let npages = get(layout.npages)?;
         let span = Span {
             addr,

@@ -4,6 +4,7 @@ use super::Go119;
 use super::heap::{MAX_OBJECTS, Span};
 use super::pointers::{Bits, HeapPointers, SpanIn};
 use crate::error::{Error, Place};
+use crate::memory::touch;
 use crate::process::out_of_range;
 use crate::runtime::{self, Extent, GROUP, low_bits};
 use crate::target::Target;
@@ -62,6 +63,7 @@ impl<'m, T: Target> runtime::Heap for Go119<'m, T> {
                 let place = self.shape.mspan.start_addr.place;
                 return Err(out_of_range(place, span.addr, 0, "a span in use cannot begin at nil"));
             }
+            self.process.memory.borrow(span.base, n * span.elemsize).into_iter().for_each(touch);
             let at = SpanIn { span, heap: &self.heap, shape: &self.shape };
             let mut slots = Slots { go: self, at, n, alloc_bits, pointers: &mut pointers, used: 0 };
             if self.own.borrow().palloc.is_some() {

@@ -27,7 +27,32 @@ pub(crate) fn small(size: u64) -> usize {
     size.min(8) as usize
 }
 
+/// A structure of which several fields are read: memory is asked for it once.
+pub(crate) struct Structure<'m, T> {
+    process: Process<'m, T>,
+    base: Addr,
+    /// Its first bytes, if memory lends them.
+    lent: Option<&'m [u8]>,
+}
+
+impl<T: Target> Structure<'_, T> {
+    /// Reads an integer, unsigned.
+    #[inline]
+    pub(crate) fn uint(&self, at: At) -> Result<u64, Error> {
+        let lent = self.lent.and_then(|lent| lent.get(at.offset as usize..)?.get(..at.size as usize));
+        match lent {
+            Some(bytes) => Ok(integer::<T>(bytes)),
+            None => self.process.uint(self.base, at),
+        }
+    }
+}
+
 impl<'m, T: Target> Process<'m, T> {
+    /// A structure of which so many bytes are of interest.
+    pub(crate) fn first_bytes(self, base: Addr, len: u64) -> Structure<'m, T> {
+        Structure { process: self, base, lent: self.memory.borrow(base, len) }
+    }
+
     /// Reads an integer, unsigned.
     #[inline]
     pub(crate) fn uint(&self, base: Addr, at: At) -> Result<u64, Error> {

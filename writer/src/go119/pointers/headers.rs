@@ -116,7 +116,9 @@ impl<'m, T: Target> HeaderBits<'m, T> {
         } else {
             window[..bytes.len()].copy_from_slice(bytes);
         }
-        window[bytes.len()..].fill(0);
+        // Words after the last that has a bit have no pointers.
+        let asked = (((word % ptr_bits + n) / 8) as usize + 8).min(window.len());
+        window[bytes.len().min(asked)..asked].fill(0);
         Ok(word % ptr_bits)
     }
 

@@ -37,7 +37,8 @@ impl<'m, T: Target> TwoBits<'m, T> {
         Ok(arena)
     }
 
-    /// Port of `heapBitsForAddr`, for the `n` words from `p` on: which bit of the windows is that of the first.
+    /// Port of `heapBitsForAddr`, for the `n` words from `p` on: which bit of the windows is that of the first. The bits
+    /// after the last may be anything.
     pub(super) fn window(
         &mut self,
         at: &SpanIn<'_>,
@@ -57,23 +58,28 @@ impl<'m, T: Target> TwoBits<'m, T> {
             let index = byte % (arena_bytes / per_byte).max(1);
             let len = (end - byte).min((arena_bytes / per_byte).max(1) - index);
             let from = offset::<T>(arena, self.bitmap.offset + index);
-            self.buf.resize(len as usize, 0);
-            let read = self.process.memory.read(from, &mut self.buf);
-            read.map_err(|source| Error::Unreadable { place: self.bitmap.place, source })?;
-            for eight in self.buf.chunks(8) {
-                let mut bytes = [0; 8];
-                bytes[..eight.len()].copy_from_slice(eight);
-                let pairs = u64::from_le_bytes(bytes);
-                // What is beyond the last is zero, and overwritten by what follows.
+            let bytes = match self.process.memory.borrow(from, len) {
+                Some(bytes) => bytes,
+                None => {
+                    self.buf.resize(len as usize, 0);
+                    let read = self.process.memory.read(from, &mut self.buf);
+                    read.map_err(|source| Error::Unreadable { place: self.bitmap.place, source })?;
+                    &self.buf
+                }
+            };
+            let (eights, rest) = bytes.as_chunks();
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            // What is beyond the last is zero, and overwritten by what follows.
+            for &eight in eights.iter().chain((!rest.is_empty()).then_some(&last)) {
+                let pairs = u64::from_le_bytes(eight);
                 pointers[done..done + 4].copy_from_slice(&low_halves(pairs).to_le_bytes());
                 marks[done..done + 4].copy_from_slice(&low_halves(pairs >> 4).to_le_bytes());
-                done += eight.len().div_ceil(2);
+                done += 4;
             }
+            done -= (8 - rest.len()) % 8 / 2;
             // An arena's last byte is one of an even number.
             byte += len;
-        }
-        for window in [pointers, marks] {
-            window[done..].fill(0);
         }
         Ok(first)
     }

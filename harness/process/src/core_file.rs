@@ -2,7 +2,7 @@
 
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::go119::Thread;
-use object::elf::{ET_CORE, ET_DYN, ET_EXEC, NT_AUXV, NT_FILE, NT_PRSTATUS};
+use object::elf::{ET_CORE, ET_DYN, ET_EXEC, NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS};
 
 use crate::elf::Elf;
 use crate::error::ProcessError;
@@ -13,6 +13,8 @@ use crate::process::Process;
 
 /// More files than a process maps, and more threads than it has.
 const MOST_FILES: u64 = 1 << 20;
+/// The room for arguments at the end of `struct elf_prpsinfo` (`ELF_PRARGSZ`).
+const MOST_ARGUMENTS: usize = 80;
 /// Where the program begins.
 pub(crate) const AT_ENTRY: u64 = 9;
 
@@ -80,6 +82,14 @@ impl<'d> CoreFile<'d> {
         let entry = self.entry?;
         let mapping = self.mappings.iter().find(|m| (m.range.0..m.range.1).contains(&entry))?;
         Some(mapping.path)
+    }
+
+    /// How its program was called, with arguments, where the core file says so: at most 80 bytes (`pr_psargs`).
+    pub fn command(&self) -> Option<&'d [u8]> {
+        let info = self.elf.note(b"CORE", NT_PRPSINFO)?;
+        let text = info.get(info.len().checked_sub(MOST_ARGUMENTS)?..)?;
+        let text = text.split(|&byte| byte == 0).next()?.trim_ascii();
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// The process, whose program is the first of the executables, with the pages that the core file lacks taken from them.

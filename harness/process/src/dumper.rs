@@ -10,9 +10,11 @@ use heapmatrix_writer::{
     Addr, AnyTarget, Defects as Go15Defects, Error as WriteError, FieldAt, Layouts, Memory, Options, Summary,
     Symbols, VariableAt, go15, go119, write_heap_dump,
 };
+use object::{Object, ObjectSection};
 
 use crate::dialect::Dialect;
 use crate::error::ProcessError;
+use crate::executable::Executable;
 
 /// The releases of today's Go that the writer has been held against.
 const RELEASES: RangeInclusive<u32> = 19..=27;
@@ -58,7 +60,7 @@ impl Dumper {
     /// the one that is exact, if `exact` says so, or the one that is not.
     ///
     /// # Errors
-    /// [`ProcessError::Release`], [`ProcessError::NotGo`], [`ProcessError::Layouts`] and [`ProcessError::Symbols`] for programs
+    /// [`ProcessError::Release`], [`ProcessError::NotGo`], [`ProcessError::Stripped`], [`ProcessError::Layouts`] and [`ProcessError::Symbols`] for programs
     /// that cannot be dumped; [`ProcessError::Dialect`] where another generation's dialect is wanted.
     pub fn open(
         program: &Program<'_>,
@@ -66,7 +68,10 @@ impl Dumper {
         dialect: Option<Dialect>,
         exact: bool,
     ) -> Result<Dumper, ProcessError> {
-        let version = version(program, memory).ok_or(ProcessError::NotGo)?;
+        let version = version(program, memory).ok_or_else(|| match is_go(program.elf) {
+            true => ProcessError::Stripped,
+            false => ProcessError::NotGo,
+        })?;
         let today = release(&version).is_some_and(|minor| minor != 5);
         let (meant, repeated) = match today {
             false => (Dialect::Go15, Dialect::Go15Exact),
@@ -168,6 +173,15 @@ fn version(program: &Program<'_>, memory: &dyn Memory) -> Option<String> {
     let mut bytes = vec![0; usize::try_from(len).ok().filter(|_| len <= LONGEST)?];
     memory.read(Addr(array), &mut bytes).ok()?;
     String::from_utf8(bytes).ok()
+}
+
+/// Whether an executable was linked by Go: its build id or a table that stripping leaves says so.
+fn is_go(elf: &[u8]) -> bool {
+    let by_id = Executable::parse(elf).is_ok_and(|program| program.has_go_build_id());
+    by_id
+        || object::File::parse(elf).is_ok_and(|file| {
+            file.sections().any(|section| section.name().is_ok_and(|name| name.contains("gopclntab")))
+        })
 }
 
 /// The number of a release: 27 of `go1.27.3` and of `devel go1.27-0123456`.

@@ -79,10 +79,14 @@ pub enum ProcessError {
         addr: u64,
     },
     /// There is no Go runtime in the program.
-    #[error(
-        "the program is not a Go program, or its symbols are stripped (-ldflags=-s): it has no runtime.buildVersion"
-    )]
+    #[error("the program is not a Go program")]
     NotGo,
+    /// A Go program that does not say where its runtime is.
+    #[error(
+        "the program is a Go program without symbols and DWARF, which say where its runtime keeps what: it was built with \
+         -ldflags=-s or stripped; build it without"
+    )]
+    Stripped,
     /// A runtime that no generation of the writer is for.
     #[error(
         "the program was built with {0}, and only programs of Go 1.5 and Go 1.19 to 1.27 can be dumped from outside"

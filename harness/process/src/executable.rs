@@ -68,6 +68,11 @@ impl<'d> Executable<'d> {
         named.filter(|(name, _)| wanted(name)).collect()
     }
 
+    /// Whether Go has linked it, which leaves a note that `strip` keeps.
+    pub(crate) fn has_go_build_id(&self) -> bool {
+        self.elf.note(b"Go", NT_GO_BUILD_ID).is_some()
+    }
+
     /// Its entry when it lies so far from where it was linked for.
     pub fn entry_at(&self, bias: u64) -> u64 {
         self.elf.entry.wrapping_add(bias)

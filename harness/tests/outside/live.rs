@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use crate::{busy, ok, refused, sound, toolchains};
 
 /// Whether processes of this machine can be stopped; says so if not.
-fn can_stop() -> bool {
+pub fn can_stop() -> bool {
     let can = cfg!(target_os = "linux");
     if !can {
         eprintln!("NOT RUN: processes that run can be dumped on Linux alone");
@@ -16,7 +16,7 @@ fn can_stop() -> bool {
 }
 
 /// The machine's architecture, as Go spells it.
-fn goarch() -> &'static str {
+pub fn goarch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "x86" => "386",
@@ -27,13 +27,13 @@ fn goarch() -> &'static str {
 }
 
 /// A program that runs, and is ready.
-struct Running {
+pub struct Running {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn start(path: &str, args: &[&str]) -> Running {
+    pub fn start(path: &str, args: &[&str]) -> Running {
         let mut command = Command::new(path);
         let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut running = Running { lines: BufReader::new(child.stdout.take().unwrap()), child };
@@ -47,7 +47,7 @@ impl Running {
         line.trim_end().to_owned()
     }
 
-    fn pid(&self) -> String {
+    pub fn pid(&self) -> String {
         self.child.id().to_string()
     }
 
@@ -92,14 +92,15 @@ fn a_process_is_dumped_while_it_runs_and_goes_on() {
     }
 }
 
-/// A pipe that nobody reads fills up: the process goes on all the same. And it goes on when the command is killed.
+/// A pipe that nobody reads fills up, a disk is full: the process goes on all the same. And it goes on when the command is
+/// killed or interrupted.
 #[test]
 fn a_process_is_never_left_stopped() {
     if !can_stop() {
         return;
     }
     for go in toolchains() {
-        let program = busy(&go, goarch());
+        let (program, what) = (busy(&go, goarch()), go.display());
         let running = Running::start(program.path(), &["stay"]);
         let command = || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_heapmatrix"));
@@ -116,30 +117,19 @@ fn a_process_is_never_left_stopped() {
         blocked.kill().unwrap();
         blocked.wait().unwrap();
         for delay in 0..20 {
-            let mut interrupted = command();
-            std::thread::sleep(std::time::Duration::from_millis(delay));
-            interrupted.kill().unwrap();
-            interrupted.wait().unwrap();
+            for signal in ["-KILL", "-INT", "-TERM"] {
+                let mut interrupted = command();
+                std::thread::sleep(std::time::Duration::from_millis(delay));
+                let killed = Command::new("kill").args([signal, &interrupted.id().to_string()]).status();
+                assert!(killed.unwrap().success());
+                assert!(!interrupted.wait().unwrap().success());
+            }
         }
+        let message = refused(&["dump", "--pid", &running.pid(), "-o", "/dev/full"]);
+        assert!(message.contains("cannot write /dev/full"), "{what}: {message}");
         assert_eq!(running.status("TracerPid"), "0");
         assert!(!running.status("State").starts_with(['t', 'T']), "{}", running.status("State"));
     }
-}
-
-#[test]
-fn processes_that_cannot_be_stopped_are_told() {
-    if !can_stop() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let dump = dir.path().join("dump").display().to_string();
-    let message = refused(&["dump", "--pid", "4194304", "-o", &dump]);
-    assert!(message.contains("there is no process 4194304"), "{message}");
-    for bad in ["0", "-1", "x"] {
-        refused(&["dump", "--pid", bad, "-o", &dump]);
-    }
-    let message = refused(&["dump", "--pid", "1", "--exe", "x", "-o", &dump]);
-    assert!(message.contains("cannot be used with"), "{message}");
 }
 
 /// A process of 100 MB stands still for less than a quarter of the time for which it stops its own world for a dump.

@@ -1,13 +1,16 @@
 //! Processes that are dumped from outside, wherever they stand: their core files, and while they run.
 //!
-//! Tests need Go, and some gdb or a Linux of amd64. One that lacks what it needs says that it has not run, and why.
+//! Tests need Go, and some gdb, QEMU or a Linux of amd64. One that lacks what it needs says that it has not run, and why.
 
 mod cores;
 mod gdb;
 #[path = "../exec/go.rs"]
 mod go;
+mod heap;
 mod live;
 mod moments;
+mod qemu;
+mod rights;
 #[path = "../exec/toolchains.rs"]
 mod toolchains;
 

@@ -3,7 +3,6 @@
 //! The program keeps a list of what lives, in memory that holds no pointers. Emulated, it does the same in every run, and can
 //! be stopped between any two instructions.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -11,10 +10,9 @@ use fastrand::Rng;
 use heapmatrix_emu::linux::{Options, Outcome, Process, Recorder};
 use heapmatrix_emu::machine::AnyTarget;
 use heapmatrix_process::{CoreFile, Dumper, Executable, Program};
-use heapmatrix_reader::{Dump, Record};
 use heapmatrix_writer::go119::Stopped;
-use heapmatrix_writer::{Addr, Memory};
 
+use crate::heap::{Heap, busy_list};
 use crate::{busy, sound, toolchains};
 
 /// How many moments there are: most on two machines that are unlike each other.
@@ -98,99 +96,14 @@ impl<'e> Guest<'e> {
         let doubts = stopped.doubts();
         assert_eq!(doubts.not_unwound, [], "{what}");
 
-        let live = live(process, self.live);
+        let live = busy_list(process.target(), process.memory(), self.live);
         let heap = Heap::read(&dump);
-        let reachable = heap.reachable();
-        for address in &live {
-            let object =
-                heap.object_at(*address).unwrap_or_else(|| panic!("{what}: no object is at {address:#x}"));
-            assert!(
-                reachable.contains(&object),
-                "{what}: the object at {address:#x} cannot be reached: {doubts:?}"
-            );
-        }
+        heap.has_all(&live, what);
         seen.objects += heap.objects.len();
         seen.live += live.len();
         seen.running += doubts.running;
         seen.unswept += doubts.unswept_spans;
         seen.sweeping += doubts.spans_being_swept;
         seen.collecting += u64::from(doubts.collecting);
-    }
-}
-
-/// The addresses that the program says are those of live objects.
-fn live(process: &Process, at: u64) -> Vec<u64> {
-    let (word, count) = (process.target().ptr_size() as usize, 6 * 32);
-    let mut bytes = vec![0; count * word];
-    process.memory().read(Addr(at), &mut bytes).unwrap();
-    let digit = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
-    let values = bytes.chunks_exact(word).map(|bytes| match process.target().big_endian() {
-        true => bytes.iter().fold(0, digit),
-        false => bytes.iter().rev().fold(0, digit),
-    });
-    values.filter(|&value| value != 0).collect()
-}
-
-/// The objects of a dump and what points to what.
-struct Heap {
-    /// Addresses and lengths, by address.
-    objects: Vec<(u64, u64)>,
-    /// The pointers in each.
-    pointers: Vec<Vec<u64>>,
-    roots: Vec<u64>,
-}
-
-impl Heap {
-    fn read(dump: &[u8]) -> Heap {
-        let dump = Dump::new(dump).unwrap();
-        let (word, big) = (dump.params().pointer_size.bytes() as usize, dump.params().big_endian);
-        let value = |contents: &[u8], at: u64| {
-            let bytes = contents.get(at as usize..at as usize + word).unwrap_or(&[]);
-            let digit = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
-            if big { bytes.iter().fold(0, digit) } else { bytes.iter().rev().fold(0, digit) }
-        };
-        let (mut all, mut roots) = (Vec::new(), Vec::new());
-        for record in dump.records() {
-            match record.unwrap().1 {
-                Record::Object(r) => {
-                    let pointers = r.fields.map(|field| value(r.contents, field.offset)).collect();
-                    all.push(((r.address, r.contents.len() as u64), pointers));
-                }
-                Record::Data(r) | Record::Bss(r) => {
-                    roots.extend(r.fields.map(|f| value(r.contents, f.offset)))
-                }
-                Record::StackFrame(r) => roots.extend(r.fields.map(|f| value(r.contents, f.offset))),
-                Record::OtherRoot(r) => roots.push(r.target),
-                Record::Goroutine(r) => roots.extend([r.context, r.defer, r.panic]),
-                Record::Defer(r) => roots.extend([r.closure, r.address]),
-                Record::Finalizer(r) => {
-                    // What an object with a finalizer points to is kept for it, and so is the closure.
-                    roots.extend([r.object, r.closure]);
-                }
-                Record::QueuedFinalizer(r) => roots.extend([r.object, r.closure]),
-                _ => {}
-            }
-        }
-        all.sort_unstable();
-        let (objects, pointers) = all.into_iter().unzip();
-        Heap { objects, pointers, roots }
-    }
-
-    /// The object that an address is in.
-    fn object_at(&self, address: u64) -> Option<usize> {
-        let at = self.objects.partition_point(|&(start, _)| start <= address).checked_sub(1)?;
-        let (start, len) = self.objects[at];
-        (address - start < len).then_some(at)
-    }
-
-    fn reachable(&self) -> HashSet<usize> {
-        let mut reached = HashSet::new();
-        let mut left: Vec<usize> = self.roots.iter().filter_map(|&root| self.object_at(root)).collect();
-        while let Some(object) = left.pop() {
-            if reached.insert(object) {
-                left.extend(self.pointers[object].iter().filter_map(|&pointer| self.object_at(pointer)));
-            }
-        }
-        reached
     }
 }

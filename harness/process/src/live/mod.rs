@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use heapmatrix_writer::go119::Thread;
+use heapmatrix_writer::{Addr, Memory, Unreadable};
 use libc::pid_t;
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
@@ -57,10 +58,42 @@ pub struct Snapshot {
 /// A process's program: the file that it was started from, even if that has been deleted or replaced.
 ///
 /// # Errors
-/// [`LiveError::NoProcess`], and those of rights.
+/// If there is no such process, or none that could be dumped, and those of rights.
 pub fn program_of(pid: u32) -> Result<Mmap, LiveError> {
+    if let Some(error) = LiveError::impossible(pid) {
+        return Err(error);
+    }
     let file = File::open(format!("/proc/{pid}/exe")).map_err(|error| LiveError::rights(pid, error))?;
     map(&file).map_err(|error| LiveError::Read(pid, error))
+}
+
+/// A process that runs on, with what of its memory does not change, such as its program's version.
+///
+/// # Errors
+/// Those of rights: its memory is read by the same right as it is stopped.
+pub fn running(pid: u32, program: &Executable<'_>) -> Result<Process<Running>, LiveError> {
+    let raw = pid_t::try_from(pid).map_err(|_| LiveError::NoProcess(pid))?;
+    let bias = bias(pid, program);
+    if let Err(error) = sys::read(raw, &[(program.entry_at(bias), 1)], &mut [0])
+        && error.raw_os_error() != Some(libc::EFAULT)
+    {
+        return Err(LiveError::rights(pid, error));
+    }
+    Ok(Process { target: program.target(), memory: Running(raw), threads: Vec::new(), bias })
+}
+
+/// The memory of a process that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Running(pid_t);
+
+impl Memory for Running {
+    fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+        let len = buf.len();
+        match sys::read(self.0, &[(addr.0, len)], buf) {
+            Ok(n) if n == len => Ok(()),
+            _ => Err(Unreadable { addr, len: len as u64 }),
+        }
+    }
 }
 
 #[allow(unsafe_code)]
@@ -75,8 +108,8 @@ impl Snapshot {
     /// # Errors
     /// See [`LiveError`]. The process goes on in any case.
     pub fn take(pid: u32, program: &Executable<'_>) -> Result<Snapshot, LiveError> {
-        if pid == std::process::id() {
-            return Err(LiveError::Own(pid));
+        if let Some(error) = LiveError::impossible(pid) {
+            return Err(error);
         }
         let raw = pid_t::try_from(pid).map_err(|_| LiveError::NoProcess(pid))?;
         let (page, failed) = (sys::page_size(), |error| LiveError::Read(pid, error));

@@ -1,12 +1,13 @@
 //! Dumps of core files and of processes that run.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heapmatrix_process::{CoreFile, Dumper, Executable, Pieces, Process, ProcessError, Program};
 use heapmatrix_writer::go119::{Doubts, Stopped};
-use heapmatrix_writer::{Summary, Tag};
+use heapmatrix_writer::{Memory, Summary, Tag};
 use serde::Serialize;
 
 use super::super::input::whole_file;
@@ -65,6 +66,13 @@ impl Args {
         let file = whole_file(path)?;
         let core = CoreFile::parse(file.bytes()).map_err(|error| format!("{name}: {error}"))?;
         let paths = self.executables(&core, &name)?;
+        if let Some(qemu) = qemu(&core).filter(|&qemu| Some(qemu) != paths[0].file_name()) {
+            return Err(format!(
+                "{name} is of {} itself: the core file of the program that it ran is called qemu_PROGRAM_….core",
+                qemu.display()
+            )
+            .into());
+        }
         let files: Vec<Whole> = paths.iter().map(|path| whole_file(path)).collect::<Result<_, _>>()?;
         let mut executables = Vec::new();
         for (path, file) in paths.iter().zip(&files) {
@@ -72,15 +80,11 @@ impl Args {
                 Executable::parse(file.bytes()).map_err(|error| format!("{}: {error}", path.display()))?;
             executables.push(executable);
         }
-        let process = core.process(&executables).map_err(|error| match error {
-            ProcessError::OtherProgram { .. }
-            | ProcessError::OtherContents { .. }
-            | ProcessError::OtherMachine { .. } => {
-                format!("{}: {error}", paths[0].display())
-            }
-            error => format!("{name}: {error}"),
-        })?;
-        self.dump(&process, &executables[0], &paths[0].display().to_string(), None)
+        let program = paths[0].display().to_string();
+        let named = |error: ProcessError| format!("{program}: {error}");
+        let process = core.process(&executables).map_err(named)?;
+        let dumper = self.open(&process, &executables[0]).map_err(named)?;
+        self.write(&dumper, &process, &name, self.create()?, None)
     }
 
     /// The programs of a core file: as they are named, or the one that it names itself.
@@ -89,7 +93,10 @@ impl Args {
             return Ok(self.exe.clone());
         }
         let Some(path) = core.program_path() else {
-            return Err(format!("{name} does not say which program it is of: name it with --exe"));
+            let called = core.command().map_or(String::new(), |command| {
+                format!(", which was run as {}", String::from_utf8_lossy(command))
+            });
+            return Err(format!("{name} does not say where its program is{called}: name it with --exe"));
         };
         let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
         if !path.exists() {
@@ -102,22 +109,20 @@ impl Args {
     /// Dumps a process that runs.
     #[cfg(target_os = "linux")]
     pub(super) fn dump_process(&self, pid: u32) -> Outcome {
-        use heapmatrix_process::live::{LiveError, Snapshot, program_of};
+        use heapmatrix_process::live::{LiveError, Snapshot, program_of, running};
         let elf = program_of(pid)?;
         let named = |error: ProcessError| format!("the program of process {pid}: {error}");
         let program = Executable::parse(&elf).map_err(named)?;
         // What is missing for a dump is told before the process is stopped.
-        let symbols = symbols(&program);
-        if !symbols.contains_key(VERSION) {
-            return Err(named(ProcessError::NotGo).into());
-        }
+        let dumper = self.open(&running(pid, &program)?, &program).map_err(named)?;
+        let output = self.create()?;
         let snapshot = Snapshot::take(pid, &program).map_err(|error| match error {
             LiveError::Process(error) => named(error),
             error => error.to_string(),
         })?;
         let process = snapshot.process(&program).map_err(named)?;
         let stopped = Standstill { seconds: snapshot.stopped_for.as_secs_f64(), copied: snapshot.bytes() };
-        self.dump(&process, &program, &format!("process {pid}"), Some(stopped))
+        self.write(&dumper, &process, &format!("process {pid}"), output, Some(stopped))
     }
 
     /// Elsewhere there is no such way to stop one.
@@ -126,33 +131,41 @@ impl Args {
         Err("processes that run can be dumped on Linux alone: take a core file, and dump that".into())
     }
 
-    /// Dumps a process that stands still.
-    fn dump(
-        &self,
-        process: &Process<Pieces<'_>>,
-        program: &Executable<'_>,
-        name: &str,
-        standstill: Option<Standstill>,
-    ) -> Outcome {
+    /// The dumper of a process.
+    fn open(&self, process: &Process<impl Memory>, program: &Executable<'_>) -> Result<Dumper, ProcessError> {
+        let symbols: HashMap<_, _> =
+            program.symbols(|name| name.starts_with("runtime.")).into_iter().collect();
+        let symbol = |name: &str| symbols.get(name).copied();
+        let of = Program { target: process.target, elf: program.data(), bias: process.bias, symbol: &symbol };
+        Dumper::open(&of, &process.memory, self.dialect, false)
+    }
+
+    /// Where the dump goes.
+    fn create(&self) -> Result<Output, String> {
         if self.json && is_standard_output(&self.output) {
             return Err(
                 "--json prints its report to standard output, where -o - writes the dump: name a file".into(),
             );
         }
-        let named = |error: &dyn std::fmt::Display| format!("cannot dump {name}: {error}");
-        let symbols = symbols(program);
-        let symbol = |name: &str| symbols.get(name).copied();
-        let of = Program { target: process.target, elf: program.data(), bias: process.bias, symbol: &symbol };
-        let dumper =
-            Dumper::open(&of, &process.memory, self.dialect, false).map_err(|error| named(&error))?;
+        Output::create(&self.output)
+    }
+
+    /// Writes the dump of a process that stands still.
+    fn write(
+        &self,
+        dumper: &Dumper,
+        process: &Process<Pieces<'_>>,
+        name: &str,
+        mut output: Output,
+        standstill: Option<Standstill>,
+    ) -> Outcome {
         let stopped = Stopped::new(&process.threads);
-        let mut output = Output::create(&self.output)?;
         let summary = dumper
             .dump(process.target, &process.memory, None, Some(&stopped), &mut output)
-            .map_err(|error| named(&error))?;
+            .map_err(|error| format!("cannot dump {name}: {error}"))?;
         output.commit()?;
         let doubts = stopped.doubts();
-        let report = Report::new(&dumper, process, &summary, &doubts, standstill);
+        let report = Report::new(dumper, process, &summary, &doubts, standstill);
         if self.json {
             print_json(&report)?;
         } else if is_standard_output(&self.output) {
@@ -164,12 +177,12 @@ impl Args {
     }
 }
 
-/// The symbol that every Go program has.
-const VERSION: &str = "runtime.buildVersion";
-
-/// The symbols of a program's runtime.
-fn symbols(program: &Executable<'_>) -> HashMap<String, u64> {
-    program.symbols(|name| name.starts_with("runtime.")).into_iter().collect()
+/// The name of the emulator if a core file is of QEMU's user-mode emulation: the kernel's, and not the one that QEMU writes of
+/// its guest.
+fn qemu<'d>(core: &CoreFile<'d>) -> Option<&'d OsStr> {
+    let name = core.program_path()?.rsplit(|&byte| byte == b'/').next()?;
+    let name = OsStr::new(std::str::from_utf8(name).ok()?);
+    name.as_encoded_bytes().starts_with(b"qemu-").then_some(name)
 }
 
 impl Report {

@@ -1,5 +1,7 @@
 //! Core files: of the kernel, of gdb's gcore, of QEMU's user-mode emulation, and of `heapmatrix exec`.
 
+use std::ops::RangeInclusive;
+
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::go119::Thread;
 use object::elf::{ET_CORE, ET_DYN, ET_EXEC, NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS};
@@ -15,6 +17,11 @@ use crate::process::Process;
 const MOST_FILES: u64 = 1 << 20;
 /// The room for arguments at the end of `struct elf_prpsinfo` (`ELF_PRARGSZ`).
 const MOST_ARGUMENTS: usize = 80;
+/// The size of a page: what the auxiliary vector calls it, what all machines have unless it says otherwise, and how large
+/// pages are at most.
+const AT_PAGESZ: u64 = 6;
+const PAGE: u64 = 4096;
+const PAGES: RangeInclusive<u64> = PAGE..=1 << 16;
 /// Where the program begins.
 pub(crate) const AT_ENTRY: u64 = 9;
 
@@ -36,6 +43,8 @@ pub struct CoreFile<'d> {
     threads: Vec<Thread>,
     mappings: Vec<Mapping<'d>>,
     entry: Option<u64>,
+    /// The size of a page in bytes.
+    page: u64,
 }
 
 impl<'d> CoreFile<'d> {
@@ -55,10 +64,14 @@ impl<'d> CoreFile<'d> {
             let (offset, size) = cut.range;
             return Err(ProcessError::Cut { addr: cut.addr, size, offset, end: data.len() as u64 });
         }
-        let mut core = CoreFile { threads: Vec::new(), mappings: Vec::new(), entry: None, elf };
+        let mut core = CoreFile { threads: Vec::new(), mappings: Vec::new(), entry: None, page: PAGE, elf };
         core.threads = core.read_threads();
         core.mappings = core.read_mappings().unwrap_or_default();
         core.entry = core.auxiliary(AT_ENTRY);
+        core.page = core
+            .auxiliary(AT_PAGESZ)
+            .filter(|page| PAGES.contains(page) && page.is_power_of_two())
+            .unwrap_or(PAGE);
         Ok(core)
     }
 
@@ -112,7 +125,7 @@ impl<'d> CoreFile<'d> {
             biases.push(bias);
         }
         for (program, bias) in executables.iter().zip(&biases) {
-            program.add_to(&mut memory, *bias);
+            program.add_to(&mut memory, *bias, self.page);
         }
         // What nobody has written is not in the file, and zero.
         for segment in self.elf.segments.iter().filter(|segment| segment.writable) {

@@ -99,7 +99,7 @@ fn read<'d, F: FileHeader<Endian = Endianness>>(data: &'d [u8]) -> Result<Elf<'d
 }
 
 /// Of a range of a file, what the file has.
-fn there(data: &[u8], (offset, size): (u64, u64)) -> &[u8] {
+pub(crate) fn there(data: &[u8], (offset, size): (u64, u64)) -> &[u8] {
     let from = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
     let size = usize::try_from(size).unwrap_or(usize::MAX).min(data.len() - from);
     &data[from..from + size]

@@ -5,7 +5,7 @@ use object::elf::{ET_DYN, ET_EXEC, NT_GNU_BUILD_ID, NoteType};
 use object::{Object, ObjectSymbol};
 
 use crate::core_file::Mapping;
-use crate::elf::Elf;
+use crate::elf::{Elf, there};
 use crate::error::ProcessError;
 use crate::memory::Pieces;
 
@@ -141,10 +141,17 @@ impl<'d> Executable<'d> {
         Some(segment.addr.wrapping_add(offset - segment.range.0))
     }
 
-    /// Adds what a memory lacks.
-    pub(crate) fn add_to(&self, memory: &mut Pieces<'d>, bias: u64) {
+    /// Adds what a memory lacks. Files are mapped in whole pages, of this many bytes: around read-only segments lies what the
+    /// file has there.
+    pub(crate) fn add_to(&self, memory: &mut Pieces<'d>, bias: u64, page: u64) {
         for segment in &self.elf.segments {
-            memory.add(segment.addr.wrapping_add(bias), segment.bytes);
+            let (offset, size) = segment.range;
+            let before = if segment.writable { 0 } else { (segment.addr % page).min(offset) };
+            let after =
+                if segment.writable { 0 } else { (segment.addr.wrapping_add(size)).wrapping_neg() % page };
+            let bytes =
+                there(self.data, (offset - before, before.saturating_add(size).saturating_add(after)));
+            memory.add((segment.addr - before).wrapping_add(bias), bytes);
         }
     }
 }
@@ -154,5 +161,48 @@ fn spelled(id: &[u8]) -> String {
     match std::str::from_utf8(id) {
         Ok(text) if text.bytes().all(|b| b.is_ascii_graphic()) => text.to_owned(),
         _ => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heapmatrix_writer::{Addr, Memory};
+
+    use super::*;
+    use crate::write::{Core, Region};
+
+    /// What lies in the file around a read-only segment is mapped with it, up to the ends of its pages; around a segment that
+    /// can be written to it is not.
+    #[test]
+    fn segments_are_mapped_in_whole_pages() {
+        let (first, second) = ([1; 0x1080], [2; 0x100]);
+        for (writable, page) in [(false, PAGE), (true, PAGE), (false, 4 * PAGE)] {
+            let region = |addr, bytes| Region { addr, bytes, rights: [true, writable, false] };
+            let core = Core {
+                target: AnyTarget::Arm64,
+                pid: 1,
+                name: "program",
+                threads: Vec::new(),
+                auxiliary: Vec::new(),
+                files: Vec::new(),
+                memory: vec![region(0x40_0000, &first[..]), region(0x50_1080, &second)],
+            };
+            let mut file = Vec::new();
+            core.write(&mut file).unwrap();
+            // e_type: ET_EXEC
+            file[16] = 2;
+            let program = Executable::parse(&file).unwrap();
+            let mut memory = Pieces::default();
+            program.add_to(&mut memory, 0, page);
+            let byte = |addr| {
+                let mut byte = [0];
+                memory.read(Addr(addr), &mut byte).ok().map(|()| byte[0])
+            };
+            assert_eq!((byte(0x40_107f), byte(0x50_1080)), (Some(1), Some(2)));
+            let around = [byte(0x40_1080), byte(0x50_107f)];
+            assert_eq!(around, if writable { [None; 2] } else { [Some(2), Some(1)] }, "{page}");
+            // No further than the file goes.
+            assert_eq!((byte(0x40_1180), byte(0x50_1180)), (None, None));
+        }
     }
 }

@@ -29,6 +29,32 @@ fn a_core_gives_the_programs_own_dump(target: AnyTarget) {
     }
 }
 
+/// The same of programs of Go 1.5, which no system has any more: `HEAPMATRIX_GO15_GUESTS` is a folder of them (see `exec`'s tests).
+#[test]
+fn a_core_of_go_1_5_gives_the_programs_own_dump() {
+    let Some(folder) = std::env::var_os("HEAPMATRIX_GO15_GUESTS") else {
+        eprintln!("NOT RUN: HEAPMATRIX_GO15_GUESTS names no folder of Go 1.5 programs");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let [core, outside, dump] =
+        ["core", "outside", "dump"].map(|name| dir.path().join(name).display().to_string());
+    let mut compared = 0;
+    for program in fs::read_dir(folder).unwrap() {
+        let program = program.unwrap().path().display().to_string();
+        let Some((_, arch)) = program.rsplit_once('-') else { continue };
+        let Ok(target) = arch.parse::<AnyTarget>() else { continue };
+        let take = ["exec", "--dump", &outside, "--core", &core, "--at", "runtime.dumpparams"];
+        let identical = ok(&[&take[..], &["--compare", &program, "own"]].concat());
+        assert!(identical.contains("dump 1: identical"), "{program}: {identical}");
+        ok(&["dump", &core, "--dialect", "go1.5-exact", "-o", &dump]);
+        let word = target.ptr_size() as usize;
+        same_but_for_tmpbuf(&fs::read(&dump).unwrap(), &fs::read(&outside).unwrap(), word, &program);
+        compared += 1;
+    }
+    assert!(compared > 0, "HEAPMATRIX_GO15_GUESTS has no files <name>-<arch>");
+}
+
 /// A program that crashes leaves a core file, of which a sound dump is made.
 fn a_crashed_program_is_dumped(target: AnyTarget) {
     let arch = target.goarch();

@@ -163,7 +163,7 @@ impl Snapshot {
         for &(addr, len) in &self.anonymous {
             memory.add_zeros(addr, len);
         }
-        program.add_to(&mut memory, self.bias);
+        program.add_to(&mut memory, self.bias, sys::page_size());
         Ok(Process { target: program.target(), memory, threads: self.threads.clone(), bias: self.bias })
     }
 }

@@ -10,8 +10,6 @@ use crate::machine::Registers;
 
 /// Bytes in a page, which segments are aligned to in the file.
 const PAGE: usize = 4096;
-/// So many zero bytes in a row are left out of the file.
-const HOLE: usize = 256 << 10;
 /// A file has so many segments at most without a section that counts them (`PN_XNUM`).
 const MOST_SEGMENTS: usize = 0xfffe;
 
@@ -56,42 +54,32 @@ pub struct Core<'a> {
     pub memory: Vec<Region<'a>>,
 }
 
-/// What is loaded: an address, the contents, and the size in memory.
-struct Load<'a> {
-    addr: u64,
-    bytes: &'a [u8],
-    size: u64,
-    flags: u32,
-}
-
 impl Core<'_> {
-    /// Writes the core file.
+    /// Writes the core file. Memory is written as it is, zeros too: what a segment leaves out is to be taken from the program.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Those of `out`; and if there are more pieces of memory than a file can have segments.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let (notes, loads) = (self.notes(), self.loads());
-        let head = self.head_size() + (1 + loads.len()) * self.segment_size();
+        let notes = self.notes();
+        let segments = 1 + self.memory.len();
+        if segments > MOST_SEGMENTS {
+            return Err(io::Error::other("a core file cannot have so many pieces of memory"));
+        }
+        let head = self.head_size() + segments * self.segment_size();
         let first = (head + notes.len()).next_multiple_of(PAGE);
         let mut bytes = Bytes::new(self.target);
-        self.header(&mut bytes, 1 + loads.len());
-        self.segment(&mut bytes, elf::PT_NOTE.0, 0, (0, 0), (head, notes.len()), 4);
+        self.header(&mut bytes, segments);
+        self.segment(&mut bytes, elf::PT_NOTE.0, 0, 0, (head, notes.len()), 4);
         let mut at = first;
-        for Load { addr, bytes: contents, size, flags } in &loads {
-            self.segment(
-                &mut bytes,
-                elf::PT_LOAD.0,
-                *flags,
-                (*addr, *size),
-                (at, contents.len()),
-                PAGE as u64,
-            );
+        for &Region { addr, bytes: contents, rights: [read, write, execute] } in &self.memory {
+            let flags = u32::from(execute) | u32::from(write) << 1 | u32::from(read) << 2;
+            self.segment(&mut bytes, elf::PT_LOAD.0, flags, addr, (at, contents.len()), PAGE as u64);
             at += contents.len();
         }
         bytes.all.extend(notes);
         bytes.all.resize(first, 0);
         out.write_all(&bytes.all)?;
-        loads.iter().try_for_each(|load| out.write_all(load.bytes))
+        self.memory.iter().try_for_each(|region| out.write_all(region.bytes))
     }
 
     fn head_size(&self) -> usize {
@@ -125,7 +113,7 @@ impl Core<'_> {
         to: &mut Bytes,
         kind: u32,
         flags: u32,
-        (addr, size): (u64, u64),
+        addr: u64,
         (offset, len): (usize, usize),
         align: u64,
     ) {
@@ -133,37 +121,14 @@ impl Core<'_> {
         if to.word == 8 {
             to.int(flags.into(), 4);
         }
-        for value in [offset as u64, addr, 0, len as u64, size] {
+        let size = if kind == elf::PT_LOAD.0 { len } else { 0 };
+        for value in [offset as u64, addr, 0, len as u64, size as u64] {
             to.int(value, to.word);
         }
         if to.word == 4 {
             to.int(flags.into(), 4);
         }
         to.int(align, to.word);
-    }
-
-    /// The segments: regions, with what is zero left out.
-    fn loads(&self) -> Vec<Load<'_>> {
-        let mut loads: Vec<Load<'_>> = Vec::new();
-        for &Region { addr, bytes, rights: [read, write, execute] } in &self.memory {
-            let flags = u32::from(execute) | u32::from(write) << 1 | u32::from(read) << 2;
-            let start = loads.len();
-            for (at, chunk) in (addr..).step_by(HOLE).zip(bytes.chunks(HOLE)) {
-                let hole = chunk.iter().all(|&b| b == 0) && loads.len() < MOST_SEGMENTS / 2;
-                let size = chunk.len() as u64;
-                match loads[start..].last_mut() {
-                    Some(last) if hole => last.size += size,
-                    Some(last) if last.bytes.len() as u64 == last.size => {
-                        // Chunks of one region lie one after the other.
-                        let from = (last.addr - addr) as usize;
-                        last.bytes = &bytes[from..from + last.bytes.len() + chunk.len()];
-                        last.size += size;
-                    }
-                    _ => loads.push(Load { addr: at, bytes: if hole { &[] } else { chunk }, size, flags }),
-                }
-            }
-        }
-        loads
     }
 
     /// `NT_PRPSINFO`, `NT_AUXV`, `NT_FILE`, and `NT_PRSTATUS` for each thread.
@@ -299,9 +264,9 @@ mod tests {
     /// What is written is read back, on every machine.
     #[test]
     fn a_core_comes_back() {
-        let mut large = vec![0; 3 * HOLE + 100];
-        large[HOLE + 5] = 7;
-        large[3 * HOLE + 99] = 9;
+        let mut large = vec![0; 5 * PAGE];
+        large[PAGE + 5] = 7;
+        large[4 * PAGE + 99] = 9;
         for &target in AnyTarget::ALL.iter().filter(|&&target| target != AnyTarget::Amd64p32) {
             let layout = Registers::of(target);
             let registers = |first: u64| (first..first + layout.count as u64).collect::<Vec<_>>();
@@ -319,7 +284,6 @@ mod tests {
                 Core { target, pid: 7, name: "a program", threads: threads.into(), auxiliary, files, memory };
             let mut file = Vec::new();
             core.write(&mut file).unwrap();
-            assert!(file.len() < 3 * HOLE, "{target}: what is zero is not written");
             let read = CoreFile::parse(&file).unwrap();
             assert_eq!((read.target(), read.threads().len()), (target, 2));
             assert_eq!(read.program_path(), Some(&b"/a program"[..]), "{target}");

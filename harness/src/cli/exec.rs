@@ -322,7 +322,7 @@ impl Args {
     ) -> Result<(), Box<dyn std::error::Error>> {
         let Some(file) = &self.core else { return Ok(()) };
         let path = std::path::absolute(&self.program[0]).unwrap_or_else(|_| PathBuf::from(&self.program[0]));
-        let mut output = output::Output::create(file)?;
+        let mut output = output::Output::create_sparse(file)?;
         exec::core::write_core(process, elf, &path, status, &mut output)?;
         Ok(output.commit()?)
     }

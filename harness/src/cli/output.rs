@@ -5,13 +5,15 @@
 //! interrupt — leaves what was there. Devices and pipes cannot be replaced and are written to directly.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::stdout::Stdout;
 
 /// How much is collected before it is written.
 const BUFFER: usize = 1 << 18;
+/// So many zero bytes are worth a hole in a file.
+const PAGE: usize = 4096;
 
 /// What `-` means for every command that writes: standard output.
 pub fn is_standard_output(path: &Path) -> bool {
@@ -33,8 +35,8 @@ enum Sink {
     Stdout(Stdout),
     /// A device or a pipe.
     Special(File),
-    /// A file beside its place, and the place: where the links of the path lead to.
-    Beside(Beside, PathBuf),
+    /// A file beside its place, and the place: where the links of the path lead to. Whether what is zero becomes holes in it.
+    Beside(Beside, PathBuf, bool),
 }
 
 /// A file that has not got its name yet.
@@ -53,7 +55,19 @@ impl Output {
     /// # Errors
     /// If `path` is a folder, or nothing can be written in its folder.
     pub fn create(path: &Path) -> Result<Self, String> {
-        let sink = Sink::open(path).map_err(|error| explain(path, &error))?;
+        Self::open(path, false)
+    }
+
+    /// The same of a file that takes no room on the disk for what is zero in it.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn create_sparse(path: &Path) -> Result<Self, String> {
+        Self::open(path, true)
+    }
+
+    fn open(path: &Path, sparse: bool) -> Result<Self, String> {
+        let sink = Sink::open(path, sparse).map_err(|error| explain(path, &error))?;
         Ok(Self { path: path.to_owned(), sink: BufWriter::with_capacity(BUFFER, sink) })
     }
 
@@ -78,7 +92,14 @@ impl Output {
         let commit = || match sink.into_inner().map_err(io::IntoInnerError::into_error)? {
             Sink::Stdout(mut stdout) => stdout.flush(),
             Sink::Special(_) => Ok(()),
-            Sink::Beside(beside, place) => beside.commit(&place, sync),
+            Sink::Beside(beside, place, sparse) => {
+                if sparse {
+                    // It may end in a hole.
+                    let len = beside.file().stream_position()?;
+                    beside.file().set_len(len)?;
+                }
+                beside.commit(&place, sync)
+            }
         };
         commit().map_err(|error| explain(&path, &error))
     }
@@ -153,7 +174,7 @@ impl Write for Output {
 }
 
 impl Sink {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, sparse: bool) -> io::Result<Self> {
         if is_standard_output(path) {
             return Ok(Self::Stdout(Stdout::whoever_reads()));
         }
@@ -172,7 +193,7 @@ impl Sink {
         if let Some(old) = old {
             beside.file().set_permissions(old.permissions())?;
         }
-        Ok(Self::Beside(beside, place))
+        Ok(Self::Beside(beside, place, sparse))
     }
 }
 
@@ -181,7 +202,8 @@ impl Write for Sink {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
             Self::Special(file) => file.write(bytes),
-            Self::Beside(beside, _) => beside.file().write(bytes),
+            Self::Beside(beside, _, true) => write_with_holes(beside.file(), bytes),
+            Self::Beside(beside, _, false) => beside.file().write(bytes),
         }
     }
 
@@ -191,6 +213,19 @@ impl Write for Sink {
             Self::Special(_) | Self::Beside(..) => Ok(()),
         }
     }
+}
+
+/// Writes the first of some bytes: as many pages as are zero, which become a hole, or as many as are not.
+fn write_with_holes(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let is_zero = |page: &[u8]| page.iter().all(|&byte| byte == 0);
+    let pages = || bytes.chunks(PAGE);
+    let zeros: usize = pages().take_while(|page| is_zero(page)).map(<[u8]>::len).sum();
+    if zeros > 0 {
+        file.seek_relative(zeros as i64)?;
+        return Ok(zeros);
+    }
+    let others = pages().take_while(|page| !is_zero(page)).map(<[u8]>::len).sum();
+    file.write(&bytes[..others])
 }
 
 /// The folder that a file is in.
@@ -288,6 +323,30 @@ mod tests {
             output.commit().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), new);
             assert_eq!(names(dir.path()), ["out"]);
+        }
+    }
+
+    /// A sparse file has what was written, up to zeros at its end.
+    #[test]
+    fn zeros_become_holes_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let mut bytes = vec![0; 5 << 20];
+        for at in [0, 4095, 4096, 1 << 20, (3 << 20) + 7, (4 << 20) - 1] {
+            bytes[at] = 1;
+        }
+        for len in [0, 100, PAGE, 3 << 20, bytes.len() - 1, bytes.len()] {
+            for piece in [1000, PAGE, BUFFER + 5] {
+                let mut output = Output::create_sparse(&path).unwrap();
+                bytes[..len].chunks(piece).for_each(|piece| output.write_all(piece).unwrap());
+                output.commit().unwrap();
+                assert!(fs::read(&path).unwrap() == bytes[..len], "{len} bytes by {piece}");
+            }
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::unix::fs::MetadataExt;
+            assert!(fs::metadata(&path).unwrap().blocks() * 512 < 2 << 20, "there are holes");
         }
     }
 

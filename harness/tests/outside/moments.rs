@@ -30,6 +30,8 @@ const STEP: u64 = 400_000;
 /// What came up in all moments together.
 #[derive(Debug, Default)]
 struct Seen {
+    /// The core file of the last moment, whose room the next takes.
+    file: Vec<u8>,
     objects: usize,
     live: usize,
     running: u64,
@@ -53,6 +55,7 @@ fn no_live_object_is_missing(target: AnyTarget) {
             assert_eq!(process.run_for(more).unwrap(), Outcome::Paused, "{what}");
             guest.check(&process, &format!("{what}, moment {moment}"), &mut seen);
         }
+        seen.file = Vec::new();
         eprintln!("{what}: {seen:?}");
         // All that a process can be stopped in has come up.
         assert!(seen.live > 1000 && seen.running > 20, "{what}: {seen:?}");
@@ -82,10 +85,10 @@ impl<'e> Guest<'e> {
 
     /// Takes a core file of a process, dumps that, and makes sure of the dump.
     fn check(&self, process: &Process, what: &str, seen: &mut Seen) {
-        let mut file = Vec::new();
-        heapmatrix::exec::core::write_core(process, self.elf, Path::new("/program"), None, &mut file)
+        seen.file.clear();
+        heapmatrix::exec::core::write_core(process, self.elf, Path::new("/program"), None, &mut seen.file)
             .unwrap();
-        let core = CoreFile::parse(&file).unwrap();
+        let core = CoreFile::parse(&seen.file).unwrap();
         let read = core.process(std::slice::from_ref(&self.executable)).unwrap();
         let stopped = Stopped::new(&read.threads);
         let mut dump = Vec::new();

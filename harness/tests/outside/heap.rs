@@ -1,9 +1,13 @@
 //! What a dump's objects point to, and what the busy program says of them.
 
 use std::collections::HashSet;
+use std::fs;
 
+use heapmatrix_process::{CoreFile, Executable};
 use heapmatrix_reader::{Dump, Record};
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
+
+use crate::go;
 
 /// The addresses of live objects by the busy program's own list, `main.live`, which is at this address.
 pub fn busy_list(target: AnyTarget, memory: &dyn Memory, at: u64) -> Vec<u64> {
@@ -16,6 +20,17 @@ pub fn busy_list(target: AnyTarget, memory: &dyn Memory, at: u64) -> Vec<u64> {
         false => bytes.iter().rev().fold(0, digit),
     });
     values.filter(|&value| value != 0).collect()
+}
+
+/// Makes sure that what the busy program lists as alive, in its core file, is in the dump.
+pub fn is_all_there(core: &str, program: &go::Program, dump: &[u8], what: &str) {
+    let (core, elf) = (fs::read(core).unwrap(), fs::read(program.path()).unwrap());
+    let executable = Executable::parse(&elf).unwrap();
+    let (_, list) = executable.symbols(|name| name == "main.live").remove(0);
+    let process = CoreFile::parse(&core).unwrap().process(&[executable]).unwrap();
+    let live = busy_list(process.target, &process.memory, list.wrapping_add(process.bias));
+    assert!(live.len() > 10, "{what}: {live:?}");
+    Heap::read(dump).has_all(&live, what);
 }
 
 /// The objects of a dump and what points to what.

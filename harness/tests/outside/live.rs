@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::{busy, ok, refused, sound, toolchains};
+use crate::heap::is_all_there;
+use crate::{busy, go, ok, refused, sound, stderr, toolchains};
 
 /// Whether processes of this machine can be stopped; says so if not.
 pub fn can_stop() -> bool {
@@ -70,14 +71,17 @@ impl Drop for Running {
     }
 }
 
+/// How programs are linked: at a place, or for any.
+const LINKED: [&[&str]; 2] = [&[], &["-buildmode=pie"]];
+
 #[test]
 fn a_process_is_dumped_while_it_runs_and_goes_on() {
     if !can_stop() {
         return;
     }
-    for go in toolchains() {
-        let program = busy(&go, goarch());
-        let what = go.display().to_string();
+    for (go, flags) in toolchains().into_iter().flat_map(|go| LINKED.map(|flags| (go.clone(), flags))) {
+        let program = go::Program::build_with(&go, "tests/outside/busy", goarch(), flags);
+        let what = format!("{} {flags:?}", go.display());
         let running = Running::start(program.path(), &["stay"]);
         let dump = program.file("dump");
         for _ in 0..10 {
@@ -89,6 +93,35 @@ fn a_process_is_dumped_while_it_runs_and_goes_on() {
             assert_eq!(running.status("TracerPid"), "0", "{what}");
             assert!(["R (running)", "S (sleeping)"].contains(&running.status("State").as_str()), "{what}");
         }
+    }
+}
+
+/// The core file that the kernel writes when a program crashes.
+#[test]
+fn a_core_of_the_kernel_is_dumped() {
+    if !can_stop() {
+        return;
+    }
+    for (go, flags) in toolchains().into_iter().flat_map(|go| LINKED.map(|flags| (go.clone(), flags))) {
+        let program = go::Program::build_with(&go, "tests/outside/busy", goarch(), flags);
+        let what = format!("{} {flags:?}", go.display());
+        let (cores, dump) = (program.file("cores"), program.file("dump"));
+        fs::create_dir(&cores).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited && exec \"$@\"", "sh", program.path(), "crash"]);
+        let output = command.current_dir(&cores).env("GOTRACEBACK", "crash").output().unwrap();
+        assert!(output.stdout.starts_with(b"ready"), "{what}: {}", stderr(&output));
+        let Some(core) = fs::read_dir(&cores).unwrap().next() else {
+            let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+            return eprintln!("NOT RUN: the kernel writes core files elsewhere: {}", pattern.trim_end());
+        };
+        let core = core.unwrap().path().display().to_string();
+        let report = ok(&["dump", &core, "-o", &dump, "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["arch"], &report["not_unwound"]), (&goarch().into(), &0.into()), "{report}");
+        let bytes = fs::read(&dump).unwrap();
+        sound(&bytes, &what);
+        is_all_there(&core, &program, &bytes, &what);
     }
 }
 

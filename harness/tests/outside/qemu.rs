@@ -6,10 +6,9 @@ use std::fs;
 use std::process::Command;
 
 use heapmatrix_emu::machine::AnyTarget;
-use heapmatrix_process::{CoreFile, Executable};
 
-use crate::heap::{Heap, busy_list};
-use crate::{busy, go, has, ok, refused, sound, toolchains};
+use crate::heap::is_all_there;
+use crate::{busy, has, ok, refused, sound, toolchains};
 
 /// QEMU's name of a machine.
 fn qemu(target: AnyTarget) -> String {
@@ -71,14 +70,3 @@ fn a_core_of_qemu_is_dumped(target: AnyTarget) {
 }
 
 heapmatrix_emu::each_engine!(a_core_of_qemu_is_dumped);
-
-/// What the program lists as alive is in its dump.
-fn is_all_there(core: &str, program: &go::Program, dump: &[u8], what: &str) {
-    let (core, elf) = (fs::read(core).unwrap(), fs::read(program.path()).unwrap());
-    let executable = Executable::parse(&elf).unwrap();
-    let (_, list) = executable.symbols(|name| name == "main.live").remove(0);
-    let process = CoreFile::parse(&core).unwrap().process(&[executable]).unwrap();
-    let live = busy_list(process.target, &process.memory, list);
-    assert!(live.len() > 10, "{what}: {live:?}");
-    Heap::read(dump).has_all(&live, what);
-}

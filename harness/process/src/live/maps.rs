@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Bytes of an entry of `pagemap`; its bits for pages in memory and in swap.
+/// Bytes of an entry of `pagemap`; its bits for pages in memory and in swap, and for those that are a file's.
 const ENTRY: u64 = 8;
 const PRESENT: u64 = 3 << 62;
+const OF_FILE: u64 = 1 << 61;
 /// How many entries are read at once.
 const ENTRIES: u64 = 1 << 16;
 
@@ -54,11 +55,21 @@ fn line(line: &str) -> Option<Mapping> {
     })
 }
 
-/// Adds the runs of pages in a range that there are, each an address and a length. The rest are zeros.
+/// Which pages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// All that there are.
+    All,
+    /// Those that are the process's own, and no longer what the mapped file has.
+    Own,
+}
+
+/// Adds the runs of pages in a range that there are, each an address and a length. The rest are zeros, or in the mapped file.
 pub(super) fn present(
     pagemap: &File,
     page: u64,
     (start, end): Range,
+    wanted: Pages,
     runs: &mut Vec<Range>,
 ) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the kernel writes in the order of this machine")]
@@ -70,7 +81,8 @@ pub(super) fn present(
         let bytes = &mut buf[..(pages * ENTRY) as usize];
         pagemap.read_exact_at(bytes, at / page * ENTRY)?;
         for bytes in bytes.chunks_exact(ENTRY as usize) {
-            if entry(bytes) & PRESENT != 0 {
+            let entry = entry(bytes);
+            if entry & PRESENT != 0 && (wanted == Pages::All || entry & OF_FILE == 0) {
                 match runs.last_mut() {
                     Some((from, len)) if *from + *len == at => *len += page,
                     _ => runs.push((at, page)),
@@ -112,7 +124,36 @@ garbage
         let start = (memory.as_ptr().addr() as u64).next_multiple_of(page);
         let end = start + (1 << 19);
         let mut runs = Vec::new();
-        present(&File::open("/proc/self/pagemap").unwrap(), page, (start, end), &mut runs).unwrap();
-        assert_eq!(runs, [(start, end - start)]);
+        let pagemap = File::open("/proc/self/pagemap").unwrap();
+        for wanted in [Pages::All, Pages::Own] {
+            runs.clear();
+            present(&pagemap, page, (start, end), wanted, &mut runs).unwrap();
+            assert_eq!(runs, [(start, end - start)]);
+        }
+    }
+
+    /// Code is what the file has. Constants that hold addresses are not: the dynamic linker has relocated and then protected
+    /// them, as this program may lie anywhere.
+    #[test]
+    fn read_only_pages_are_the_files_unless_relocated() {
+        static NAMES: [&str; 2] = ["some", "names"];
+        let maps = parse(&std::fs::read_to_string("/proc/self/maps").unwrap());
+        let pagemap = File::open("/proc/self/pagemap").unwrap();
+        let page = super::super::sys::page_size();
+        let code = read_only_pages_are_the_files_unless_relocated as *const () as u64;
+        for (at, own) in [(code, false), (std::hint::black_box(&NAMES).as_ptr().addr() as u64, true)] {
+            let mapping = maps.iter().find(|mapping| (mapping.start..mapping.end).contains(&at)).unwrap();
+            assert!(mapping.file.is_some() && !mapping.write, "{mapping:?}");
+            let here = at / page * page;
+            for (wanted, is_wanted) in [(Pages::All, true), (Pages::Own, own)] {
+                let mut runs = Vec::new();
+                present(&pagemap, page, (here, here + page), wanted, &mut runs).unwrap();
+                assert_eq!(
+                    runs,
+                    if is_wanted { vec![(here, page)] } else { vec![] },
+                    "{mapping:?}, {wanted:?}"
+                );
+            }
+        }
     }
 }

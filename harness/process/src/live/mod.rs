@@ -27,7 +27,7 @@ use crate::executable::Executable;
 use crate::machine::Registers;
 use crate::memory::Pieces;
 use crate::process::Process;
-use maps::{Mapping, Range};
+use maps::{Mapping, Pages, Range};
 use threads::Threads;
 
 /// Room beyond what the process has when its memory is looked at, for what it allocates until it is stopped.
@@ -190,13 +190,15 @@ fn total(ranges: &[Range]) -> u64 {
     ranges.iter().map(|&(_, len)| len).sum()
 }
 
-/// The runs of pages that are copied: of memory that can be written, and of what no file has.
+/// The runs of pages that are copied: of memory that can be written, and of what no file has. Read-only pages of a file are
+/// among the latter if the dynamic linker has relocated them, as those of a position-independent program's types.
 fn runs(mappings: &[Mapping], pagemap: Option<&File>, page: u64) -> io::Result<Vec<Range>> {
     let mut runs = Vec::new();
-    for mapping in mappings.iter().filter(|m| m.read && (m.write || m.file.is_none())) {
+    for mapping in mappings.iter().filter(|m| m.read) {
+        let wanted = if mapping.write || mapping.file.is_none() { Pages::All } else { Pages::Own };
         match pagemap {
             // Of a file, what is not in memory is in the file.
-            Some(pagemap) => maps::present(pagemap, page, (mapping.start, mapping.end), &mut runs)?,
+            Some(pagemap) => maps::present(pagemap, page, (mapping.start, mapping.end), wanted, &mut runs)?,
             None => runs.push((mapping.start, mapping.end - mapping.start)),
         }
     }

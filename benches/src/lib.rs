@@ -13,6 +13,7 @@ pub mod plot;
 pub mod reference;
 pub mod shape;
 pub mod sinks;
+pub mod toolchains;
 
 /// Sizes in MB that a bench runs at: the numbers of an environment variable, separated by commas.
 ///

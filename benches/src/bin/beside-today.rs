@@ -8,11 +8,12 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use heapmatrix_benches::living;
 use heapmatrix_benches::shape::{self, Shape};
+use heapmatrix_benches::toolchains::{toolchains, version};
 use heapmatrix_benches::{on_cpu, sinks};
 use heapmatrix_layouts::Dwarf;
 use heapmatrix_process::live::Snapshot;
@@ -47,20 +48,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!();
     Ok(())
-}
-
-/// The toolchains to measure.
-fn toolchains() -> Vec<PathBuf> {
-    let named = std::env::var_os("HEAPMATRIX_GO").unwrap_or_default();
-    let named =
-        std::env::split_paths(&named).filter(|dir| !dir.as_os_str().is_empty()).map(|dir| dir.join("bin/go"));
-    std::iter::once(std::env::var_os("GO").unwrap_or_else(|| "go".into()).into()).chain(named).collect()
-}
-
-fn version(go: &Path) -> Option<String> {
-    let output = Command::new(go).arg("version").output().ok().filter(|o| o.status.success())?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace().find(|word| word.starts_with("go1")).map(str::to_owned)
 }
 
 /// Measures one heap.

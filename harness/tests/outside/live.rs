@@ -52,8 +52,10 @@ impl Running {
         self.child.id().to_string()
     }
 
-    fn go_on(&mut self) {
-        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    /// Has it dump itself to a path. Returns for how many seconds.
+    fn dump_itself(&mut self, path: &str) -> f64 {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{path}").unwrap();
+        self.line().parse().unwrap()
     }
 
     /// What `/proc/PID/status` says of a field.
@@ -174,14 +176,11 @@ fn a_process_stands_still_for_less_than_its_own_dump_takes() {
     for go in toolchains() {
         let program = busy(&go, goarch());
         let [own, dump] = ["own", "dump"].map(|name| program.file(name));
-        let mut running = Running::start(program.path(), &["big", &own]);
+        let mut running = Running::start(program.path(), &["hold", "100"]);
         let report = ok(&["dump", "--pid", &running.pid(), "-o", &dump, "--json"]);
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         let stood = report["stopped"]["seconds"].as_f64().unwrap();
-        let since = std::time::Instant::now();
-        running.go_on();
-        assert_eq!(running.line(), "dumped");
-        let own = since.elapsed().as_secs_f64();
+        let own = running.dump_itself(&own);
         eprintln!(
             "{}: stood still for {stood:.3} s, its own dump takes {own:.3} s: {:.2}",
             go.display(),

@@ -1,8 +1,11 @@
 //! Core files taken at random moments of a busy program: no object that lives is missing.
 //!
-//! The program keeps a list of what lives, in memory that holds no pointers. Emulated, it does the same in every run, and can
-//! be stopped between any two instructions.
+//! Emulated, the program does the same in every run, and can be stopped between any two instructions. What lives then is known
+//! twice. The program keeps a list of it, in memory that holds no pointers: that is exact, of the objects that are listed. And it
+//! dumps itself every now and then, with its world stopped, by its own runtime: what is alive there and had been made before a
+//! moment was alive at that moment, as nothing comes back to life. Objects are known again by the number that each has.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,16 +15,18 @@ use heapmatrix_emu::machine::AnyTarget;
 use heapmatrix_process::{CoreFile, Dumper, Executable, Program};
 use heapmatrix_writer::go119::Stopped;
 
-use crate::heap::{Heap, busy_list};
+use crate::heap::{Frames, Heap, Name, WORKERS, busy_list, words};
 use crate::{busy, sound, toolchains};
 
 /// How many moments there are: most on two machines that are unlike each other.
 const fn moments(target: AnyTarget) -> u64 {
     match target {
-        AnyTarget::Amd64 | AnyTarget::Mips => 200,
+        AnyTarget::Amd64 | AnyTarget::Mips => MOST,
         _ => 50,
     }
 }
+
+const MOST: u64 = 200;
 
 /// The instructions before the first, and at most between two.
 const START: u64 = 5_000_000;
@@ -38,6 +43,18 @@ struct Seen {
     unswept: u64,
     sweeping: u64,
     collecting: u64,
+    /// How often the program has dumped itself, and what was alive then and at earlier moments.
+    own_dumps: u64,
+    still_alive: usize,
+}
+
+/// What could be reached at a moment.
+struct Moment {
+    what: String,
+    /// How many objects each worker had made, of which it may be making the last.
+    made: Vec<u64>,
+    /// The objects that could be reached, with their addresses.
+    known: HashMap<Name, u64>,
 }
 
 fn no_live_object_is_missing(target: AnyTarget) {
@@ -45,21 +62,30 @@ fn no_live_object_is_missing(target: AnyTarget) {
         let program = busy(&go, target.goarch());
         let what = format!("{} for {target}", go.display());
         let elf = fs::read(program.path()).unwrap();
-        let options = Options { cpus: 4, ..Options::default() };
+        let args = ["busy", "dumps", "/own.dump"].map(str::to_owned).into();
+        let options = Options { cpus: 4, args, ..Options::default() };
         let mut process = Process::load(&elf, options, Box::new(Recorder::default())).unwrap();
         assert_eq!(process.run_for(START).unwrap(), Outcome::Paused, "{what}");
         let (mut random, mut seen) = (Rng::with_seed(1), Seen::default());
-        let guest = Guest::of(&process, &elf);
+        let (guest, mut earlier) = (Guest::of(&process, &elf), Vec::new());
         for moment in 0..moments(target) {
             let more = random.u64(1..=STEP);
             assert_eq!(process.run_for(more).unwrap(), Outcome::Paused, "{what}");
-            guest.check(&process, &format!("{what}, moment {moment}"), &mut seen);
+            earlier.push(guest.check(&process, format!("{what}, moment {moment}"), &mut seen));
+            if guest.dumps_itself(&process) || moment + 1 == moments(target) {
+                let reached = process.run(Some(guest.dumped)).unwrap();
+                assert!(matches!(reached, Outcome::Reached { .. }), "{what}: {reached:?}");
+                guest.check_later(&mut process, &earlier, &mut seen);
+                earlier.clear();
+            }
         }
         seen.file = Vec::new();
         eprintln!("{what}: {seen:?}");
         // All that a process can be stopped in has come up.
         assert!(seen.live > 1000 && seen.running > 20, "{what}: {seen:?}");
-        assert!(seen.unswept > 0 && seen.collecting > 0, "{what}: {seen:?}");
+        assert!(seen.unswept + seen.collecting > 0, "{what}: {seen:?}");
+        assert!(moments(target) < MOST || seen.unswept.min(seen.collecting) > 0, "{what}: {seen:?}");
+        assert!(seen.own_dumps > 0 && seen.still_alive > 50, "{what}: {seen:?}");
     }
 }
 
@@ -70,8 +96,11 @@ struct Guest<'e> {
     elf: &'e [u8],
     executable: Executable<'e>,
     dumper: Dumper,
-    /// Where `main.live` is.
+    /// Where `main.live`, `main.made` and `main.dumping` are, and the function `main.dumped`.
     live: u64,
+    made: u64,
+    dumping: u64,
+    dumped: u64,
 }
 
 impl<'e> Guest<'e> {
@@ -80,11 +109,18 @@ impl<'e> Guest<'e> {
         let symbol = |name: &str| process.symbols().addr(name).map(|addr| addr.0);
         let program = Program { target: process.target(), elf, bias: 0, symbol: &symbol };
         let dumper = Dumper::open(&program, process.memory(), None, false).unwrap();
-        Guest { elf, executable, dumper, live: symbol("main.live").unwrap() }
+        let [live, made, dumping, dumped] =
+            ["main.live", "main.made", "main.dumping", "main.dumped"].map(|name| symbol(name).unwrap());
+        Guest { elf, executable, dumper, live, made, dumping, dumped }
+    }
+
+    /// Whether the program dumps itself just now.
+    fn dumps_itself(&self, process: &Process) -> bool {
+        words(process.target(), process.memory(), self.dumping, 1) != [0]
     }
 
     /// Takes a core file of a process, dumps that, and makes sure of the dump.
-    fn check(&self, process: &Process, what: &str, seen: &mut Seen) {
+    fn check(&self, process: &Process, what: String, seen: &mut Seen) -> Moment {
         seen.file.clear();
         heapmatrix::exec::core::write_core(process, self.elf, Path::new("/program"), None, &mut seen.file)
             .unwrap();
@@ -95,18 +131,37 @@ impl<'e> Guest<'e> {
         self.dumper
             .dump(read.target, &read.memory, None, Some(&stopped), &mut dump)
             .unwrap_or_else(|error| panic!("{what}: {error}"));
-        sound(&dump, what);
+        sound(&dump, &what);
         let doubts = stopped.doubts();
         assert_eq!(doubts.not_unwound, [], "{what}");
 
         let live = busy_list(process.target(), process.memory(), self.live);
-        let heap = Heap::read(&dump);
-        heap.has_all(&live, what);
+        let heap = Heap::read(&dump, Frames::All);
+        heap.has_all(&live, &what);
         seen.objects += heap.objects.len();
         seen.live += live.len();
         seen.running += doubts.running;
         seen.unswept += doubts.unswept_spans;
         seen.sweeping += doubts.spans_being_swept;
         seen.collecting += u64::from(doubts.collecting);
+        let made = words(process.target(), process.memory(), self.made, WORKERS);
+        Moment { what, made, known: heap.known() }
+    }
+
+    /// Makes sure that what is alive by the dump that the program has just made of itself was alive at the moments before.
+    fn check_later(&self, process: &mut Process, earlier: &[Moment], seen: &mut Seen) {
+        let files = process.captured();
+        let own = files.iter().find(|file| file.path == b"/own.dump").unwrap();
+        let alive = Heap::read(&own.to_vec().unwrap(), Frames::Mapped).known();
+        for Moment { what, made, known } in earlier {
+            for (&(worker, number), &address) in &alive {
+                if number < made[worker] {
+                    let then = known.get(&(worker, number));
+                    assert_eq!(then, Some(&address), "{what}: object {number} of {worker} is alive later on");
+                    seen.still_alive += 1;
+                }
+            }
+        }
+        seen.own_dumps += 1;
     }
 }

@@ -6,6 +6,7 @@ use super::shape::Finalizing;
 use super::stack_objects::StackObjects;
 use super::symtab::Func;
 use crate::error::{Error, Place};
+use crate::layouts::VariableAt;
 use crate::memory::Addr;
 use crate::process::field::Header;
 use crate::process::out_of_range;
@@ -38,6 +39,7 @@ const G_DEADEXTRA: u32 = 11;
 
 const ALLGS: Place = Place::variable("allgs");
 const ALLM: Place = Place::variable("allm");
+const DUMPFD: Place = Place::variable("dumpfd");
 const WAIT_REASON_STRINGS: Place = Place::variable("waitReasonStrings");
 const FUNCVAL: Place = Place::new("funcval", "fn");
 
@@ -259,13 +261,19 @@ impl<T: Target> Go119<'_, T> {
     /// The goroutine that has called `debug.WriteHeapDump`, and its thread: while the heap is dumped it waits.
     pub(super) fn dumping(&self) -> Result<Option<(Addr, Addr)>, Error> {
         let Some(dumping_heap) = self.shape.dumping_heap else { return Ok(None) };
+        let at = At { offset: 0, size: T::PTR_SIZE, place: DUMPFD };
+        if let Some(VariableAt { addr, .. }) = self.shape.variables.dumpfd
+            && self.process.uint(addr, at)? == 0
+        {
+            return Ok(None);
+        }
         let mut found = None;
         self.each_m(|mp| {
             let curg = self.process.ptr(mp, self.shape.m.curg)?;
             if found.is_some() || curg.is_nil() || self.readgstatus(curg)? != G_WAITING {
                 return Ok(());
             }
-            // Up to Go 1.19 it is the g0 that is said to dump, and goes on saying so.
+            // Up to Go 1.19 it is the g0 that is said to dump, and goes on saying so after the dump.
             for gp in [curg, self.process.ptr(mp, self.shape.m.g0)?] {
                 if !gp.is_nil() && self.process.uint(gp, self.shape.g.waitreason)? == dumping_heap {
                     found = Some((curg, mp));

@@ -447,4 +447,6 @@ variables! {
     typecache = "runtime.typecache" optional;
     /// heapdump.go.
     tmpbuf = "runtime.tmpbuf" optional;
+    /// heapdump.go: where a dump goes, and 0 when there is none.
+    dumpfd = "runtime.dumpfd" optional;
 }

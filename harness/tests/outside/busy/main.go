@@ -1,14 +1,18 @@
 // A busy program that keeps a list of what is alive: at any moment, every address in live is that of an object, which is
-// reachable. Nothing in the list is a pointer, so the list itself keeps nothing alive.
+// reachable. Nothing in the list is a pointer, so the list itself keeps nothing alive. And every object that it lists has a
+// number of its own, so that it is known again in a later dump.
 //
-// Usage: busy [crash | stay | big DUMP | huge DUMP], with 100 MB or 1 GB of objects
+// Usage: busy [crash | stay | dumps FILE | hold MB]. It crashes, stays, dumps itself every now and then, or holds so many MB of
+// objects and dumps itself to each path that is a line of its input.
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 	"unsafe"
@@ -19,9 +23,11 @@ const magic = 0x6d616769
 
 type node struct {
 	magic uintptr
-	next  *node
-	other any
-	room  [5]uintptr
+	// Who has made it, and how many before it.
+	worker, number uintptr
+	next           *node
+	other          any
+	room           [3]uintptr
 }
 
 const (
@@ -46,7 +52,7 @@ var (
 //go:noinline
 func alloc(worker int) *node {
 	made[worker]++
-	return &node{magic: magic}
+	return &node{magic: magic, worker: uintptr(worker), number: made[worker]}
 }
 
 func list(worker, slot int, n *node) { live[worker][slot] = uintptr(unsafe.Pointer(n)) }
@@ -156,10 +162,12 @@ func others(w int) {
 	}
 }
 
-func big(path string, lists int) {
+func hold(mb int) {
+	const list = 1 << 13
+	per := list * int(unsafe.Sizeof(node{})+unsafe.Sizeof(&node{}))
 	var keep [][]*node
-	for i := 0; i < lists; i++ {
-		some := make([]*node, 1<<13)
+	for i := 0; i < mb<<20/per; i++ {
+		some := make([]*node, list)
 		for j := range some {
 			some[j] = &node{magic: magic}
 		}
@@ -168,32 +176,58 @@ func big(path string, lists int) {
 	garbage = keep
 	runtime.GC()
 	fmt.Println("ready")
-	os.Stdin.Read(make([]byte, 1))
-	file, err := os.Create(path)
-	if err != nil {
-		panic(err)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		file, err := os.Create(lines.Text())
+		if err != nil {
+			panic(err)
+		}
+		start := time.Now()
+		debug.WriteHeapDump(file.Fd())
+		fmt.Println(time.Since(start).Seconds())
+		file.Close()
 	}
-	debug.WriteHeapDump(file.Fd())
-	fmt.Println("dumped")
-	os.Stdin.Read(make([]byte, 1))
 }
 
-func main() {
-	if len(os.Args) > 2 {
-		lists := 136
-		if os.Args[1] == "huge" {
-			lists *= 10
+// Whether the program dumps itself just now.
+var dumping uintptr
+
+func dumps(path string) {
+	for {
+		time.Sleep(6 * time.Millisecond)
+		file, err := os.Create(path)
+		if err != nil {
+			panic(err)
 		}
-		big(os.Args[2], lists)
+		dumping = 1
+		debug.WriteHeapDump(file.Fd())
+		dumping = 0
+		dumped()
+		file.Close()
+	}
+}
+
+//go:noinline
+func dumped() {}
+
+func main() {
+	if len(os.Args) > 2 && os.Args[1] == "hold" {
+		mb, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		hold(mb)
 		return
 	}
-	debug.SetGCPercent(10)
+	debug.SetGCPercent(5)
 	go global(0)
 	go global(1)
 	go stack(2)
 	go stack(3)
 	go channels(4)
 	go others(5)
+	if len(os.Args) > 2 {
+		dumps(os.Args[2])
+	}
 	if len(os.Args) > 1 {
 		time.Sleep(200 * time.Millisecond)
 		fmt.Println("ready")

@@ -307,6 +307,7 @@ impl<T: Target> Image<T> {
         let sched = self.offset("runtime.g", "sched");
         self.put(g + sched, "runtime.gobuf", "sp", 0, STACK);
         self.put(g + sched, "runtime.gobuf", "pc", 0, entry + 1);
+        self.word(self.variable("runtime.dumpfd"), 3);
         let (text, strings) = (self.alloc(16), self.variable("runtime.waitReasonStrings"));
         self.bytes(text, b"dumping heap");
         self.word(strings + 10 * T::PTR_SIZE, text);

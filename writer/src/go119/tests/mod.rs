@@ -40,6 +40,7 @@ on_each_kind! {
     two_bits_a_word
     frames_and_statistics
     frames_that_a_signal_has_stopped
+    a_thread_that_has_dumped_the_heap
     a_goroutine_that_leaves_a_system_call
     damage_is_an_error_or_a_dump
 }
@@ -242,6 +243,16 @@ mod cases {
             assert!(listed(&dumps(&image, Defects::ALL)) && listed(&dumps(&image, switch)), "{}", T::GOARCH);
             assert!(!listed(&dumps(&image, Defects::NONE)), "{} {callee}", T::GOARCH);
         }
+    }
+
+    /// Up to Go 1.19 a thread goes on saying that it dumps the heap. Nobody does when there is nowhere that the dump goes to.
+    pub fn a_thread_that_has_dumped_the_heap<T: Target>() {
+        let mut image = Image::<T>::new(HEADERS, &[]);
+        assert!(image.dump(Defects::NONE).is_ok(), "{}", T::GOARCH);
+        let dumpfd = image.variable("runtime.dumpfd");
+        image.word(dumpfd, 0);
+        let error = image.dump(Defects::NONE).unwrap_err();
+        assert!(matches!(error, Error::NoStatistics), "{error}");
     }
 
     /// Go 1.26's and 1.27's own dump ends the program there: "dumpgs in STW - bad status".

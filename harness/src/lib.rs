@@ -8,6 +8,7 @@ pub mod cli;
 pub mod exec;
 #[cfg(feature = "emulator")]
 pub mod feed;
+pub mod go_report;
 #[cfg(feature = "emulator")]
 pub mod golden;
 #[cfg(feature = "emulator")]

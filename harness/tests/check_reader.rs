@@ -1,9 +1,13 @@
 //! `heapmatrix check-reader` and `merge-reports` as a user calls them.
 
+#[path = "common/parts.rs"]
+mod parts;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use parts::whole_and_in_parts;
 use serde_json::Value;
 
 const HEAPMATRIX: &str = env!("CARGO_BIN_EXE_heapmatrix");
@@ -113,57 +117,6 @@ fn a_wrong_field_of_a_record_is_found() {
     );
     assert_eq!(reader("7,8d").len(), 2);
     assert_eq!(reader("$p"), wrong("records.eof is 1, not 2"));
-}
-
-/// A report without what differs from run to run.
-fn timeless(mut report: Value) -> Value {
-    fn strip(value: &mut Value) {
-        match value {
-            Value::Object(object) => {
-                object.remove("seconds");
-                object.values_mut().for_each(strip);
-            }
-            Value::Array(array) => array.iter_mut().for_each(strip),
-            _ => {}
-        }
-    }
-    strip(&mut report);
-    report
-}
-
-/// Runs a command whole and in three parts, and compares the reports: JSON, and the exit status.
-fn whole_and_in_parts(args: &[&str], reader: &[&str]) -> Value {
-    let dir = tempfile::tempdir().unwrap();
-    let json = |options: &[&str]| heapmatrix(&[args, &["--json"], options, reader].concat());
-    let whole = json(&[]);
-    let files: Vec<String> = (1..=3)
-        .map(|part| {
-            let shard = format!("{part}/3");
-            let output = json(&["--shard", &shard]);
-            let file = dir.path().join(format!("{part}.json"));
-            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!(report["shard"], *shard);
-            fs::write(&file, output.stdout).unwrap();
-            file.to_str().unwrap().to_owned()
-        })
-        .collect();
-    let [a, b, c] = [&files[2], &files[0], &files[1]].map(String::as_str);
-    let merged = heapmatrix(&["merge-reports", "--json", a, b, c]);
-    assert_eq!(merged.status.code(), whole.status.code(), "{}", String::from_utf8_lossy(&merged.stderr));
-    let [whole, merged] = [whole, merged].map(|o| timeless(serde_json::from_slice(&o.stdout).unwrap()));
-    assert_eq!(merged, whole);
-
-    for (parts, said) in [
-        (&[a, b][..], "of 3 parts these are missing: 2/3"),
-        (&[a, b, c, c], "is part 2/3, as is"),
-        (&[a, "/no/such/report"], "cannot read /no/such/report"),
-    ] {
-        let output = heapmatrix(&[&["merge-reports"], parts].concat());
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert!(message.contains(said) && message.lines().count() == 1, "{message}");
-    }
-    whole
 }
 
 #[cfg(feature = "emulator")]

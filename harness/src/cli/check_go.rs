@@ -1,26 +1,24 @@
 //! `heapmatrix check-go`: is the WriteHeapDump of somebody's Go right?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use heapmatrix_writer::AnyTarget;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::arch::{self, Choice};
 use super::number::{number, positive};
-use super::out::{BAD, GOOD, HEAD, Out};
-use super::progress::spinner;
-use super::{Outcome, Verdict, note, output, print_json, to_stdout};
-use crate::real::check::{self, Case, Failure, Report};
+use super::progress::{count, spinner};
+use super::report::{Report, quoted};
+use super::{Outcome, note, output};
+use crate::go_report::{Failure, GoReport, Oracle};
+use crate::real::check::{self, Case};
 use crate::real::guest::{BuildError, Toolchain};
-use crate::real::judge::Oracle;
 use crate::real::run::Guest;
 use crate::real::world::World;
-use crate::units::{Count, Things};
+use crate::shard::Shard;
 
 /// How many failures are told in full: one is usually what the next ones are about.
-const MOST_FAILURES: usize = 10;
+const MOST_FAILURES: u64 = 10;
 /// How many worlds are tried to find a small one that fails.
 const ATTEMPTS: u32 = 300;
 
@@ -51,6 +49,15 @@ pub struct Args {
     /// Look for the smallest world that fails like the first one, and write it to this file
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
+    /// Run only this part of the run: merge-reports puts the parts' reports together
+    #[arg(
+        long,
+        value_name = "K/N",
+        default_value = "1/1",
+        hide_default_value = true,
+        conflicts_with = "world"
+    )]
+    shard: Shard,
     /// Keep each world as JSON, its dumps, and what the guest reports of each, in this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -70,7 +77,7 @@ impl Args {
         let targets = arch::chosen(&self.arch);
         let guests = build(&toolchain, &targets)?;
 
-        let progress = progress_bar(cases.len() as u64);
+        let progress = count(cases.len() as u64, "worlds");
         let lost = Mutex::new(None);
         let keep = |name: &str, bytes: &[u8]| {
             let Some(dir) = &self.out else { return };
@@ -85,33 +92,30 @@ impl Args {
         }
         report.go.clone_from(&toolchain.version);
         report.seed = self.seed;
+        report.shard = self.shard;
+        report.worlds = if self.world.is_some() { 1 } else { self.worlds };
+        report.failures.iter_mut().for_each(|failure| failure.repeat = self.repeat(failure));
         self.shrunk(&report, &guests)?;
-        if self.json {
-            print_json(&report)?;
-        } else {
-            to_stdout(|out| {
-                self.print(&report, out)?;
-                Ok(Verdict::Sound)
-            })?;
-        }
-        Ok(if report.ok { Verdict::Sound } else { Verdict::Failed })
+        Report::CheckGo(report).tell(self.json, MOST_FAILURES)
     }
 
     fn cases(&self) -> Result<Vec<Case>, String> {
         let Some(file) = &self.world else {
             let seeds = (0..self.worlds).map(|i| self.seed.wrapping_add(i));
-            return Ok(seeds.map(|seed| Case { seed: Some(seed), world: World::random(seed) }).collect());
+            // Machines are compared with each other: a part has a world on all of them.
+            let taken = seeds.filter(|seed| self.shard.takes(seed, "all"));
+            return Ok(taken.map(Case::Seed).collect());
         };
         let text = std::fs::read(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
         let world: World =
             serde_json::from_slice(&text).map_err(|e| format!("{} is no world: {e}", file.display()))?;
         world.check().map_err(|what| format!("{} is no world: {what}", file.display()))?;
-        Ok(vec![Case { seed: None, world }])
+        Ok(vec![Case::World(Box::new(world))])
     }
 
     /// Writes the smallest world that fails like the first one that does.
-    fn shrunk(&self, report: &Report, guests: &[Guest]) -> Result<(), Box<dyn std::error::Error>> {
-        let (Some(file), Some(Failure { seed: Some(seed), arch, findings })) =
+    fn shrunk(&self, report: &GoReport, guests: &[Guest]) -> Result<(), Box<dyn std::error::Error>> {
+        let (Some(file), Some(Failure { seed: Some(seed), arch, findings, .. })) =
             (&self.shrink, report.failures.first())
         else {
             return Ok(());
@@ -120,7 +124,7 @@ impl Args {
         progress.set_message(format!("looking for the smallest world that fails like seed {seed} on {arch}"));
         // Isomorphism needs what the machine is compared with.
         let oracle = findings[0].oracle;
-        let alone = guests.iter().position(|guest| guest.target.goarch() == *arch);
+        let alone = guests.iter().position(|guest| guest.target.goarch() == arch.as_ref());
         let guests = match alone {
             Some(i) if oracle != Oracle::Isomorphism => &guests[i..=i],
             _ => guests,
@@ -130,90 +134,30 @@ impl Args {
         Ok(output::write(file, &serde_json::to_vec_pretty(&world)?)?)
     }
 
-    fn print(&self, report: &Report, out: &mut Out<'_>) -> std::io::Result<()> {
-        out.painted_line(HEAD, format_args!("arch      right  wrong  records     dumps  executed    time"))?;
-        for arch in &report.arches {
-            let records: u64 = arch.records.values().sum();
-            out.line(format_args!(
-                "{:<8}{:>7}{:>7}{:>9}{:>7.1} MB{:>8.0} M{:>6.1} s",
-                arch.arch,
-                arch.passed,
-                arch.failed,
-                Count(records).to_string(),
-                arch.dump_bytes as f64 / 1e6,
-                arch.instructions as f64 / 1e6,
-                arch.time.as_secs_f64()
-            ))?;
-        }
-        out.line("")?;
-        for known in &report.known {
-            let (times, dumps) = (Things(known.times, "time"), Things(known.dumps, "dump"));
-            out.line(format_args!(
-                "known since go1.{}: {}, {times} in {dumps}. {}",
-                known.since, known.name, known.statement
-            ))?;
-        }
-        if let Some(reason) = &report.outside_writer_not_asked {
-            out.line(format_args!("NOT RUN: comparison with the outside writer: {reason}"))?;
-        }
-        if !report.known.is_empty() || report.outside_writer_not_asked.is_some() {
-            out.line("")?;
-        }
-        for failure in report.failures.iter().take(MOST_FAILURES) {
-            let place = failure.seed.map_or("the world".to_owned(), |seed| format!("world {seed}"));
-            out.painted_line(BAD, format_args!("{place} on {}:", failure.arch))?;
-            for finding in &failure.findings {
-                out.line(format_args!("  {:<15} {}", finding.oracle, finding.what))?;
-            }
-            out.line(format_args!("  repeat with: {}", self.repeat(failure)))?;
-        }
-        if let Some(more) = report.failures.len().checked_sub(MOST_FAILURES).filter(|&more| more > 0) {
-            out.line(format_args!("… and {more} more (--json has all)"))?;
-        }
-        let (go, worlds) = (&report.go, Things(report.worlds, "world"));
-        let machines = Things(report.arches.len() as u64, "machine");
-        match report.failures.len() {
-            0 => {
-                let not: u64 = report.arches.iter().map(|arch| arch.not_dumped).sum();
-                let but =
-                    if not > 0 { format!(", but for {not} that could not be dumped") } else { String::new() };
-                out.painted_line(GOOD, format_args!("{go}: {worlds} on {machines}, every dump is right{but}"))
-            }
-            1 => out.painted_line(BAD, format_args!("{go}: {worlds} on {machines}, a dump is wrong")),
-            wrong => {
-                out.painted_line(BAD, format_args!("{go}: {worlds} on {machines}, {wrong} dumps are wrong"))
-            }
-        }
-    }
-
     /// The command that shows a failure again.
     fn repeat(&self, failure: &Failure) -> String {
-        let go = quoted(&self.go);
+        let go = quoted(&self.go.to_string_lossy());
         // Isomorphism needs what the machine is compared with.
         let arch = match failure.findings.first() {
             Some(finding) if finding.oracle == Oracle::Isomorphism => {
                 let first = arch::chosen(&self.arch)[0].goarch();
                 format!("{first},{}", failure.arch)
             }
-            _ => failure.arch.to_owned(),
+            _ => failure.arch.to_string(),
         };
         match (failure.seed, &self.world) {
             (Some(seed), _) => {
                 format!("heapmatrix check-go --go {go} --arch {arch} --worlds 1 --seed {seed}")
             }
             (None, Some(world)) => {
-                format!("heapmatrix check-go --go {go} --arch {arch} --world {}", quoted(world))
+                format!(
+                    "heapmatrix check-go --go {go} --arch {arch} --world {}",
+                    quoted(&world.to_string_lossy())
+                )
             }
             (None, None) => format!("heapmatrix check-go --go {go} --arch {arch}"),
         }
     }
-}
-
-/// A path for a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Builds the guest for each machine.
@@ -242,27 +186,11 @@ fn build(toolchain: &Toolchain, targets: &[AnyTarget]) -> Result<Vec<Guest>, Box
     guests
 }
 
-/// A bar on standard error if that is a terminal; nothing otherwise.
-fn progress_bar(worlds: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(worlds), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} worlds  {per_sec}  {eta} left") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
 #[cfg(test)]
 mod tests {
     use heapmatrix_emu::machine::Machine;
 
     use super::*;
-
-    #[test]
-    fn paths_with_spaces_are_quoted() {
-        assert_eq!(quoted(Path::new("/usr/local/go")), "/usr/local/go");
-        assert_eq!(quoted(Path::new("my go/it's")), "'my go/it'\\''s'");
-    }
 
     #[test]
     fn all_machines_can_be_chosen() {

@@ -33,7 +33,7 @@ impl Args {
             let name = file.display().to_string();
             let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
             let report = serde_json::from_slice(&bytes).map_err(|error| {
-                format!("{name} is no report that run, check-reader or check-writer --json prints: {error}")
+                format!("{name} is no report that run, check-reader, check-writer or check-go --json prints: {error}")
             })?;
             Ok((name, report))
         };

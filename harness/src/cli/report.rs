@@ -10,6 +10,7 @@ use super::out::{BAD, FAINT, GOOD, HEAD, NAME, Out};
 use super::{Outcome, Verdict, output, print_json, to_stdout};
 use crate::check::junit;
 use crate::check::report::{CheckReport, Failures};
+use crate::go_report::{Failure, Finding, GoReport, KnownReport};
 use crate::report::RunReport;
 use crate::shard::{MergeError, Part, merge};
 use crate::units::{Count, Things};
@@ -24,6 +25,8 @@ pub enum Report {
     CheckReader(CheckReport),
     /// Of `check-writer`.
     CheckWriter(RunReport),
+    /// Of `check-go`.
+    CheckGo(GoReport),
 }
 
 /// How a report is printed.
@@ -63,6 +66,7 @@ impl Report {
                 match self {
                     Self::Run(report) | Self::CheckWriter(report) => tell_run(report, out),
                     Self::CheckReader(report) => tell_check(report, limit, out),
+                    Self::CheckGo(report) => tell_go(report, limit, out),
                 }?;
                 Ok(Verdict::Sound)
             })?;
@@ -70,6 +74,7 @@ impl Report {
         let ok = match self {
             Self::Run(report) | Self::CheckWriter(report) => report.ok,
             Self::CheckReader(report) => report.ok,
+            Self::CheckGo(report) => report.ok,
         };
         Ok(if ok { Verdict::Sound } else { Verdict::Failed })
     }
@@ -80,6 +85,7 @@ impl Report {
             Self::Run(_) => "run",
             Self::CheckReader(_) => "check-reader",
             Self::CheckWriter(_) => "check-writer",
+            Self::CheckGo(_) => "check-go",
         }
     }
 
@@ -102,6 +108,7 @@ impl Report {
         Ok(match command {
             "run" => Self::Run(all(parts, Self::into_run)?),
             "check-writer" => Self::CheckWriter(all(parts, Self::into_run)?),
+            "check-go" => Self::CheckGo(all(parts, Self::into_go)?),
             _ => Self::CheckReader(all(parts, Self::into_check)?),
         })
     }
@@ -109,14 +116,21 @@ impl Report {
     fn into_run(self) -> Option<RunReport> {
         match self {
             Self::Run(report) | Self::CheckWriter(report) => Some(report),
-            Self::CheckReader(_) => None,
+            _ => None,
         }
     }
 
     fn into_check(self) -> Option<CheckReport> {
         match self {
             Self::CheckReader(report) => Some(report),
-            Self::Run(_) | Self::CheckWriter(_) => None,
+            _ => None,
+        }
+    }
+
+    fn into_go(self) -> Option<GoReport> {
+        match self {
+            Self::CheckGo(report) => Some(report),
+            _ => None,
         }
     }
 }
@@ -175,6 +189,63 @@ fn tell_check(report: &CheckReport, limit: u64, out: &mut Out<'_>) -> io::Result
         count => format!("{dumps}{part}: the reader was not right with {}", Count(count)),
     };
     out.painted_line(if report.ok { GOOD } else { BAD }, verdict)
+}
+
+/// The table, the known faults, the failures with what repeats each, and the verdict.
+fn tell_go(report: &GoReport, limit: u64, out: &mut Out<'_>) -> io::Result<()> {
+    out.painted_line(HEAD, "arch      right  wrong  records     dumps  executed    time")?;
+    for arch in &report.arches {
+        let records: u64 = arch.records.values().sum();
+        out.line(format_args!(
+            "{:<8}{:>7}{:>7}{:>9}{:>7.1} MB{:>8.0} M{:>6.1} s",
+            arch.arch,
+            arch.passed,
+            arch.failed,
+            Count(records).to_string(),
+            arch.dump_bytes as f64 / 1e6,
+            arch.instructions as f64 / 1e6,
+            arch.time.as_secs_f64()
+        ))?;
+    }
+    out.end()?;
+    for (name, KnownReport { since, statement, dumps, times }) in &report.known {
+        let (times, dumps) = (Things(*times, "time"), Things(*dumps, "dump"));
+        out.line(format_args!("known since go1.{since}: {name}, {times} in {dumps}. {statement}"))?;
+    }
+    if let Some(reason) = &report.outside_writer_not_asked {
+        out.line(format_args!("NOT RUN: comparison with the outside writer: {reason}"))?;
+    }
+    if !report.known.is_empty() || report.outside_writer_not_asked.is_some() {
+        out.end()?;
+    }
+    let told = report.failures.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+    for Failure { arch, seed, findings, repeat } in &report.failures[..told] {
+        let place = seed.map_or("the world".to_owned(), |seed| format!("world {seed}"));
+        out.painted_line(BAD, format_args!("{place} on {arch}:"))?;
+        for Finding { oracle, what } in findings {
+            out.line(format_args!("  {oracle:<15} {what}"))?;
+        }
+        out.line(format_args!("  repeat with: {repeat}"))?;
+    }
+    let failed = report.failed();
+    if failed > told as u64 && told > 0 {
+        let more = failed - told as u64;
+        out.painted_line(
+            FAINT,
+            format_args!("… and {} more (--json has the first {})", Count(more), GoReport::MOST_FAILURES),
+        )?;
+    }
+    let (worlds, machines) = (Things(report.worlds, "world"), Things(report.arches.len() as u64, "machine"));
+    let part = if report.shard.is_whole() { String::new() } else { format!(" (part {})", report.shard) };
+    let not_dumped: u64 = report.arches.iter().map(|arch| arch.not_dumped).sum();
+    let verdict = match failed {
+        0 if not_dumped > 0 => format!("every dump is right, but for {not_dumped} that could not be made"),
+        0 => "every dump is right".to_owned(),
+        1 => "a dump is wrong".to_owned(),
+        wrong => format!("{} dumps are wrong", Count(wrong)),
+    };
+    let color = if report.ok { GOOD } else { BAD };
+    out.painted_line(color, format_args!("{}: {worlds} on {machines}{part}, {verdict}", report.go))
 }
 
 /// A word as a shell takes it.

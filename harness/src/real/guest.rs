@@ -11,8 +11,10 @@ pub const SOURCE: &[(&str, &str)] = &[
     ("goroutines.go", include_str!("guest/goroutines.go")),
     ("heap.go", include_str!("guest/heap.go")),
     ("main.go", include_str!("guest/main.go")),
+    ("no_weak.go", include_str!("guest/no_weak.go")),
     ("report.go", include_str!("guest/report.go")),
     ("steps.go", include_str!("guest/steps.go")),
+    ("weak.go", include_str!("guest/weak.go")),
     ("world.go", include_str!("guest/world.go")),
 ];
 

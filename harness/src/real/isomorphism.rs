@@ -9,8 +9,8 @@ use std::fmt;
 use heapmatrix_reader::{Dump, Error, Index, Record};
 
 use super::layout::{Layout, leaves};
-use super::report::{Report, printed};
-use super::world::{Type, Wait, World};
+use super::report::{Part, Report, printed};
+use super::world::{Type, Value, Wait, World};
 
 /// A dump with names in the place of addresses, and leaves in that of offsets: what is said of each subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,12 @@ impl Names {
         for (i, (object, made)) in world.objects.iter().zip(&report.objects).enumerate() {
             things.insert(made.address, (made.address + layout.size(&object.typ), format!("object {i}")));
         }
-        for part in &report.parts {
+        // Not all releases have weak pointers.
+        let weak = |part: &&Part| {
+            let set = world.objects.get(part.object).map_or(&[][..], |object| &object.set);
+            set.iter().any(|a| a.leaf == part.leaf && matches!(a.value, Value::Weak(_)))
+        };
+        for part in report.parts.iter().filter(|part| !weak(part)) {
             let name = format!("leaf {} of object {}", part.leaf, part.object);
             things.entry(part.address).or_insert((part.address + 1, name));
         }

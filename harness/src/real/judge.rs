@@ -4,75 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use heapmatrix_reader::laws::{self, Finding as Law};
-use serde::Serialize;
 
 use super::isomorphism::Graph;
 use super::known::Known;
 use super::model;
 use super::run::{Run, RunError};
 use super::world::World;
+use crate::go_report::{Finding, Oracle};
 use crate::oracle::reencode::{self, Difference};
-
-/// A way of telling whether a dump is right, in the order in which they are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Oracle {
-    /// The program runs, and has dumped itself.
-    Guest,
-    /// The dump can be read.
-    Reader,
-    /// Its records, encoded again, are its bytes.
-    ReEncoding,
-    /// It obeys the structural laws.
-    Laws,
-    /// It holds what the world and the guest say.
-    Model,
-    /// The writer, which reads the process's memory from outside, writes the same bytes.
-    OutsideWriter,
-    /// Other machines' dumps of the world mean the same.
-    Isomorphism,
-}
-
-impl Oracle {
-    /// All of them.
-    pub const ALL: [Oracle; 7] = [
-        Oracle::Guest,
-        Oracle::Reader,
-        Oracle::ReEncoding,
-        Oracle::Laws,
-        Oracle::Model,
-        Oracle::OutsideWriter,
-        Oracle::Isomorphism,
-    ];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Oracle::Guest => "guest",
-            Oracle::Reader => "reader",
-            Oracle::ReEncoding => "re-encoding",
-            Oracle::Laws => "laws",
-            Oracle::Model => "model",
-            Oracle::OutsideWriter => "outside writer",
-            Oracle::Isomorphism => "isomorphism",
-        }
-    }
-}
-
-impl fmt::Display for Oracle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// The first difference that an oracle found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The oracle.
-    pub oracle: Oracle,
-    /// Record, field, and values.
-    pub what: String,
-}
 
 /// What the oracles say of a run.
 #[derive(Debug, Default)]

@@ -67,6 +67,7 @@ struct Sketch {
     queued: u64,
     profile: bool,
     collections: u64,
+    earlier: u64,
 }
 
 fn sketches() -> impl Strategy<Value = Sketch> {
@@ -75,8 +76,8 @@ fn sketches() -> impl Strategy<Value = Sketch> {
     let goroutines = vec((steps, any::<usize>()), 0..7);
     let finalizers = vec((any::<usize>(), any::<usize>()), 0..4);
     let held = vec(any::<usize>(), 1..16);
-    (objects, held, goroutines, finalizers, 0..5_u64, any::<bool>(), 0..2_u64).prop_map(
-        |(objects, held, goroutines, finalizers, queued, profile, collections)| Sketch {
+    (objects, held, goroutines, finalizers, 0..5_u64, any::<bool>(), 0..2_u64, 0..5_u64).prop_map(
+        |(objects, held, goroutines, finalizers, queued, profile, collections, earlier)| Sketch {
             objects,
             held,
             goroutines,
@@ -84,6 +85,7 @@ fn sketches() -> impl Strategy<Value = Sketch> {
             queued,
             profile,
             collections,
+            earlier,
         },
     )
 }
@@ -144,6 +146,8 @@ impl Sketch {
             queued: self.queued,
             profile: self.profile,
             collections: self.collections,
+            // Each costs as much as the last one.
+            earlier: self.earlier.saturating_sub(3),
         };
         // An object has one finalizer. That of one that dies would run.
         let alive: Vec<usize> = world.alive().into_iter().collect();
@@ -212,6 +216,8 @@ fn value(typ: &Type, how: u8, number: u64, types: &[Type]) -> Value {
         Type::Map(..) => Value::Map(number % 20),
         Type::Chan(_) => Value::Chan(cap, len),
         Type::Func(..) => Value::Closure(to),
+        // What shares a slot has no handle of its own.
+        Type::Unsafe if how & 3 == 3 && size(&types[to]) >= 16 => Value::Weak(to),
         Type::Unsafe | Type::Pointer(_) => object(0, 0),
         Type::Cell | Type::Struct(_) | Type::Array(..) => unreachable!("these are no leaves"),
     }
@@ -251,12 +257,24 @@ mod tests {
         let waits = Wait::ALL.iter().map(|wait| wait.name());
         let finalizers = FinalizerKind::ALL.iter().map(|kind| kind.name());
         let shapes = SHAPES.iter().map(|(name, ..)| *name);
-        let types =
-            ["bool", "complex128", "pointer", "slice", "chan", "map", "func", "struct", "array", "cell"];
+        let types = [
+            "bool",
+            "complex128",
+            "pointer",
+            "slice",
+            "chan",
+            "map",
+            "func",
+            "struct",
+            "array",
+            "cell",
+            "weak",
+        ];
         for name in steps.chain(waits).chain(finalizers).chain(shapes).chain(types) {
             assert!(text.contains(&format!("\"{name}\"")), "{name}");
         }
         let freed = |world: &World| world.objects.len() - world.alive().len();
         assert!(worlds.iter().any(|world| freed(world) > 5));
+        assert!(worlds.iter().any(|world| world.earlier > 0));
     }
 }

@@ -107,8 +107,8 @@ impl Guest {
         // What the program cannot be dumped for from outside is no reason not to look at its own dump.
         let outside = match &self.dumper {
             Err(reason) => Err(reason.clone()),
-            Ok(dumper) => match exec::run_to(&mut process, DUMP_POINT) {
-                Ok(()) => compare(&mut process, dumper).map_err(|error| error.to_string()),
+            Ok(dumper) => match compare(&mut process, dumper, world.earlier) {
+                Ok(compared) => compared,
                 Err(ExecError::NotReached { status, .. }) => return Err(failed(status)),
                 Err(error @ ExecError::NoSymbol(_)) => Err(error.to_string()),
                 Err(error) => return Err(error.into()),
@@ -134,10 +134,24 @@ impl Guest {
     }
 }
 
-/// Dumps the program from outside, lets it dump itself, and compares.
-fn compare(process: &mut Process, dumper: &Dumper) -> Result<Option<Difference>, ExecError> {
-    let outside = dumper.dump(process)?;
-    Ok(exec::compare(process, &outside)?.difference)
+/// Dumps the program from outside whenever it dumps itself, and compares. What it cannot be dumped for is the inner error.
+fn compare(
+    process: &mut Process,
+    dumper: &Dumper,
+    earlier: u64,
+) -> Result<Result<Option<Difference>, String>, ExecError> {
+    let compared = |process: &mut Process| {
+        let outside = dumper.dump(process)?;
+        Ok(exec::compare(process, &outside)?.difference)
+    };
+    for _ in 0..=earlier {
+        exec::run_to(process, DUMP_POINT)?;
+        match compared(process).map_err(|error: ExecError| error.to_string()) {
+            Ok(None) => {}
+            other => return Ok(other),
+        }
+    }
+    Ok(Ok(None))
 }
 
 fn options() -> Options {

@@ -21,6 +21,9 @@ pub struct World {
     pub profile: bool,
     /// How many collections there are besides those that every world has.
     pub collections: u64,
+    /// How many dumps the process makes before it frees anything: the last one is judged.
+    #[serde(default)]
+    pub earlier: u64,
 }
 
 /// An object: what `reflect.New` returns for a type.
@@ -89,6 +92,8 @@ pub enum Value {
     Chan(u64, u64),
     /// A function that has captured the address of an object.
     Closure(usize),
+    /// A weak pointer to an object, as the handle that it is. Before Go 1.24 there are none, and the value is zero.
+    Weak(usize),
     /// One of [`SHAPES`] in an interface that has a method.
     Shape(String),
 }
@@ -266,6 +271,8 @@ named! {
         Made = "made",
         /// The same, with results.
         Results = "results",
+        /// None: a cleanup, which is in no dump. Before Go 1.24 there are none.
+        Cleanup = "cleanup",
     }
 }
 
@@ -283,6 +290,7 @@ impl World {
         let values = self.objects.iter().flat_map(|object| &object.set).filter_map(|a| match &a.value {
             Value::Object(reference) => Some(("a value", reference.to)),
             Value::Closure(object) => Some(("a closure's object", *object)),
+            Value::Weak(object) => Some(("a weak pointer's object", *object)),
             _ => None,
         });
         for (what, object) in held.chain(steps).chain(finalizers).chain(values) {

@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::each_toolchain;
+use crate::parts::whole_and_in_parts;
+use crate::toolchains::toolchains;
 
 fn check_go(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_heapmatrix"))
@@ -61,11 +63,8 @@ fn a_report_says_what_was_checked_and_what_is_known() {
             arches.iter().all(|arch| arch["passed"] == 2 && arch["records"]["object"].as_u64() > Some(100))
         );
         // Every release since Go 1.7 names such types so.
-        let known = report["known"].as_array().unwrap();
-        assert!(
-            known.iter().any(|known| known["name"] == "pointer-type-name" && known["since"] == 7),
-            "{known:?}"
-        );
+        let known = &report["known"]["pointer-type-name"];
+        assert_eq!((&known["since"], &known["dumps"]), (&7.into(), &4.into()), "{report:#}");
 
         // What was kept is the same again, as text, and without a world of a seed.
         let world = dir.path().join("world-9.json");
@@ -80,4 +79,14 @@ fn a_report_says_what_was_checked_and_what_is_known() {
             "{text}"
         );
     });
+}
+
+/// A world is in one part, on all machines: these are compared with each other.
+#[test]
+fn a_check_in_parts_gives_the_report_of_the_whole() {
+    let Some(go) = toolchains().into_iter().next() else { return };
+    let args = ["check-go", "--go", go.to_str().unwrap(), "--arch", "386,mips", "--worlds", "4"];
+    let report = whole_and_in_parts(&args, &[]);
+    assert_eq!((&report["command"], &report["worlds"]), (&"check-go".into(), &4.into()));
+    assert!(report["arches"].as_array().unwrap().iter().all(|arch| arch["passed"] == 4), "{report:#}");
 }

@@ -4,6 +4,8 @@
 //! separated as in `PATH`. Without any they say that they have not run. `HEAPMATRIX_GO_WORLDS` is how many random worlds
 //! each is given.
 
+#[path = "../common/parts.rs"]
+mod parts;
 #[path = "../exec/toolchains.rs"]
 mod toolchains;
 
@@ -51,7 +53,7 @@ fn saved() -> Vec<Case> {
     let world = |file: &PathBuf| {
         let world: World = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         world.check().unwrap_or_else(|what| panic!("{}: {what}", file.display()));
-        Case { seed: None, world }
+        Case::World(Box::new(world))
     };
     files.iter().map(world).collect()
 }
@@ -62,7 +64,7 @@ fn worlds_are_dumped_as_they_are(arch: &str) {
         std::env::var("HEAPMATRIX_GO_WORLDS").ok().map(|n| n.parse().unwrap()).unwrap_or(DEFAULT_WORLDS);
     each_toolchain(|toolchain| {
         let guests = guests(toolchain, &[arch]);
-        let random = (1..=worlds).map(|seed| Case { seed: Some(seed), world: World::random(seed) });
+        let random = (1..=worlds).map(Case::Seed);
         let cases: Vec<Case> = random.chain(saved()).collect();
         let report = check::check(&cases, &guests, &|| (), &|_, _| ());
         eprintln!("{} for {arch}: {:?}", toolchain.version, report.arches);
@@ -114,8 +116,7 @@ fn releases_and_machines_agree() {
     }
     let guests: Vec<Guest> = all.iter().flat_map(|toolchain| guests(toolchain, &["amd64", "mips"])).collect();
     for seed in 100..103 {
-        let case = Case { seed: Some(seed), world: World::random(seed) };
-        let report = check::check(&[case], &guests, &|| (), &|_, _| ());
+        let report = check::check(&[Case::Seed(seed)], &guests, &|| (), &|_, _| ());
         assert!(report.ok, "seed {seed}: {:?}", report.failures);
     }
 }

@@ -3,16 +3,16 @@
 //! Runs with a toolchain of Go 1.27 that `HEAPMATRIX_GO` names. `caught.md` is the table of who catches what;
 //! `UPDATE_WRONG_RUNTIMES=1` writes it anew.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use heapmatrix::go_report::Oracle;
 use heapmatrix::real::check::{self, Case};
 use heapmatrix::real::guest::Toolchain;
-use heapmatrix::real::judge::Oracle;
 use heapmatrix::real::run::Guest;
-use heapmatrix::real::world::World;
 use serde::Deserialize;
 
 use crate::toolchains;
@@ -41,7 +41,7 @@ fn mistakes() -> Vec<Mistake> {
 }
 
 /// Which machines an oracle catches a mistake on.
-type Caught = BTreeMap<Oracle, BTreeSet<&'static str>>;
+type Caught = BTreeMap<Oracle, BTreeSet<Cow<'static, str>>>;
 
 fn caught(toolchain: &Toolchain, source: &str, original: &Path, mistake: &Mistake) -> Caught {
     assert_eq!(source.matches(&mistake.anchor).count(), 1, "{}: where?", mistake.what);
@@ -55,14 +55,11 @@ fn caught(toolchain: &Toolchain, source: &str, original: &Path, mistake: &Mistak
     let toolchain = Toolchain { flags, ..toolchain.clone() };
     let guest = |arch: &&str| Guest::new(toolchain.build(arch, dir.path()).unwrap()).unwrap();
     let guests: Vec<Guest> = MACHINES.iter().map(guest).collect();
-    let cases: Vec<Case> = (0..WORLDS)
-        .map(|i| mistake.seed + i)
-        .map(|seed| Case { seed: Some(seed), world: World::random(seed) })
-        .collect();
+    let cases: Vec<Case> = (0..WORLDS).map(|i| Case::Seed(mistake.seed + i)).collect();
     let mut caught = Caught::new();
     for failure in check::check(&cases, &guests, &|| (), &|_, _| ()).failures {
         for finding in failure.findings {
-            caught.entry(finding.oracle).or_default().insert(failure.arch);
+            caught.entry(finding.oracle).or_default().insert(failure.arch.clone());
         }
     }
     eprintln!("{}: {caught:?}", mistake.what);
@@ -84,7 +81,7 @@ fn table(rows: &[(String, Caught)]) -> String {
         let first = caught.keys().next().map_or("", |oracle| oracle.name());
         write!(table, "| {what} | {first} |").unwrap();
         for oracle in Oracle::ALL {
-            let machines: Vec<&str> = caught.get(&oracle).into_iter().flatten().copied().collect();
+            let machines: Vec<&str> = caught.get(&oracle).into_iter().flatten().map(|arch| &**arch).collect();
             let cell = if machines.len() == MACHINES.len() { "all".to_owned() } else { machines.join(", ") };
             write!(table, " {cell} |").unwrap();
         }

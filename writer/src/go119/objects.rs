@@ -76,12 +76,19 @@ impl<'m, T: Target> runtime::Heap for Go119<'m, T> {
 
 impl<T: Target> Slots<'_, '_, T> {
     /// Has the masks allocated that the reference will build for the span's objects. It does so one object at a time, before
-    /// it writes each; here it is all at once, before any is written.
+    /// it writes each; here it is all at once, before any is written: of objects up to the P that dumps, which shows it.
     fn build_masks(&mut self) -> Result<(), Error> {
+        let Span { base, elemsize, .. } = self.at.span;
+        let shown_at =
+            self.go.own.borrow().palloc.as_ref().and_then(|palloc| palloc.at().0.checked_sub(base.0));
+        let last = shown_at.map_or(u64::MAX, |within| within / elemsize);
         for first in (0..self.n).step_by(GROUP as usize) {
             let mut used = runtime::Span::in_use(self, first);
             while used != 0 {
                 let slot = first + u64::from(used.trailing_zeros());
+                if slot > last {
+                    return Ok(());
+                }
                 if let Some(size) = self.pointers.mask_to_build(&self.at, slot)?
                     && let Some(palloc) = &mut self.go.own.borrow_mut().palloc
                 {

@@ -57,6 +57,11 @@ impl Palloc {
         Some(Palloc { at, size: off.size, off: process.uint(palloc, off).ok()?, changed: false })
     }
 
+    /// Where its `off` is.
+    pub(super) fn at(&self) -> Addr {
+        self.at
+    }
+
     /// Port of `persistentalloc1`, as far as a chunk has room.
     pub(super) fn alloc<T: Target>(&mut self, size: u64) {
         let off = self.off.next_multiple_of(T::PTR_SIZE);

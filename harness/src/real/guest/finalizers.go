@@ -9,6 +9,10 @@ import (
 // setFinalizer registers a finalizer on an object, and reports what a dump has of it.
 func setFinalizer(f finalizer, t reflect.Type, object unsafe.Pointer) {
 	pointer := reflect.NewAt(t, object)
+	if f.Kind == "cleanup" {
+		addCleanup(object)
+		return
+	}
 	var function interface{}
 	switch f.Kind {
 	case "any":

@@ -88,6 +88,9 @@ func set(at unsafe.Pointer, t reflect.Type, v value, specs []object, objects []u
 		f := capture(objects[*v.Closure])
 		*(*unsafe.Pointer)(at) = *(*unsafe.Pointer)(unsafe.Pointer(&f))
 		return *(*uintptr)(at)
+	case v.Weak != nil:
+		*(*unsafe.Pointer)(at) = weakHandle(objects[*v.Weak])
+		return *(*uintptr)(at)
 	case v.Text != nil:
 		*(*string)(at) = string(append([]byte(nil), *v.Text...))
 		return *(*uintptr)(at)

@@ -1,6 +1,6 @@
 // Command guest brings a Go process into the state that a world describes, dumps its heap, and reports where it has put
-// everything. The world is JSON on standard input, the dump goes into the file "dump" in the working folder, and the
-// report, JSON too, to standard output.
+// everything. The world is JSON on standard input, the dump goes into the file "dump" in the working folder (those that the
+// world has before it go into "earlier"), and the report, JSON too, to standard output.
 //
 // It is built with the Go release under test, for the machine under test, and it knows no world: one binary for all.
 // It expects one CPU (GOMAXPROCS=1), so that nothing runs between the report's figures and the dump, and stacks that
@@ -39,6 +39,9 @@ func main() {
 	}()
 	<-built
 	settle()
+	for i := 0; i < w.Earlier; i++ {
+		dumpEarlier()
+	}
 	queueFinalizers(w.Queued)
 	for i := 0; i < w.Collections+2; i++ {
 		runtime.GC()
@@ -85,6 +88,18 @@ func build(w *world) []*routine {
 		}
 	}
 	return routines
+}
+
+// dumpEarlier makes a dump that is not the last: what that leaves behind must not show in the next one.
+func dumpEarlier() {
+	out, err := os.Create("earlier")
+	if err != nil {
+		fail(err)
+	}
+	debug.WriteHeapDump(out.Fd())
+	if err := out.Close(); err != nil {
+		fail(err)
+	}
 }
 
 func fail(err error) {

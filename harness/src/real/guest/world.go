@@ -16,6 +16,7 @@ type world struct {
 	Queued      int         `json:"queued"`
 	Profile     bool        `json:"profile"`
 	Collections int         `json:"collections"`
+	Earlier     int         `json:"earlier"` // dumps before anything is freed
 }
 
 type object struct {
@@ -37,6 +38,7 @@ type value struct {
 	Map     *int       `json:"map"`     // a map with so many entries
 	Chan    *[2]int    `json:"chan"`    // a channel: how many elements it takes, and has
 	Closure *int       `json:"closure"` // a function that has captured the address of an object
+	Weak    *int       `json:"weak"`    // the handle of a weak pointer to an object
 	Shape   *string    `json:"shape"`   // a type with methods, in an interface
 }
 

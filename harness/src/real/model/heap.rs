@@ -67,8 +67,8 @@ impl Model<'_> {
 
     /// What was allocated for the values of objects that are alive.
     pub fn parts(&mut self) -> Result<(), Mismatch> {
-        let word = self.layout.word;
-        for object in self.world.alive() {
+        let (word, alive) = (self.layout.word, self.world.alive());
+        for &object in &alive {
             for assignment in &self.world.objects[object].set {
                 let Some(address) = self.report.part(object, assignment.leaf) else { continue };
                 let name = format!("of leaf {} of object {object}", assignment.leaf);
@@ -105,6 +105,13 @@ impl Model<'_> {
                             contents,
                         };
                         self.allocated(&format!("the closure {name}"), &allocation)?;
+                    }
+                    // A handle is the address of its object as a number, and zero when that is gone.
+                    Value::Weak(to) => {
+                        let to = if alive.contains(to) { self.report.objects[*to].address } else { 0 };
+                        let mut bytes = vec![0; word as usize];
+                        self.put(&mut bytes, 0, word, to);
+                        self.holds(&format!("the weak pointer's handle {name}"), address, &bytes)?;
                     }
                     Value::Object(_) | Value::Shape(_) => {}
                 }
@@ -236,7 +243,7 @@ impl Model<'_> {
                     put(0, part);
                     put(1, text.len() as u64);
                 }
-                (Value::Map(_) | Value::Chan(..) | Value::Closure(_), _) => put(0, part),
+                (Value::Map(_) | Value::Chan(..) | Value::Closure(_) | Value::Weak(_), _) => put(0, part),
                 (Value::Shape(shape), _) => {
                     put(0, self.report.shapes.get(shape).map_or(0, |made| made.address));
                     expected.open.push(at + word..at + 2 * word);

@@ -1,5 +1,7 @@
 //! Parameters, types, global variables, finalizers.
 
+use std::collections::BTreeSet;
+
 use heapmatrix_reader::{Finalizer, Kind, Segment};
 
 use super::{Mismatch, Model, same, wrong};
@@ -116,6 +118,18 @@ impl Model<'_> {
     pub fn finalizers(&mut self) -> Result<(), Mismatch> {
         once(Kind::Finalizer, &self.dumped.finalizers, &self.report.finalizers)?;
         once(Kind::QueuedFinalizer, &self.dumped.queued, &self.report.queued)?;
+        // Cleanups and the handles of weak pointers hang on objects as finalizers do, and are none.
+        let set: BTreeSet<u64> = self.report.finalizers.iter().map(|set| set.object).collect();
+        let found: BTreeSet<u64> = self.dumped.finalizers.iter().map(|found| found.object).collect();
+        for object in self.world.alive() {
+            let address = self.report.objects[object].address;
+            if found.contains(&address) && !set.contains(&address) {
+                return wrong(
+                    Kind::Finalizer,
+                    format!("that of object {object} at {address:#x} was never set"),
+                );
+            }
+        }
         // What is due of the guest's own is all there is of them.
         let code = self.report.queued.first().map(|due| due.code);
         let found = self.dumped.queued.iter().filter(|found| Some(found.entry) == code).count();

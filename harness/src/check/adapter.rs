@@ -24,7 +24,7 @@ struct BuiltIn {
 }
 
 /// The readers that are known. Patterns are anchored, so that names of a program are not taken for records.
-const BUILT_IN: [BuiltIn; 3] = [
+const BUILT_IN: [BuiltIn; 4] = [
     // heapspurs DUMP --print
     BuiltIn {
         name: "heapspurs",
@@ -122,6 +122,8 @@ const BUILT_IN: [BuiltIn; 3] = [
             ("memstats", r"^MemStats: \{Alloc:(?<alloc>\d+) TotalAlloc:(?<total_alloc>\d+) Sys:(?<sys>\d+) "),
         ],
     },
+    // The front page that heapdump14's hview serves: docs/check-reader.md shows how to have it printed.
+    BuiltIn { name: "heapdump14", patterns: &[("object", r"^Heap objects: (?<count>\d+)$")] },
     // A histogram of the heap, such as viewcore's: a count, a size in bytes, and a type.
     BuiltIn { name: "viewcore", patterns: &[("object", r"^\s*(?<count>\d+)\s+(?<size>\d+)\s+\d+\s+\S")] },
 ];
@@ -245,6 +247,13 @@ mod tests {
     }
 
     #[test]
+    fn a_page_says_how_many_objects_there_are() {
+        let page = b"<h2>Heap dump viewer</h2>\n<br>\nHeap live: 32 bytes\n<br>\nHeap objects: 37\n<br>\n";
+        let lines = Adapter::open("heapdump14").unwrap().lines(page);
+        assert_eq!(lines.iter().map(|line| (&*line.kind, line.count)).collect::<Vec<_>>(), [("object", 37)]);
+    }
+
+    #[test]
     fn what_is_wrong_with_an_adapter_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("mine.json");
@@ -253,7 +262,7 @@ mod tests {
             Adapter::open(file.to_str().unwrap()).unwrap_err()
         };
         assert!(Adapter::open("nobody").unwrap_err().starts_with(
-            "no adapter nobody: choose from heapspurs, heaputil, viewcore, or name a file of patterns (",
+            "no adapter nobody: choose from heapspurs, heaputil, heapdump14, viewcore, or name a file of patterns (",
         ));
         assert!(error("[]").contains("no JSON object of patterns"));
         assert!(error("{}").ends_with(": no patterns"));

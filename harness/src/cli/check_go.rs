@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use heapmatrix_writer::AnyTarget;
 
@@ -16,11 +17,12 @@ use crate::real::guest::{BuildError, Toolchain};
 use crate::real::run::Guest;
 use crate::real::world::World;
 use crate::shard::Shard;
+use crate::units::Things;
 
 /// How many failures are told in full: one is usually what the next ones are about.
 const MOST_FAILURES: u64 = 10;
-/// How many worlds are tried to find a small one that fails.
-const ATTEMPTS: u32 = 300;
+/// How long smaller worlds that fail are looked for: most are found within the first minute.
+const SHRINKING: Duration = Duration::from_secs(180);
 
 /// Check the WriteHeapDump of a Go toolchain: random worlds on its runtime, on every machine
 #[derive(Debug, clap::Args)]
@@ -46,7 +48,7 @@ pub struct Args {
     /// Check this world, as --out has written it, and no random ones
     #[arg(long, value_name = "FILE", conflicts_with_all = ["worlds", "seed", "shrink"])]
     world: Option<PathBuf>,
-    /// Look for the smallest world that fails like the first one, and write it to this file
+    /// Look for the smallest world that fails like the first one, for at most three minutes, and write it to this file
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
     /// Run only this part of the run: merge-reports puts the parts' reports together
@@ -120,31 +122,54 @@ impl Args {
         else {
             return Ok(());
         };
-        let progress = spinner();
-        progress.set_message(format!("looking for the smallest world that fails like seed {seed} on {arch}"));
-        // Isomorphism needs what the machine is compared with.
         let oracle = findings[0].oracle;
-        let alone = guests.iter().position(|guest| guest.target.goarch() == arch.as_ref());
-        let guests = match alone {
-            Some(i) if oracle != Oracle::Isomorphism => &guests[i..=i],
-            _ => guests,
+        let place = guests.iter().position(|guest| guest.target.goarch() == arch.as_ref()).unwrap_or(0);
+        let (progress, mut smaller) = (spinner(), 0);
+        let tell = |tried: u32, smaller: u32| {
+            progress.set_message(format!(
+                "shrinking world {seed}, which fails on {arch}: {tried} tried, {smaller} times smaller"
+            ));
         };
-        let world = check::shrink(*seed, guests, oracle, ATTEMPTS);
+        tell(0, 0);
+        let start = Instant::now();
+        let mut shrink = |guests: &[Guest]| {
+            check::shrink(*seed, guests, oracle, |tried, fails| {
+                smaller += u32::from(fails);
+                tell(tried, smaller);
+                start.elapsed() < SHRINKING
+            })
+        };
+        // Isomorphism needs what the machine is compared with.
+        let world = match oracle {
+            Oracle::Isomorphism => shrink(guests),
+            _ => shrink(&guests[place..=place]),
+        };
         progress.finish_and_clear();
-        Ok(output::write(file, &serde_json::to_vec_pretty(&world)?)?)
+        output::write(file, &serde_json::to_vec_pretty(&world)?)?;
+        let (file, go) = (quoted(&file.to_string_lossy()), quoted(&self.go.to_string_lossy()));
+        let arch = self.arches(arch, oracle);
+        note(format_args!(
+            "world {seed} is shrunk to {}, {} and {}: heapmatrix check-go --go {go} --arch {arch} --world {file}",
+            Things(world.objects.len() as u64, "object"),
+            Things(world.goroutines.len() as u64, "goroutine"),
+            Things(world.finalizers.len() as u64, "finalizer"),
+        ));
+        Ok(())
+    }
+
+    /// The machines on which an oracle finds something on one: isomorphism needs what that is compared with.
+    fn arches(&self, arch: &str, oracle: Oracle) -> String {
+        match oracle {
+            Oracle::Isomorphism => format!("{},{arch}", arch::chosen(&self.arch)[0].goarch()),
+            _ => arch.to_owned(),
+        }
     }
 
     /// The command that shows a failure again.
     fn repeat(&self, failure: &Failure) -> String {
         let go = quoted(&self.go.to_string_lossy());
-        // Isomorphism needs what the machine is compared with.
-        let arch = match failure.findings.first() {
-            Some(finding) if finding.oracle == Oracle::Isomorphism => {
-                let first = arch::chosen(&self.arch)[0].goarch();
-                format!("{first},{}", failure.arch)
-            }
-            _ => failure.arch.to_string(),
-        };
+        let oracle = failure.findings.first().map_or(Oracle::Guest, |finding| finding.oracle);
+        let arch = self.arches(&failure.arch, oracle);
         match (failure.seed, &self.world) {
             (Some(seed), _) => {
                 format!("heapmatrix check-go --go {go} --arch {arch} --worlds 1 --seed {seed}")

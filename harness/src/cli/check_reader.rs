@@ -38,7 +38,7 @@ pub struct Args {
     /// Take the dumps of this folder [default: the corpus that is part of this program]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
-    /// How to understand what the reader prints if it is not JSON: heapspurs, heaputil, viewcore, or a file of patterns
+    /// How to understand what the reader prints if it is not JSON: heapspurs, heaputil, heapdump14, viewcore, or a file of patterns
     #[arg(long, value_name = "NAME", value_parser = Adapter::open)]
     adapter: Option<Adapter>,
     /// Only dumps whose name matches this regular expression

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use heapmatrix_reader::Dump;
-use proptest::strategy::ValueTree;
 use rayon::prelude::*;
 
 use super::isomorphism::Graph;
@@ -146,23 +145,23 @@ fn one(world: &World, guest: &Guest, keep: &dyn Fn(&str, &[u8])) -> Outcome {
     Outcome { arch, judgement }
 }
 
-/// The smallest world that can be found, from that of a seed on, in which the same oracle finds something.
-pub fn shrink(seed: u64, guests: &[Guest], oracle: Oracle, attempts: u32) -> World {
-    let mut tree = random::tree(seed);
-    let mut smallest = tree.current();
-    for _ in 0..attempts {
-        let case = Case::World(Box::new(tree.current()));
-        let report = check(std::slice::from_ref(&case), guests, &|| (), &|_, _| ());
-        let fails = report.failures.iter().flat_map(|f| &f.findings).any(|finding| finding.oracle == oracle);
-        let more = if fails {
-            smallest = tree.current();
-            tree.simplify()
-        } else {
-            tree.complicate()
-        };
-        if !more {
-            break;
-        }
-    }
-    smallest
+/// The smallest world that can be found, from that of a seed on, in which the same oracle finds something. `go_on` is asked
+/// after each how many worlds have been tried, and whether the last one fails.
+pub fn shrink(
+    seed: u64,
+    guests: &[Guest],
+    oracle: Oracle,
+    mut go_on: impl FnMut(u32, bool) -> bool,
+) -> World {
+    let (mut tried, mut more) = (0, true);
+    random::shrink(seed, |world| {
+        more.then(|| {
+            let report = check(&[Case::World(Box::new(world.clone()))], guests, &|| (), &|_, _| ());
+            let fails =
+                report.failures.iter().flat_map(|f| &f.findings).any(|finding| finding.oracle == oracle);
+            tried += 1;
+            more = go_on(tried, fails);
+            fails
+        })
+    })
 }

@@ -40,8 +40,29 @@ impl World {
     }
 }
 
+/// The smallest world that can be found, from that of a seed on, that fails too. `fails` says nothing when it has had enough.
+/// What is smaller, and tried next, is proptest's to say; its runner, which is for tests, cannot be watched.
+pub fn shrink(seed: u64, mut fails: impl FnMut(&World) -> Option<bool>) -> World {
+    let mut tree = tree(seed);
+    let mut smallest = tree.current();
+    let mut more = tree.simplify();
+    while more {
+        let world = tree.current();
+        // Another sketch may be the same world.
+        more = match (world == smallest).then_some(true).or_else(|| fails(&world)) {
+            Some(true) => {
+                smallest = world;
+                tree.simplify()
+            }
+            Some(false) => tree.complicate(),
+            None => false,
+        };
+    }
+    smallest
+}
+
 /// The world of a seed, with all that it shrinks to.
-pub(super) fn tree(seed: u64) -> impl ValueTree<Value = World> {
+fn tree(seed: u64) -> impl ValueTree<Value = World> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -71,13 +92,16 @@ struct Sketch {
 }
 
 fn sketches() -> impl Strategy<Value = Sketch> {
-    let objects = vec((types(), vec((any::<u64>(), any::<u8>(), any::<u64>()), 0..8)), 1..24);
-    let steps = vec((any::<usize>(), any::<usize>(), 0..8_u64), 0..6);
-    let goroutines = vec((steps, any::<usize>()), 0..7);
-    let finalizers = vec((any::<usize>(), any::<usize>()), 0..4);
-    let held = vec(any::<usize>(), 1..16);
-    (objects, held, goroutines, finalizers, 0..5_u64, any::<bool>(), 0..2_u64, 0..5_u64).prop_map(
-        |(objects, held, goroutines, finalizers, queued, profile, collections, earlier)| Sketch {
+    let values = vec((number(any::<u64>()), 0..30_u8, number(any::<u64>())), 0..8);
+    let objects = vec((types(), values), 1..24);
+    let steps = vec((index(), index(), 0..8_u64), 0..6);
+    let goroutines = vec((steps, index()), 0..7);
+    let finalizers = vec((index(), index()), 0..4);
+    let held = vec(index(), 1..16);
+    let figures = (0..5_u64, any::<bool>(), 0..2_u64, 0..5_u64);
+    // What comes first shrinks first: what costs a run most.
+    (figures, goroutines, objects, finalizers, held).prop_map(
+        |((queued, profile, collections, earlier), goroutines, objects, finalizers, held)| Sketch {
             objects,
             held,
             goroutines,
@@ -88,6 +112,18 @@ fn sketches() -> impl Strategy<Value = Sketch> {
             earlier,
         },
     )
+}
+
+/// A number. It takes many steps to shrink, but first of all it is tried without.
+fn number<T: Clone + Default + std::fmt::Debug + 'static>(
+    any: impl Strategy<Value = T>,
+) -> impl Strategy<Value = T> {
+    prop_oneof![1 => Just(T::default()), 31 => any]
+}
+
+/// Which of some things.
+fn index() -> impl Strategy<Value = usize> {
+    number(0..1024_usize)
 }
 
 /// Types of all kinds, nested some levels deep.
@@ -217,7 +253,7 @@ fn value(typ: &Type, how: u8, number: u64, types: &[Type]) -> Value {
         Type::Chan(_) => Value::Chan(cap, len),
         Type::Func(..) => Value::Closure(to),
         // What shares a slot has no handle of its own.
-        Type::Unsafe if how & 3 == 3 && size(&types[to]) >= 16 => Value::Weak(to),
+        Type::Unsafe if how & 1 == 1 && size(&types[to]) >= 16 => Value::Weak(to),
         Type::Unsafe | Type::Pointer(_) => object(0, 0),
         Type::Cell | Type::Struct(_) | Type::Array(..) => unreachable!("these are no leaves"),
     }
@@ -247,6 +283,45 @@ mod tests {
             assert!(world.objects.iter().all(|object| (1..=LARGEST).contains(&size(&object.typ))));
             assert!(world.finalizers.iter().all(|f| world.alive().contains(&f.object)));
         }
+    }
+
+    #[test]
+    fn worlds_shrink_to_what_matters() {
+        let deferred = |world: &World| {
+            let steps = world.goroutines.iter().flat_map(|goroutine| &goroutine.steps);
+            steps.filter(|step| step.kind == StepKind::LoopDefers && step.count >= 3).count() > 0
+        };
+        let weak = |world: &World| {
+            let mut alive = world.alive().into_iter().flat_map(|i| &world.objects[i].set);
+            alive.any(|set| matches!(set.value, Value::Weak(_)))
+        };
+        for (name, fails, most) in [
+            ("defers", &deferred as &dyn Fn(&World) -> bool, (1, 1)),
+            ("weak", &weak, (2, 0)),
+            ("queued", &|world| world.queued > 1, (1, 0)),
+        ] {
+            let seed = (1..).find(|&seed| fails(&World::random(seed))).unwrap();
+            let mut tried = 0;
+            let world = shrink(seed, |world| {
+                tried += 1;
+                Some(fails(world))
+            });
+            assert!(fails(&world) && tried < 400, "{name}: {tried} tried, {world:?}");
+            assert!(world.objects.len() <= most.0 && world.goroutines.len() <= most.1, "{name}: {world:?}");
+            assert!(world.goroutines.iter().all(|goroutine| goroutine.steps.len() == 1), "{name}: {world:?}");
+            assert!(!world.profile && world.collections + world.earlier == 0, "{name}: {world:?}");
+        }
+    }
+
+    #[test]
+    fn shrinking_ends_when_it_is_told_to() {
+        let mut left = 20;
+        let world = shrink(3, |_| {
+            left -= 1;
+            (left > 0).then_some(true)
+        });
+        assert_eq!(left, 0);
+        assert_ne!(world, World::random(3));
     }
 
     #[test]

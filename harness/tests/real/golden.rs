@@ -80,3 +80,24 @@ fn the_model_notices_another_world() {
     };
     assert_eq!(notices(&steps), "stackframe");
 }
+
+/// What a runtime that is changed may write is anything.
+#[test]
+fn the_model_takes_any_dump() {
+    let (world, dumps) = (world(), dumps());
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut wrong = 0;
+    for name in ["go1.27.3-mips", "go1.19.8-amd64"] {
+        let (dump, report) = &dumps[name];
+        for _ in 0..100 {
+            let mut dump = dump.clone();
+            for _ in 0..random.usize(1..20) {
+                let at = random.usize(..dump.len());
+                dump[at] = random.u8(..);
+            }
+            wrong += u32::from(!matches!(model::check(&world, report, &dump), Ok(Ok(_))));
+            let _ = Graph::new(&world, report, &dump);
+        }
+    }
+    assert!(wrong > 100, "{wrong}");
+}

@@ -22,8 +22,8 @@ use heapmatrix::real::run::Guest;
 use heapmatrix::real::world::World;
 
 const DEFAULT_WORLDS: u64 = 3;
-/// How many worlds are tried to find a small one.
-const ATTEMPTS: u32 = 200;
+/// How many worlds are tried to find a small one that fails.
+const ATTEMPTS: u32 = 300;
 
 fn each_toolchain(test: impl Fn(&Toolchain)) {
     let toolchains: Vec<PathBuf> = toolchains::toolchains();
@@ -74,7 +74,7 @@ fn worlds_are_dumped_as_they_are(arch: &str) {
             return;
         };
         if let Some(seed) = failure.seed {
-            let world = check::shrink(seed, &guests, failure.findings[0].oracle, ATTEMPTS);
+            let world = check::shrink(seed, &guests, failure.findings[0].oracle, |tried, _| tried < ATTEMPTS);
             let file = regressions().join(format!("new_{}_{arch}_{seed}.json", toolchain.version));
             fs::write(&file, serde_json::to_vec_pretty(&world).unwrap()).unwrap();
             panic!("{} for {arch}: {failure:?}, shrunk to {}", toolchain.version, file.display());

@@ -183,9 +183,10 @@ impl Model<'_> {
         let described = slot <= self.layout.described();
         for field in fields {
             // As though there were more elements of the type, up to the end of the slot.
-            let again = (field - at) % size;
-            let repeats =
-                field >= at + size && (pointers.binary_search(&again).is_ok() || either.contains(&again));
+            let repeats = field >= at + size && {
+                let again = (field - at) % size;
+                pointers.binary_search(&again).is_ok() || either.contains(&again)
+            };
             if described || !repeats || !self.known_of_release(Known::FieldsBeyondType) {
                 return wrong(KIND, format!("{} has a field at {field}, which is no pointer", name()));
             }

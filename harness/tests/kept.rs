@@ -55,6 +55,11 @@ impl Place {
         (out, error)
     }
 
+    /// A path beside the dump.
+    fn beside(&self, end: &str) -> PathBuf {
+        self.folder.path().join(format!("heap.dump{end}"))
+    }
+
     fn files(&self) -> usize {
         fs::read_dir(self.folder.path()).unwrap().count()
     }
@@ -140,4 +145,118 @@ fn a_program_beside_a_dump_is_not_believed() {
     let (out, error) = place.top(&[]);
     assert_eq!(out, first);
     assert!(error.contains("the dump is not of this program") && error.contains("not used"), "{error}");
+}
+
+/// Runs a command, which must not wait for what never comes.
+#[cfg(unix)]
+fn ends(command: &mut Command) -> (Option<i32>, String, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for _ in 0..600 {
+        if child.try_wait().unwrap().is_some() {
+            let output = child.wait_with_output().unwrap();
+            let [out, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+            return (output.status.code(), out, error);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    panic!("{command:?} waits");
+}
+
+#[cfg(unix)]
+fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// What stands where a program or an index might be, and is neither, costs nobody anything.
+#[test]
+#[cfg(unix)]
+fn what_lies_beside_a_dump_may_be_anything() {
+    let place = Place::small();
+    let (first, _) = place.top(&[]);
+    let top = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heapmatrix"));
+        ends(command.arg("top").arg(&place.dump).args(arguments))
+    };
+    for end in [".exe", ".hmx"] {
+        let beside = place.beside(end);
+        std::os::unix::fs::symlink("/no/such/file", &beside).unwrap();
+        assert_eq!(top(&[]), (Some(0), first.clone(), String::new()), "{end}: a link that leads nowhere");
+        fs::remove_file(&beside).unwrap();
+        make_pipe(&beside);
+        let (status, out, error) = top(&[]);
+        assert_eq!((status, &out), (Some(0), &first), "{end}: a pipe: {error}");
+        fs::remove_file(&beside).unwrap();
+        fs::create_dir(&beside).unwrap();
+        let (status, out, error) = top(&[]);
+        assert_eq!((status, &out), (Some(0), &first), "{end}: a folder: {error}");
+        fs::remove_dir(&beside).unwrap();
+        fs::write(&beside, "").unwrap();
+        let (status, out, error) = top(&[]);
+        assert_eq!((status, &out), (Some(0), &first), "{end}: an empty file: {error}");
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o000)).unwrap();
+        let (status, out, error) = top(&[]);
+        assert_eq!((status, &out), (Some(0), &first), "{end}: a file that may not be read: {error}");
+        fs::remove_file(&beside).unwrap();
+    }
+    // What somebody names is another matter.
+    let pipe = place.beside(".exe");
+    make_pipe(&pipe);
+    for (program, says) in [
+        (pipe.to_str().unwrap(), "no plain file"),
+        ("/", "no plain file"),
+        ("/no/such/file", "No such file"),
+        (place.dump.to_str().unwrap(), "can't be read as an ELF file"),
+    ] {
+        let (status, out, error) = top(&["--exe", program]);
+        assert_eq!((status, &out[..]), (Some(2), ""), "{program}: {error}");
+        assert!(error.contains(program) && error.contains(says), "{program}: {error}");
+    }
+}
+
+/// A dump that comes through a pipe with a name is read once, to its end.
+#[test]
+#[cfg(unix)]
+fn a_dump_may_come_through_a_pipe() {
+    let place = Place::small();
+    let (first, _) = place.top(&[]);
+    let bytes = fs::read(&place.dump).unwrap();
+    let pipe = place.folder.path().join("pipe");
+    make_pipe(&pipe);
+    for index in ["auto", "always"] {
+        let write = std::thread::spawn({
+            let (pipe, bytes) = (pipe.clone(), bytes.clone());
+            move || fs::write(pipe, bytes)
+        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heapmatrix"));
+        let (status, out, error) = ends(command.arg("top").arg(&pipe).args(["--index", index]));
+        assert_eq!((status, &out), (Some(0), &first), "{error}");
+        write.join().unwrap().unwrap();
+    }
+}
+
+/// Nothing that is read is written to: the dump, an earlier one, the program.
+#[test]
+#[cfg(unix)]
+fn reports_replace_nothing_that_they_are_made_of() {
+    let place = Place::small();
+    let [base, program] = ["base", "program"].map(|name| place.folder.path().join(name));
+    fs::copy(&place.dump, &base).unwrap();
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let [dump, base, program] = [&place.dump, &base, &program].map(|path| path.to_str().unwrap());
+    for arguments in [
+        &["web", dump, "-o", dump][..],
+        &["web", dump, "--base", base, "-o", base],
+        &["web", dump, "--exe", program, "-o", program],
+        &["export", dump, "--format", "jsonl", "-o", dump],
+        &["export", dump, "--format", "pprof", "--exe", program, "-o", program],
+    ] {
+        let (output, before) = (arguments.last().unwrap(), fs::read(arguments.last().unwrap()).unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heapmatrix"));
+        let (status, _, error) = ends(command.args(arguments));
+        assert_eq!(status, Some(2), "{arguments:?}: {error}");
+        assert!(error.contains(output) && error.contains("is the input"), "{arguments:?}: {error}");
+        assert!(fs::read(output).unwrap() == before, "{arguments:?}");
+    }
 }

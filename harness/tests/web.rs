@@ -28,6 +28,18 @@ const BUSY: &str = "corpora/real/go1.27.3-ppc64.dump.zst";
 const OLD: &str = "corpora/real/go1.19.8-ppc64.dump.zst";
 
 #[test]
+fn the_page_says_what_it_cannot_know() {
+    let page = page(&[BUSY, "--base", OLD]);
+    let caveats: Vec<&str> =
+        page.split("<p class=caveat>").skip(1).map(|rest| rest.split("</p>").next().unwrap()).collect();
+    assert_eq!(caveats.len(), 2, "{caveats:?}");
+    assert!(caveats[0].contains("of two processes") && caveats[1].contains("--exe PROGRAM"), "{caveats:?}");
+    // What no root alone holds has rows of its own.
+    let roots = page.split("<section id=roots>").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(roots.contains("<td>several roots</td>") && roots.contains("<td>variable</td>"), "{roots}");
+}
+
+#[test]
 fn the_page_needs_nothing_else_and_has_its_tables_without_scripts() {
     let page = page(&[BUSY, "--base", OLD]);
     assert!(page.len() < 5 << 20, "{} bytes", page.len());

@@ -2,9 +2,13 @@
 //!
 //! Go's collector does not move objects: an object of the first dump that is still there has the same address, size and
 //! type in the second. (One that was freed, and whose place an object of the same type has taken, counts as the same.)
+//!
+//! What a place of the dominator tree has gained is what is new there without what is gone from there. What it retains
+//! would mislead: a single new pointer, or a word of a stack that looks like one, moves what is old to another place.
 
 use std::collections::HashMap;
 
+use crate::bits::Bits;
 use crate::heap::{Heap, Label, Total};
 use crate::suspects::{Suspect, suspects};
 use crate::tree::Tree;
@@ -19,10 +23,19 @@ pub struct Diff {
     pub types: Vec<TypeChange>,
     /// The merged dominator tree of the second heap.
     pub tree: Tree,
-    /// For each place of that tree what was there before: how many, and what they retained in bytes.
-    pub old: Vec<(u64, u64)>,
+    /// What each place of that tree has gained.
+    gains: Vec<Gain>,
     /// Where the growth accumulates, most first: places of the tree.
     pub suspects: Vec<Suspect>,
+}
+
+/// What a place of the merged dominator tree has gained: what is new there, without what is gone from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Gain {
+    /// Nodes of this place.
+    nodes: i64,
+    /// Bytes, with what is below it.
+    bytes: i64,
 }
 
 /// What changed among the objects of a type.
@@ -61,38 +74,58 @@ impl Diff {
         i128::from(self.after.bytes) - i128::from(self.before.bytes)
     }
 
-    /// By how many bytes a place of the tree retains more than before; 0 if it retains less.
-    pub fn growth_of(&self, place: u32) -> u64 {
-        self.tree.nodes()[place as usize].retained.saturating_sub(self.old[place as usize].1)
+    /// Whether hardly anything of the smaller heap is in the other at its address: then they are hardly of one process.
+    pub fn is_of_two_processes(&self) -> bool {
+        let survived: u64 = self.types.iter().map(|change| change.survived.objects).sum();
+        survived * 20 < self.before.objects.min(self.after.objects)
     }
 
-    /// By how many nodes a place of the tree has more than before; 0 if it has fewer.
+    /// How many bytes a place of the tree has gained, with what is below it; what it has lost is negative.
+    pub fn growth_of(&self, place: u32) -> i64 {
+        self.gains[place as usize].bytes
+    }
+
+    /// How many nodes a place of the tree has gained; 0 if it has fewer.
     pub fn more_at(&self, place: u32) -> u64 {
-        self.tree.nodes()[place as usize].count.saturating_sub(self.old[place as usize].0)
+        self.gains[place as usize].nodes.max(0) as u64
     }
 
     /// Compares two heaps of one process.
     pub fn new(old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Self {
-        let tree = Tree::new(new);
-        let before = join(old, &Tree::new(old), new, &tree);
+        let Survivors { types, in_old, in_new } = types(old, new);
+        // Roots have no address to be known by: all of them are counted, and the difference is what is new.
+        let is_part = |heap: &Heap<'_, '_>, survives: &Bits, node: u32| {
+            node >= heap.graph().objects() || !survives.get(node as usize)
+        };
+        let (tree, added) = Tree::with_parts(new, |node| is_part(new, &in_new, node));
+        let (old_tree, gone) = Tree::with_parts(old, |node| is_part(old, &in_old, node));
+        let gains: Vec<Gain> = join(old, &old_tree, new, &tree)
+            .into_iter()
+            .zip(&added)
+            .map(|(place, added)| {
+                let gone = place.map_or_else(Total::default, |place| gone[place as usize]);
+                Gain {
+                    nodes: difference(added.objects, gone.objects),
+                    bytes: difference(added.bytes, gone.bytes),
+                }
+            })
+            .collect();
         let children = tree.children();
-        let weight =
-            |place: u32| tree.nodes()[place as usize].retained.saturating_sub(before[place as usize].1);
+        let weight = |place: u32| gains[place as usize].bytes.max(0) as u64;
         let whole = weight(0).max(children[0].iter().map(|&child| weight(child)).max().unwrap_or(0));
         let suspects = suspects(&tree, &children, weight, (whole / 10).max(1));
-        Self {
-            before: old.reached(),
-            after: new.reached(),
-            types: types(old, new),
-            tree,
-            old: before,
-            suspects,
-        }
+        Self { before: old.reached(), after: new.reached(), types, tree, gains, suspects }
     }
 }
 
-/// For each place of the new tree what was at the same place of the old one, by names.
-fn join(old: &Heap<'_, '_>, old_tree: &Tree, new: &Heap<'_, '_>, new_tree: &Tree) -> Vec<(u64, u64)> {
+/// How much `a` is more than `b`, as far as that can be said.
+fn difference(a: u64, b: u64) -> i64 {
+    let difference = i128::from(a) - i128::from(b);
+    difference.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// For each place of the new tree the same place of the old one, by names.
+fn join(old: &Heap<'_, '_>, old_tree: &Tree, new: &Heap<'_, '_>, new_tree: &Tree) -> Vec<Option<u32>> {
     let mut names: HashMap<String, u32> = HashMap::new();
     let mut number = |key: String| {
         let next = names.len() as u32;
@@ -119,16 +152,22 @@ fn join(old: &Heap<'_, '_>, old_tree: &Tree, new: &Heap<'_, '_>, new_tree: &Tree
         };
         joined.push(place);
     }
-    let of_old = |place: u32| {
-        let node = &old_tree.nodes()[place as usize];
-        (node.count, node.retained)
-    };
-    joined.into_iter().map(|place| place.map_or((0, 0), of_old)).collect()
+    joined
+}
+
+/// What is in two heaps, and which objects are in both.
+struct Survivors {
+    types: Vec<TypeChange>,
+    /// By object of the first heap.
+    in_old: Bits,
+    /// By object of the second heap.
+    in_new: Bits,
 }
 
 /// The objects of both heaps side by side, in the order of their addresses.
-fn types(old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Vec<TypeChange> {
+fn types(old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Survivors {
     let mut changes = Changes::default();
+    let [mut in_old, mut in_new] = [old, new].map(|heap| Bits::new(heap.graph().objects() as usize));
     let mut olds = alive(old).peekable();
     for object in alive(new) {
         let place = (new.index().address(object as usize), new.size(object));
@@ -143,6 +182,8 @@ fn types(old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Vec<TypeChange> {
             && changes.before(old, before) == after
         {
             changes.survived(after, new.size(object));
+            in_old.set(before as usize);
+            in_new.set(object as usize);
         }
     }
     for before in olds {
@@ -150,7 +191,7 @@ fn types(old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Vec<TypeChange> {
     }
     let mut types = changes.types;
     types.sort_by(|a, b| (b.growth(), b.after.bytes, &a.name).cmp(&(a.growth(), a.after.bytes, &b.name)));
-    types
+    Survivors { types, in_old, in_new }
 }
 
 fn alive<'h>(heap: &'h Heap<'_, '_>) -> impl Iterator<Item = u32> + 'h {

@@ -6,7 +6,7 @@
 //! The algorithm is Semi-NCA (Georgiadis: Linear-Time Algorithms for Dominators and Related Problems, Princeton 2005),
 //! which is quadratic at worst and close to linear on heaps.
 
-use crate::graph::{Rows, grow};
+use crate::graph::Rows;
 
 /// What [`Dominators::number`] holds for a node that can't be reached.
 const UNREACHED: u32 = u32::MAX;
@@ -28,30 +28,26 @@ impl Dominators {
     /// # Panics
     /// If `root` is not one of the nodes, or the rows name nodes that are none.
     pub fn new(rows: &Rows, root: u32) -> Self {
-        let Walk { number, order, parent, next, mut others } = Walk::new(rows, root);
+        let Walk { number, order, parent, others } = Walk::new(rows, root);
+        let Others { ends, mut sources } = Others::new(rows, &number, &parent, others);
         // Made again when there is room: this is where most memory is needed.
         let nodes = number.len();
         drop(number);
-        others.sort_unstable();
         // Semidominators, from the last node met to the first. A node is linked to its parent once its own is known.
-        let mut semi = next;
+        let mut semi = vec![0; order.len()];
         let mut least = vec![0; order.len()];
         let mut ancestor = parent.clone();
-        let mut path = Vec::new();
         for node in (1..order.len() as u32).rev() {
             let mut best = parent[node as usize];
-            while let Some(edge) = others.pop_if(|edge| edge.target == node) {
-                let candidate = if edge.source <= node {
-                    edge.source
-                } else {
-                    compress(edge.source, node, &mut ancestor, &mut least, &mut path)
-                };
+            for source in sources.drain(ends[node as usize - 1] as usize..) {
+                let candidate =
+                    if source <= node { source } else { compress(source, node, &mut ancestor, &mut least) };
                 best = best.min(candidate);
             }
             least[node as usize] = best;
             semi[node as usize] = best;
         }
-        drop((others, least, ancestor));
+        drop((ends, sources, least, ancestor));
         // The immediate dominator is the nearest common ancestor of the parent and the semidominator.
         let mut immediate = parent;
         for node in 1..order.len() {
@@ -158,17 +154,38 @@ struct Walk {
     order: Vec<u32>,
     /// The number of the node from which each was met.
     parent: Vec<u32>,
-    /// The place of the next edge of each.
-    next: Vec<u32>,
-    /// The edges to what had been met already. Most objects have one pointer to them, and so none of these.
-    others: Vec<Other>,
+    /// How many edges lead to each from other nodes than its parent. Most objects have one pointer to them, and so none.
+    others: Vec<u32>,
 }
 
-/// An edge by which a walk has met nothing, in the numbers of the walk.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Other {
-    target: u32,
-    source: u32,
+/// The edges from other nodes than the parents, by where they lead, in the numbers of a walk.
+struct Others {
+    /// Where those to each node end among all.
+    ends: Vec<u32>,
+    sources: Vec<u32>,
+}
+
+impl Others {
+    /// Four bytes an edge, and a second reading of the rows: to keep edges as they are met, and to sort them, takes twice that.
+    fn new(rows: &Rows, number: &[u32], parent: &[u32], counts: Vec<u32>) -> Self {
+        let mut ends = counts;
+        let mut sum = 0;
+        for count in &mut ends {
+            sum += std::mem::replace(count, sum);
+        }
+        let mut sources = vec![0; sum as usize];
+        for (node, &source) in (0..).zip(number).filter(|&(_, &source)| source != UNREACHED) {
+            for &target in rows.row(node) {
+                let target = number[target as usize];
+                if parent[target as usize] != source {
+                    let end = &mut ends[target as usize];
+                    sources[*end as usize] = source;
+                    *end += 1;
+                }
+            }
+        }
+        Self { ends, sources }
+    }
 }
 
 impl Walk {
@@ -179,24 +196,26 @@ impl Walk {
             number: vec![UNREACHED; nodes],
             order: Vec::with_capacity(nodes),
             parent: Vec::with_capacity(nodes),
-            next: Vec::with_capacity(nodes),
-            // As many if all is reached.
-            others: Vec::with_capacity(rows.edges().saturating_sub(rows.len()) as usize + 1),
+            others: Vec::with_capacity(nodes),
+        };
+        // The place of the next edge of each.
+        let mut next = Vec::with_capacity(nodes);
+        let meet = |walk: &mut Self, next: &mut Vec<u32>, node: u32, parent: u32| {
+            next.push(rows.start(node));
+            walk.meet(node, parent)
         };
         // The way back is by the parents: a stack of its own would be as long as the longest list of the heap.
-        let mut number = walk.meet(rows, root, 0);
+        let mut number = meet(&mut walk, &mut next, root, 0);
         loop {
             let end = rows.start(walk.order[number as usize] + 1);
-            let next = &mut walk.next[number as usize];
-            if *next < end {
-                let target = rows.target(*next);
-                *next += 1;
+            let place = &mut next[number as usize];
+            if *place < end {
+                let target = rows.target(*place);
+                *place += 1;
                 match walk.number[target as usize] {
-                    UNREACHED => number = walk.meet(rows, target, number),
-                    target => {
-                        grow(&mut walk.others);
-                        walk.others.push(Other { target, source: number });
-                    }
+                    UNREACHED => number = meet(&mut walk, &mut next, target, number),
+                    target if walk.parent[target as usize] != number => walk.others[target as usize] += 1,
+                    _ => {}
                 }
             } else if number == 0 {
                 break;
@@ -206,35 +225,38 @@ impl Walk {
         }
         walk.order.shrink_to_fit();
         walk.parent.shrink_to_fit();
-        walk.next.shrink_to_fit();
+        walk.others.shrink_to_fit();
         walk
     }
 
     /// Gives a node its number.
-    fn meet(&mut self, rows: &Rows, node: u32, parent: u32) -> u32 {
+    fn meet(&mut self, node: u32, parent: u32) -> u32 {
         let number = self.order.len() as u32;
         self.number[node as usize] = number;
         self.order.push(node);
         self.parent.push(parent);
-        self.next.push(rows.start(node));
+        self.others.push(0);
         number
     }
 }
 
 /// The least semidominator on the way from `source` up to the root of its tree of linked nodes, which all come after
 /// `node`. Shortens the way for the next.
-fn compress(source: u32, node: u32, ancestor: &mut [u32], least: &mut [u32], path: &mut Vec<u32>) -> u32 {
-    let mut top = source;
+fn compress(source: u32, node: u32, ancestor: &mut [u32], least: &mut [u32]) -> u32 {
+    // The way back is kept in the ancestors, which all get another one in the end: a list's would be as long as the heap.
+    let (mut top, mut below) = (source, None);
     while ancestor[top as usize] > node {
-        path.push(top);
-        top = ancestor[top as usize];
+        let above = std::mem::replace(&mut ancestor[top as usize], below.unwrap_or(top));
+        below = Some(top);
+        top = above;
     }
     let (mut least_above, end) = (least[top as usize], ancestor[top as usize]);
-    while let Some(below) = path.pop() {
-        let least_below = &mut least[below as usize];
-        *least_below = least_above.min(*least_below);
-        least_above = *least_below;
-        ancestor[below as usize] = end;
+    while let Some(at) = below {
+        let least_here = &mut least[at as usize];
+        *least_here = least_above.min(*least_here);
+        least_above = *least_here;
+        let next = std::mem::replace(&mut ancestor[at as usize], end);
+        below = (next != at).then_some(next);
     }
     least[source as usize]
 }

@@ -15,8 +15,14 @@ pub trait Naming {
     /// Where in an object its value starts, in bytes: after a malloc header, if there is one.
     fn start_of(&self, object: u32) -> u64;
 
-    /// A type's name, as Go prints it.
+    /// What objects of a type are called: the type's name, as Go prints it. The bytes of a string are a `string`, an array
+    /// that slices share is a `[]T`; what holds the pointer to them and their length is a `string header` or a `[]T header`.
     fn name(&self, of: u32) -> String;
+
+    /// Where types and names come from.
+    fn origin(&self) -> Origin {
+        Origin::Dump
+    }
 
     /// Whether a type is what the runtime keeps of a map, and holds the number of its elements first.
     fn is_map(&self, of: u32) -> bool {
@@ -47,6 +53,17 @@ pub trait Naming {
 
     /// Of how many bytes of the objects that `counts` chooses the type is known.
     fn typed_bytes(&self, counts: &dyn Fn(u32) -> bool) -> u64;
+}
+
+/// Where types and names come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From what a dump says by itself, which is little.
+    Dump,
+    /// From the descriptors of a program without debugging information.
+    Descriptors,
+    /// From a program's debugging information.
+    Program,
 }
 
 /// A global variable, and a place in it.
@@ -139,7 +156,18 @@ impl Naming for Typed<'_, '_> {
     }
 
     fn name(&self, of: u32) -> String {
-        self.typing.name(TypeId(of)).to_owned()
+        let type_ = self.typing.types().get(TypeId(of));
+        let header = matches!(type_.kind, Kind::String | Kind::Slice(_))
+            && (&*type_.name == "string" || type_.name.starts_with("[]"));
+        if header { format!("{} header", type_.name) } else { type_.name.to_string() }
+    }
+
+    fn origin(&self) -> Origin {
+        match self.binary {
+            None => Origin::Dump,
+            Some(_) if self.typing.globals().is_empty() => Origin::Descriptors,
+            Some(_) => Origin::Program,
+        }
     }
 
     fn path(&self, of: u32, offset: u64) -> String {

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
+use heapmatrix_reader::StackFrame;
+
+use crate::graph::RootKind;
 use crate::heap::{Heap, Label};
+use crate::naming::Origin;
 
 /// What [`Paths::from`] holds for a node that can't be reached.
 const UNREACHED: u32 = u32::MAX;
@@ -15,7 +19,8 @@ const MOST: usize = 1 << 14;
 
 /// A shortest path to each node that a root reaches. Takes 8 bytes a node.
 ///
-/// Among paths of the same length those through global variables come first.
+/// Among paths of the same length those through global variables come first. A word of a frame that is no variable's, where
+/// variables are known, may be stale: what begins there comes last, for what is reached in no other way.
 #[derive(Clone, Debug)]
 pub struct Paths {
     /// The node before each one, or [`UNREACHED`]; that of the root of all is itself.
@@ -42,17 +47,35 @@ impl Paths {
         let mut order = Vec::with_capacity(heap.dominators().reached() as usize);
         from[all as usize] = all;
         order.push(all);
+        let mut doubtful = Doubtful::new(heap);
+        let mut later: Vec<(u32, u32)> = Vec::new();
         let mut next = 0;
-        while let Some(&node) = order.get(next) {
-            next += 1;
-            for &target in rows.row(node) {
+        loop {
+            while let Some(&node) = order.get(next) {
+                next += 1;
+                for &target in rows.row(node) {
+                    if from[target as usize] != UNREACHED {
+                        continue;
+                    }
+                    if doubtful.is_doubtful(node, target) {
+                        later.push((node, target));
+                        continue;
+                    }
+                    from[target as usize] = node;
+                    order.push(target);
+                }
+            }
+            // All at once: their shortest paths are among each other's.
+            for (node, target) in later.drain(..) {
                 if from[target as usize] == UNREACHED {
                     from[target as usize] = node;
                     order.push(target);
                 }
             }
+            if next == order.len() {
+                return Self { from, order };
+            }
         }
-        Self { from, order }
     }
 
     /// The nodes on the path to a node, from the root of all to itself; none if it can't be reached.
@@ -95,6 +118,39 @@ impl Paths {
             return heap.name(heap.label(to), to);
         }
         join(self.steps(heap, to).iter().map(|step| &step.text[..]))
+    }
+}
+
+/// Which pointers of frames are no variable's.
+struct Doubtful<'h, 'i, 'a> {
+    heap: &'h Heap<'i, 'a>,
+    /// The frame that was asked about last.
+    frame: Option<(u32, Option<StackFrame<'a>>)>,
+    /// By the return address and the offset in the frame.
+    known: HashMap<(u64, u64), bool>,
+}
+
+impl<'h, 'i, 'a> Doubtful<'h, 'i, 'a> {
+    fn new(heap: &'h Heap<'i, 'a>) -> Self {
+        Self { heap, frame: None, known: HashMap::new() }
+    }
+
+    fn is_doubtful(&mut self, from: u32, to: u32) -> bool {
+        let Self { heap, frame, known } = self;
+        if from < heap.graph().objects() || heap.naming().origin() != Origin::Program {
+            return false;
+        }
+        let Some(root) = heap.graph().root(from).filter(|root| root.kind == RootKind::Frame) else {
+            return false;
+        };
+        if !matches!(frame, Some((node, _)) if *node == from) {
+            *frame = Some((from, root.frame(heap.dump())));
+        }
+        let Some((_, Some(frame))) = frame else { return false };
+        let place = heap.graph().place(from, to).unwrap_or(0);
+        *known
+            .entry((frame.function.pc, place))
+            .or_insert_with(|| heap.naming().local(frame, place).is_none())
     }
 }
 

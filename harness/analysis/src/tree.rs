@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::heap::{Heap, Label};
+use crate::heap::{Heap, Label, Total};
 
 /// How far up a label is looked for: what comes round again within so many steps, such as a linked list, is one node.
 const ROUND: usize = 8;
@@ -42,6 +42,13 @@ pub struct TreeNode {
 impl Tree {
     /// The tree of a heap, in time and memory in proportion to it.
     pub fn new(heap: &Heap<'_, '_>) -> Self {
+        Self::with_parts(heap, |_| false).0
+    }
+
+    /// The same, and for each place how many of its nodes `is_part` chooses, and how many bytes these and those below it
+    /// have themselves.
+    pub(crate) fn with_parts(heap: &Heap<'_, '_>, is_part: impl Fn(u32) -> bool) -> (Self, Vec<Total>) {
+        let mut parts: Vec<Total> = Vec::new();
         let mut nodes: Vec<TreeNode> = Vec::new();
         let mut children: HashMap<(u32, Label), u32> = HashMap::new();
         // The node of each of the heap's nodes, in the order of the dominator tree.
@@ -73,6 +80,10 @@ impl Tree {
                 at.sample = node;
             }
             merged.push(place);
+            parts.resize(nodes.len(), Total::default());
+            if is_part(node) {
+                parts[place as usize].add(heap.size(node));
+            }
         }
         for place in (0..nodes.len()).rev() {
             let TreeNode { parent, shallow, .. } = nodes[place];
@@ -81,9 +92,12 @@ impl Tree {
             if parent as usize != place {
                 let above = &mut nodes[parent as usize];
                 above.retained = above.retained.saturating_add(retained);
+                let below = parts[place].bytes;
+                let above = &mut parts[parent as usize];
+                above.bytes = above.bytes.saturating_add(below);
             }
         }
-        Self { nodes }
+        (Self { nodes }, parts)
     }
 
     /// Its nodes.

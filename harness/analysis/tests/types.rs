@@ -6,8 +6,14 @@ use std::collections::HashMap;
 
 use heapmatrix_analysis::dominators::Dominators;
 use heapmatrix_analysis::graph::Graph;
+use heapmatrix_analysis::heap::Heap;
+use heapmatrix_analysis::naming::Typed;
 use heapmatrix_analysis::types::{Binary, Typing, Values};
+use heapmatrix_fuzz::memory;
 use heapmatrix_reader::{Dump, Index};
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 #[test]
 fn nearly_all_of_a_service_has_a_type() {
@@ -55,6 +61,29 @@ fn nearly_all_of_a_service_has_a_type() {
         leak_has_a_path(name, &index, &typing);
         fields_have_values(name, &index, &typing, &binary);
         repeats(name, &index, &typing, &binary);
+    });
+}
+
+/// At most 40 bytes an object and 8 an edge, however much a program says of them. Only a small heap takes more: while the
+/// program's own types are read, at most three quarters of its file.
+#[test]
+fn a_program_takes_memory_once() {
+    common::each_service(2000, &[], |service| {
+        let ((objects, edges), peak) = memory::peak(|| {
+            let index = Index::new(Dump::new(&service.after).unwrap()).unwrap();
+            let binary = Binary::open(&service.program).unwrap();
+            let typing = Typing::new(&index, Some(&binary)).unwrap();
+            let binary = binary.into_values();
+            let naming = Typed { index: &index, typing: &typing, binary: Some(&binary) };
+            let heap = Heap::with_naming(&index, &naming).unwrap();
+            (index.len() as u64, u64::from(heap.graph().rows().edges()))
+        });
+        let beside = peak as i64 - (40 * objects + 8 * edges) as i64;
+        let (name, file) = (&service.name, service.program.len() as i64);
+        println!(
+            "{name}: {peak} bytes for {objects} objects and {edges} edges: {beside} beside these, of a program of {file}"
+        );
+        assert!(beside <= file * 3 / 4, "{name}: {peak} bytes for {objects} objects and {edges} edges");
     });
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::heap::{Basis, Pair, more};
 use super::number::positive;
-use super::out::{BAD, GOOD, HEAD, NAME, Out};
+use super::out::{BAD, FAINT, GOOD, HEAD, NAME, Out};
 use super::{Outcome, Verdict, to_stdout, write_json};
 use crate::units::{Count, Size, Things};
 
@@ -105,6 +105,9 @@ impl Args {
             return Ok(Verdict::Sound);
         }
         out.painted_line(if diff.growth() > 0 { BAD } else { GOOD }, &verdict)?;
+        for line in caveats(&diff, old, new) {
+            out.painted_line(FAINT, line)?;
+        }
         out.end()?;
         print_places(&places, limit, out)?;
         print_types(&diff, limit, out)?;
@@ -137,27 +140,48 @@ pub fn verdict(diff: &Diff, places: &[Place]) -> String {
     let Diff { before: Total { bytes: before, .. }, after: Total { bytes: after, .. }, .. } = *diff;
     let growth = diff.growth();
     let by = Size(u64::try_from(growth.unsigned_abs()).unwrap_or(u64::MAX));
+    // Sizes that look alike would not say what changed.
+    let (from, to) = (Size(before).to_string(), Size(after).to_string());
+    let (from, to) =
+        if from == to { (Count(before).to_string(), Things(after, "byte").to_string()) } else { (from, to) };
     let change = match growth {
         0 => format!("The heap is as large as before, {}", Size(before)),
-        1.. => format!("The heap grew by {by}, from {} to {}", Size(before), Size(after)),
-        _ => format!("The heap shrank by {by}, from {} to {}", Size(before), Size(after)),
+        1.. => format!("The heap grew by {by}, from {from} to {to}"),
+        _ => format!("The heap shrank by {by}, from {from} to {to}"),
     };
     let Some(place) = places.first() else { return format!("{change}.") };
     let share = if growth > 0 { u128::from(place.growth) * 100 / growth.unsigned_abs() } else { 0 };
     let part = match share {
-        0 => "most that is new".to_owned(),
-        99.. => "all of it".to_owned(),
-        share => format!("{share}% of it"),
+        1..99 => format!("{share}% of it"),
+        99..=150 => "all of it".to_owned(),
+        // Something else became less.
+        _ => "what grew most".to_owned(),
     };
+    let size = Size(place.growth);
     let what = match place.more {
-        0 => format!("in {}", place.name),
-        more => format!("{} more {}", Count(more), place.name),
+        0 => format!("{size} more in {}", place.name),
+        1 => format!("1 more {}, {size} with what it holds", place.name),
+        more => format!("{} more {}, {size} with what they hold", Count(more), place.name),
     };
-    format!(
-        "{change}; {part} is at {}: {what}, with what they hold {}.",
-        place.expression,
-        Size(place.growth)
-    )
+    format!("{change}; {part} is at {}: {what}.", place.expression)
+}
+
+/// What to know before a comparison is believed.
+pub fn caveats(diff: &Diff, old: &Heap<'_, '_>, new: &Heap<'_, '_>) -> Vec<String> {
+    let mut caveats = Vec::new();
+    let [was, is] = [old, new].map(|heap| heap.dump().params());
+    if (&was.arch, was.pointer_size, was.big_endian) != (&is.arch, is.pointer_size, is.big_endian) {
+        caveats.push(format!("the dumps are of two machines, {} and {}", was.arch, is.arch));
+    } else if diff.is_of_two_processes() {
+        caveats.push(
+            "hardly an object of one dump is in the other: they seem to be of two processes, of which only the sums can be \
+             compared"
+                .to_owned(),
+        );
+    }
+    let basis = Basis::new(new);
+    caveats.extend(basis.advice().map(|advice| format!("types are known of {}: {advice}", basis.typed())));
+    caveats
 }
 
 fn print_places(places: &[Place], limit: usize, out: &mut Out<'_>) -> io::Result<()> {
@@ -175,20 +199,28 @@ fn print_places(places: &[Place], limit: usize, out: &mut Out<'_>) -> io::Result
 }
 
 fn print_types(diff: &Diff, limit: usize, out: &mut Out<'_>) -> io::Result<()> {
-    out.painted_line(
-        HEAD,
-        format_args!(
-            "{:>13} {:>12} {:>12} {:>12} {:>12}  type",
-            "growth", "bytes now", "new", "gone", "survived"
-        ),
-    )?;
     // What changed most comes first, in whichever direction.
     let mut types: Vec<_> = diff.types.iter().filter(|change| change.added() + change.gone() > 0).collect();
     types.sort_by_key(|change| std::cmp::Reverse(change.growth().unsigned_abs()));
+    if !types.is_empty() {
+        out.painted_line(
+            HEAD,
+            format_args!(
+                "{:>13} {:>12} {:>12} {:>12} {:>12}  type",
+                "growth", "bytes now", "new", "gone", "survived"
+            ),
+        )?;
+    }
     for change in types.iter().take(limit) {
         let growth = change.growth();
         let by = Size(u64::try_from(growth.unsigned_abs()).unwrap_or(u64::MAX));
-        let sign = if growth < 0 { "-" } else { "+" };
+        let sign = if growth < 0 {
+            "-"
+        } else if growth > 0 {
+            "+"
+        } else {
+            ""
+        };
         out.line(format_args!(
             "{:>13} {:>12} {:>12} {:>12} {:>12}  {}",
             format!("{sign}{by}"),

@@ -7,7 +7,7 @@ use heapmatrix_analysis::heap::Heap;
 
 use super::heap::Source;
 use super::number::positive;
-use super::output::{self, Output};
+use super::output::Output;
 use super::{Outcome, Verdict, note};
 use crate::units::Count;
 
@@ -49,9 +49,7 @@ enum Format {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        if let Some(input) = self.source.metadata() {
-            output::refuse_input(&self.output, &input)?;
-        }
+        self.source.refuse_output(&self.output)?;
         self.source.with_heap(|heap| self.run(heap))
     }
 
@@ -83,7 +81,7 @@ impl Args {
 
     #[cfg(feature = "parquet")]
     fn tables(&self, heap: &Heap<'_, '_>) -> Outcome {
-        if output::is_standard_output(&self.output) {
+        if super::output::is_standard_output(&self.output) {
             return Err("parquet is a folder of files: name one with -o".into());
         }
         let explain = |error: std::io::Error| format!("cannot write {}: {error}", self.output.display());

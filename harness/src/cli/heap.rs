@@ -1,13 +1,13 @@
 //! What the commands that ask why memory is held have in common: the heap of a dump, and the lines that say what it
 //! was made of.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use heapmatrix_analysis::graph::Counts;
 use heapmatrix_analysis::heap::Heap;
-use heapmatrix_analysis::naming::Typed;
+use heapmatrix_analysis::naming::{Origin, Typed};
 use heapmatrix_analysis::sidecar::Kept;
 use heapmatrix_analysis::types::{Binary, BinaryError, Typing};
 use heapmatrix_reader::{Dump, Index, Version};
@@ -19,6 +19,7 @@ use super::beside::program_of;
 use super::input::Input;
 use super::kept::{Sidecar, When};
 use super::out::{FAINT, Out};
+use super::output::refuse_input;
 use super::{note, progress};
 use crate::units::{Count, Size, Things};
 
@@ -45,23 +46,38 @@ pub struct Program {
 }
 
 impl Program {
-    /// Maps the file of the program of a dump.
+    /// Maps the file of the program of a dump: the one that is named, or the one beside the dump.
     fn map(&self, input: &Input) -> Result<Option<Mapped>, String> {
-        let beside = || input.plain_path().map(program_of).filter(|path| path.is_file());
-        let (path, named) = match &self.exe {
-            Some(path) => (path.clone(), true),
-            None => match beside() {
-                Some(path) => (path, false),
-                None => return Ok(None),
-            },
-        };
-        let explain = |error: io::Error| format!("cannot read {}: {error}", path.display());
-        let file = File::open(&path).map_err(explain)?;
-        // SAFETY: the bytes are plain, and nothing is assumed of them that would not be checked when they are read. A file
-        // that another process shortens meanwhile ends this one, as it does with every mapped file.
-        let map = unsafe { Mmap::map(&file) }.map_err(explain)?;
-        Ok(Some(Mapped { map, path, named }))
+        let explain = |path: &Path, error: io::Error| format!("cannot read {}: {error}", path.display());
+        if let Some(path) = &self.exe {
+            let map = map_file(path).map_err(|error| explain(path, error))?;
+            return Ok(Some(Mapped { map, path: path.clone(), named: true }));
+        }
+        let Some(path) = self.path(input).filter(|path| path.is_file()) else { return Ok(None) };
+        match map_file(&path) {
+            Ok(map) => Ok(Some(Mapped { map, path, named: false })),
+            Err(error) => {
+                note(format_args!("note: {}, and it is not used", explain(&path, error)));
+                Ok(None)
+            }
+        }
     }
+
+    /// Where the program of a dump is, or would be.
+    fn path(&self, input: &Input) -> Option<PathBuf> {
+        self.exe.clone().or_else(|| input.plain_path().map(program_of))
+    }
+}
+
+/// Maps a plain file: another, such as a pipe, might keep us waiting.
+fn map_file(path: &Path) -> io::Result<Mmap> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let file = File::open(path)?;
+    // SAFETY: the bytes are plain, and nothing is assumed of them that would not be checked when they are read. A file
+    // that another process shortens meanwhile ends this one, as it does with every mapped file.
+    unsafe { Mmap::map(&file) }
 }
 
 /// A program's file.
@@ -80,9 +96,18 @@ impl Mapped {
 }
 
 impl Source {
-    /// What the dump's file is, so that nothing overwrites it.
-    pub fn metadata(&self) -> Option<std::fs::Metadata> {
-        self.input.metadata()
+    /// Refuses to write to what is read: the dump and its program.
+    ///
+    /// # Errors
+    /// If `output` is one of them, by whatever name.
+    pub fn refuse_output(&self, output: &Path) -> Result<(), String> {
+        let program = self.program.path(&self.input).and_then(|path| fs::metadata(path).ok());
+        self.input.metadata().iter().chain(&program).try_for_each(|input| refuse_input(output, input))
+    }
+
+    /// Whether the dump is standard input.
+    pub fn is_standard_input(&self) -> bool {
+        self.input.plain_path().is_none()
     }
 
     /// The program whose heap it is.
@@ -130,6 +155,9 @@ impl Pair {
         run: impl FnOnce(&Heap<'_, '_>, &Heap<'_, '_>) -> Result<T, Box<dyn std::error::Error>>,
     ) -> Result<T, Box<dyn std::error::Error>> {
         let (old, new) = (Input::new(self.old.clone()), Input::new(self.new.clone()));
+        if old.plain_path().is_none() && new.plain_path().is_none() {
+            return Err("only one of two dumps can be standard input".into());
+        }
         let program = &self.program;
         with_heap(&old, program, |old| with_heap(&new, program, |new| run(old, new)))
     }
@@ -178,6 +206,7 @@ pub fn with_heap<T>(
         typing => typing,
     };
     let typing = typing.map_err(of_program)?;
+    let binary = binary.map(Binary::into_values);
     let naming = Typed { index: &index, typing: &typing, binary: binary.as_ref() };
     bar.say("following pointers");
     let heap = Heap::with_naming(&index, &naming).map_err(|error| format!("{}: {error}", input.name()))?;
@@ -222,6 +251,9 @@ pub struct Basis {
     frames: u64,
     /// Of that the type is known of so many.
     typed_bytes: u64,
+    /// Where types come from.
+    #[serde(skip)]
+    origin: Origin,
     /// Words of frames that are followed and that the dump does not list as pointers.
     conservative_words: u64,
 }
@@ -242,7 +274,23 @@ impl Basis {
             goroutines,
             frames,
             typed_bytes: heap.naming().typed_bytes(&|object| heap.dominators().reaches(object)),
+            origin: heap.naming().origin(),
             conservative_words: conservative,
+        }
+    }
+
+    /// Of how much the type is known.
+    pub fn typed(&self) -> String {
+        share(self.typed_bytes, self.bytes)
+    }
+
+    /// Why little is known of types, if it is little.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.origin {
+            _ if self.typed_bytes >= self.bytes / 10 * 9 => None,
+            Origin::Dump => Some("--exe PROGRAM tells the others"),
+            Origin::Descriptors => Some("the program has no debugging information"),
+            Origin::Program => None,
         }
     }
 
@@ -253,7 +301,10 @@ impl Basis {
             let (objects, bytes) = (Things(self.unreached_objects, "object"), Size(self.unreached_bytes));
             alive += &format!("; no root reaches {objects}, {bytes}");
         }
-        alive += &format!("; types are known of {}", share(self.typed_bytes, self.bytes));
+        alive += &format!("; types are known of {}", self.typed());
+        if let Some(advice) = self.advice() {
+            alive += &format!(" ({advice})");
+        }
         let mut notes = Vec::new();
         if self.conservative_words > 0 {
             notes.push(format!(

@@ -39,13 +39,12 @@ impl Input {
     /// The whole dump, to be read in any order: mapped if it is a plain file, and otherwise kept in a file without a name.
     pub fn whole(&self) -> Result<Whole, String> {
         let explain = |error| self.unreadable(&error);
-        if !self.is_standard_input() {
+        // A pipe with a name is opened once: whoever writes to it would take a second time for the end.
+        if !self.is_standard_input() && fs::metadata(&self.path).map_err(explain)?.is_file() {
             let mut file = File::open(&self.path).map_err(explain)?;
-            if file.metadata().map_err(explain)?.is_file() {
-                let head = start_of(&mut file, FARTHEST_HEADER).map_err(explain)?;
-                if Compression::of(&head).is_none() {
-                    return Whole::map(&file, self.find_header(&head)?).map_err(explain);
-                }
+            let head = start_of(&mut file, FARTHEST_HEADER).map_err(explain)?;
+            if Compression::of(&head).is_none() {
+                return Whole::map(&file, self.find_header(&head)?).map_err(explain);
             }
         }
         Whole::spool(self.open()?).map_err(explain)
@@ -89,10 +88,10 @@ impl Input {
 
     /// The path of a dump that is a plain file and not compressed.
     pub fn plain_file(&self) -> Option<&Path> {
-        let mut file = File::open(&self.path).ok().filter(|_| !self.is_standard_input())?;
-        let plain = file.metadata().ok()?.is_file();
-        let start = start_of(&mut file, ZSTD_MAGIC.len()).ok()?;
-        (plain && Compression::of(&start).is_none()).then_some(&self.path)
+        // To open a pipe, or to read from it, would take what is not ours.
+        fs::metadata(self.plain_path()?).ok().filter(fs::Metadata::is_file)?;
+        let start = start_of(&mut File::open(&self.path).ok()?, ZSTD_MAGIC.len()).ok()?;
+        Compression::of(&start).is_none().then_some(&self.path)
     }
 
     /// What the input is, so that nothing overwrites it; `None` if the system doesn't say.

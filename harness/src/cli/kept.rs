@@ -57,9 +57,14 @@ impl<'k> Sidecar<'k> {
 
     /// What is kept, if it can be used.
     pub fn read<'a>(&mut self, dump: Dump<'a>) -> Option<Kept<'a>> {
-        let file = File::open(&self.path).ok()?;
-        // SAFETY: the bytes are plain, and nothing is assumed of them that is not checked. The file is replaced as a whole.
-        let map = unsafe { Mmap::map(&file) }.ok();
+        // What is no plain file, such as a pipe, is not opened: it might keep us waiting.
+        let map = if fs::metadata(&self.path).ok()?.is_file() {
+            let file = File::open(&self.path).ok()?;
+            // SAFETY: the bytes are plain, and nothing is assumed of them that is not checked. The file is replaced as a whole.
+            unsafe { Mmap::map(&file) }.ok()
+        } else {
+            None
+        };
         let kept = map.map_or(Err(Refused::NoIndex), |map| sidecar::read(&map, &self.key, dump));
         if let Err(Refused::NoIndex) = kept {
             self.replace = false;

@@ -20,6 +20,7 @@ use crate::units::{Count, Size, Things};
 /// The shortest paths to them from the roots, as the expressions by which the program reaches them. Paths that go the
 /// same way are one, and say how many objects are at their ends.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["address", "of"]))]
 #[command(after_long_help = "\
 Exit status: 0 something holds them, 1 nothing does or there is no such object, 2 bad usage or a dump that cannot be
 read.
@@ -31,10 +32,10 @@ pub struct Args {
     #[command(flatten)]
     source: Source,
     /// An address in the object
-    #[arg(value_name = "ADDRESS", value_parser = number, required_unless_present = "of")]
+    #[arg(value_name = "ADDRESS", value_parser = address)]
     address: Option<u64>,
     /// The objects of all types whose names this regular expression matches; the names are those that top prints
-    #[arg(long = "type", value_name = "PATTERN", conflicts_with = "address")]
+    #[arg(long = "type", value_name = "PATTERN")]
     of: Option<Regex>,
     /// How many paths to show
     #[arg(long, value_name = "N", default_value = "10", value_parser = positive)]
@@ -42,6 +43,12 @@ pub struct Args {
     /// Print JSON, as docs/analysis-json.md describes it
     #[arg(long)]
     json: bool,
+}
+
+/// Reads an address.
+fn address(text: &str) -> Result<u64, String> {
+    number(text)
+        .map_err(|_| format!("expected an address, such as 0xc000012000; types are named with --type {text}"))
 }
 
 #[derive(Serialize)]
@@ -180,7 +187,7 @@ fn print(rows: &[PathRow], objects: u64, bytes: u64, out: &mut Out<'_>) -> io::R
     out.painted_line(HEAD, format_args!("{}, {}", Things(objects, "object"), Size(bytes)))?;
     for row in rows {
         out.end()?;
-        out.text(format_args!("{:>6}  ", share(row.objects, objects)))?;
+        out.text(format_args!("{:>6}  ", share(row.bytes, bytes)))?;
         out.paint(NAME, &row.expression)?;
         out.end()?;
         out.painted_line(

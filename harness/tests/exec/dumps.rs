@@ -1,6 +1,7 @@
 //! Programs of an installed Go, which run to their end, dump themselves, and do the same every time.
 
 use std::fs;
+use std::process::Command;
 
 use heapmatrix_emu::machine::AnyTarget;
 use heapmatrix_reader::{Dump, Kind, laws};
@@ -48,6 +49,23 @@ fn a_guest_of_the_corpus_dumps_itself(target: AnyTarget) {
     let Some(program) = Program::build("../corpora/real/guest", arch) else { return };
     let (report, _) = twice(&program, "1", "dump");
     assert_eq!((&report["arch"], &report["status"]), (&arch.into(), &0.into()));
+    // Beside the dump is a link to its program, which the next command follows.
+    #[cfg(unix)]
+    {
+        let kept = program.file("first.dump");
+        let link = fs::read_link(format!("{kept}.exe")).unwrap();
+        assert_eq!(link, fs::canonicalize(program.path()).unwrap());
+        let typed = || {
+            let output =
+                Command::new(env!("CARGO_BIN_EXE_heapmatrix")).args(["top", &kept, "--json"]).output();
+            let top: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+            let [typed, bytes] = ["typed_bytes", "bytes"].map(|name| top["heap"][name].as_u64().unwrap());
+            (typed * 100).checked_div(bytes).unwrap()
+        };
+        assert!(typed() >= 97, "{arch}: {} % typed", typed());
+        fs::remove_file(link).unwrap();
+        assert!(typed() < 50, "a link that leads nowhere is none");
+    }
 }
 
 fn a_guest_finds_all_as_on_linux(target: AnyTarget) {

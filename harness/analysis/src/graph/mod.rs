@@ -11,7 +11,7 @@ use crate::bits::Bits;
 pub(crate) use build::RootEdge;
 pub use build::VariableStart;
 pub use roots::{Root, RootKind};
-pub(crate) use rows::grow;
+
 pub use rows::{Rows, TooLarge};
 
 /// The objects of an [`Index`] and the roots of its dump as nodes of one graph, which are numbered without gaps: first

@@ -113,8 +113,19 @@ impl<'a> Binary<'a> {
     /// If it is no ELF file.
     pub fn open_for_values(bytes: &'a [u8]) -> Result<Self, BinaryError> {
         let (elf, _) = Elf::parse(bytes)?;
+        Ok(Self::of_elf(elf))
+    }
+
+    /// Gives back the memory of what a [`Typing`](super::Typing) has taken over: what is left is that of
+    /// [`open_for_values`](Self::open_for_values).
+    #[must_use]
+    pub fn into_values(self) -> Self {
+        Self::of_elf(self.elf)
+    }
+
+    fn of_elf(elf: Elf<'a>) -> Self {
         let types = Types::new(elf.word.bytes());
-        Ok(Self { dwarf: Dwarf::none(&elf), elf, types, descriptors: None })
+        Self { dwarf: Dwarf::none(&elf), elf, types, descriptors: None }
     }
 
     /// Whether it has debugging information. Without, most objects have no type.

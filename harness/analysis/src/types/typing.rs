@@ -95,6 +95,11 @@ impl Typing {
         self.types.path(id, offset)
     }
 
+    /// The global variables, by address in the process: none without debugging information.
+    pub fn globals(&self) -> &[Global] {
+        &self.globals
+    }
+
     /// The global variable in which an address is, and how far in it, in bytes.
     pub fn global(&self, address: u64) -> Option<(&Global, u64)> {
         let after = self.globals.partition_point(|global| global.address <= address);

@@ -51,7 +51,7 @@ fn dump(objects: u64, pointers: u64) -> Vec<u8> {
 
 #[test]
 fn a_heap_takes_forty_bytes_an_object_and_eight_an_edge() {
-    for pointers in 0..=3 {
+    for pointers in 0..=7 {
         let objects = 200_000;
         let dump = dump(objects, pointers);
         let ((reached, edges), peak) = memory::peak(|| {

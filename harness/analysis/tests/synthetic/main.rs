@@ -2,10 +2,14 @@
 
 mod bound;
 mod elf;
+mod growth;
 mod program;
 mod sidecar;
 
 use elf::{MACHINES, Machine};
+use heapmatrix_analysis::heap::Heap;
+use heapmatrix_analysis::naming::Typed;
+use heapmatrix_analysis::paths::Paths;
 use heapmatrix_analysis::types::{Binary, BinaryError, Typing, Values};
 use heapmatrix_reader::{Dump, Index};
 use program::{PROCESS, Process, at};
@@ -114,6 +118,28 @@ fn a_frames_variable_has_a_name() {
     let frame = frame.unwrap();
     assert_eq!(typing.variable(&frame, 16).as_deref(), Some("local"));
     assert_eq!(typing.variable(&frame, 8), None);
+}
+
+/// A word of a frame that is no variable's may be stale: it is the shortest way, and not the one to name.
+#[test]
+fn a_path_through_variables_comes_first() {
+    for machine in MACHINES {
+        let (file, dump) = (program::file(machine, 5, false), program::dump(machine, PROCESS));
+        let index = Index::new(Dump::new(&dump).unwrap()).unwrap();
+        let expressions = |binary: Option<&Binary<'_>>| {
+            let typing = Typing::new(&index, binary).unwrap();
+            let naming = Typed { index: &index, typing: &typing, binary };
+            let heap = Heap::with_naming(&index, &naming).unwrap();
+            let paths = Paths::new(&heap);
+            [at::SECOND, at::LOCAL].map(|address| paths.expression(&heap, heap.find(address).unwrap()))
+        };
+        let word = machine.word;
+        let binary = Binary::open(&file).unwrap();
+        assert_eq!(expressions(Some(&binary)), ["main.head.next", "main.run: local"], "{}", machine.goarch);
+        // Without names the shortest one is as good as any.
+        let frame = [1, 2].map(|place| format!("main.run: frame[+{}]", place * word));
+        assert_eq!(expressions(None), frame, "{}", machine.goarch);
+    }
 }
 
 #[test]

@@ -234,7 +234,8 @@ pub fn dump(machine: Machine, process: Process) -> Vec<u8> {
     let (data, data_fields) = (machine.words(&data), pointers(&[1]));
     let fields = Fields::from_encoded(&data_fields).unwrap();
     Record::Data(Segment { address: DATA, contents: &data, fields }).write_to(&mut dump).unwrap();
-    let stack = machine.words(&[0, 0, at::LOCAL, 0]);
+    // A word that is no variable's: whatever was there before.
+    let stack = machine.words(&[0, at::SECOND, at::LOCAL, 0]);
     let function = Function { entry: RUN, pc: RUN + 9, continuation_pc: 0, name: process.function.into() };
     let (contents, fields) = (&stack[..], Fields::default());
     Record::StackFrame(StackFrame { sp: STACK, depth: 0, child_sp: 0, contents, function, fields })

@@ -11,7 +11,7 @@ use heapmatrix_analysis::suspects::suspects;
 use heapmatrix_analysis::top::top;
 use heapmatrix_analysis::tree::Tree;
 
-use super::super::diff::{Place, places, verdict};
+use super::super::diff::{Place, caveats, places, verdict};
 use super::super::heap::{Basis, share};
 use super::super::summary::hex;
 use super::super::waste::{WasteRow, waste_rows};
@@ -29,6 +29,10 @@ pub struct Findings {
     pub basis: Basis,
     pub machine: String,
     pub verdict: String,
+    /// What to know before the comparison is believed.
+    pub caveats: Vec<String>,
+    /// Whether there is an earlier heap.
+    pub compared: bool,
     /// Bytes that are alive.
     pub whole: u64,
     pub suspects: Vec<Suspect>,
@@ -100,7 +104,8 @@ pub struct Sample {
 
 impl Findings {
     /// What is found in a heap, with tables of so many rows.
-    pub fn new(heap: &Heap<'_, '_>, diff: Option<&Diff>, limit: usize) -> Self {
+    pub fn new(heap: &Heap<'_, '_>, base: Option<(&Heap<'_, '_>, &Diff)>, limit: usize) -> Self {
+        let diff = base.map(|(_, diff)| diff);
         let paths = Paths::new(heap);
         let own_tree;
         let tree = match diff {
@@ -128,13 +133,15 @@ impl Findings {
                 Some(diff) => verdict(diff, &growth),
                 None => in_words(whole, heap.reached().objects, &suspects),
             },
+            caveats: base.map_or_else(Vec::new, |(old, diff)| caveats(diff, old, heap)),
+            compared: diff.is_some(),
             whole,
             suspects,
             growth,
             changes: diff.map_or_else(Vec::new, |diff| changes(diff, limit)),
             frames: frames(heap, tree, diff),
             types: types(heap, &paths, limit),
-            roots: roots(heap, limit),
+            roots: roots(heap, &paths, tree, limit),
             waste: waste_rows(heap).into_iter().take(limit.min(40)).collect(),
             samples: samples(heap, &paths),
         }
@@ -203,7 +210,7 @@ fn frames(heap: &Heap<'_, '_>, tree: &Tree, diff: Option<&Diff>) -> Vec<Frame> {
             count: node.count,
             shallow: node.shallow,
             retained: node.retained,
-            growth: diff.map_or(0, |diff| i128::from(node.retained) - i128::from(diff.old[at].1)),
+            growth: diff.map_or(0, |diff| diff.growth_of(at as u32).into()),
         }
     };
     heaviest.iter().map(frame).collect()
@@ -236,8 +243,14 @@ fn types(heap: &Heap<'_, '_>, paths: &Paths, limit: usize) -> Vec<TypeRow> {
     top(heap).iter().take(limit).map(row).collect()
 }
 
-fn roots(heap: &Heap<'_, '_>, limit: usize) -> Vec<RootRow> {
+fn roots(heap: &Heap<'_, '_>, paths: &Paths, tree: &Tree, limit: usize) -> Vec<RootRow> {
     let mut rows: Vec<(RootRow, u32)> = Vec::new();
+    // What hangs directly below all roots and is no root: no root alone holds it.
+    let objects = heap.graph().objects();
+    for node in tree.nodes().iter().skip(1).filter(|node| node.parent == 0 && node.sample < objects) {
+        let (name, kind) = (paths.expression(heap, node.sample), "several roots");
+        rows.push((RootRow { kind, name, count: node.count, retained: node.retained }, node.sample));
+    }
     for group in groups(heap) {
         let name = heap.name(Label::Stacks(group.node), group.node);
         rows.push((

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use super::super::heap::share;
 use super::findings::{Findings, Frame};
-use crate::units::{Bytes, Count, Size, Things};
+use crate::units::{Bytes, Count, Size};
 
 /// Text in HTML, in attributes too.
 struct Html<T>(T);
@@ -79,6 +79,9 @@ pub fn page(name: &str, base: Option<&str>, findings: &Findings) -> String {
         include_str!("page.css"),
         Html(&findings.verdict)
     );
+    for caveat in &findings.caveats {
+        let _ = write!(page, "<p class=caveat>{}</p>", Html(caveat));
+    }
     facts(&mut page, base, findings);
     navigation(&mut page, findings);
     page.push_str("</header><main>");
@@ -97,7 +100,7 @@ fn navigation(page: &mut String, findings: &Findings) {
     page.push_str("<nav>");
     let sections = [
         ("suspects", "Where memory is", true),
-        ("growth", "What grew", !findings.changes.is_empty()),
+        ("growth", "What grew", findings.compared),
         ("flame", "Flame graph", true),
         ("types", "Types", true),
         ("roots", "Roots", true),
@@ -136,11 +139,11 @@ fn suspects(page: &mut String, findings: &Findings) {
     for suspect in &findings.suspects {
         let _ = write!(
             page,
-            "<li><b>{}</b> <span class=share>{}</span><code>{}</code><span>{} of type <code>{}</code></span></li>",
+            "<li><b>{}</b> <span class=share>{}</span><code>{}</code><span>{} × <code>{}</code></span></li>",
             Size(suspect.retained),
             share(suspect.retained, findings.whole),
             Html(&suspect.expression),
-            Things(suspect.count, "object"),
+            Count(suspect.count),
             Html(&suspect.name)
         );
     }
@@ -148,7 +151,7 @@ fn suspects(page: &mut String, findings: &Findings) {
 }
 
 fn growth(page: &mut String, findings: &Findings) {
-    if findings.changes.is_empty() {
+    if !findings.compared {
         return;
     }
     section(
@@ -182,7 +185,13 @@ fn growth(page: &mut String, findings: &Findings) {
     );
     for change in &findings.changes {
         page.push_str("<tr>");
-        let sign = if change.growth < 0 { "−" } else { "+" };
+        let sign = if change.growth < 0 {
+            "−"
+        } else if change.growth > 0 {
+            "+"
+        } else {
+            ""
+        };
         let size = Size(u64::try_from(change.growth.unsigned_abs()).unwrap_or(u64::MAX));
         number(page, change.growth, format_args!("{sign}{size}"));
         bytes(page, change.now);
@@ -197,19 +206,20 @@ fn growth(page: &mut String, findings: &Findings) {
 
 /// The flame graph: its frames as data, and as lists for those without its script.
 fn flame(page: &mut String, findings: &Findings) {
-    let colour = if findings.changes.is_empty() { "" } else { " Red has grown, blue has shrunk." };
+    let colour = if findings.compared { " Red has grown, blue has shrunk." } else { "" };
     section(
         page,
         "flame",
         "Flame graph",
         &format!(
             "What retains what: a frame is as wide as what it retains, and is held by the frame above it. Objects of one type \
-             that the same holds are one frame.{colour} Click or press Enter to zoom in, Escape to zoom out."
+             that the same holds are one frame.{colour}"
         ),
     );
     page.push_str(
         "<div class=tools hidden><label>Search <input type=search id=search placeholder=\"type or variable\"></label>\
-         <button type=button id=reset>All</button><span id=found role=status></span></div>\
+         <button type=button id=reset>All</button><span class=faint>Click or press Enter to zoom in, Escape to zoom out</span>\
+         <span id=found role=status></span></div>\
          <div id=graph hidden></div><p id=detail hidden></p>",
     );
     let _ = write!(page, "<script type=\"application/json\" id=frames>{}</script>", json(findings));
@@ -233,7 +243,7 @@ fn json(findings: &Findings) -> String {
         let Frame { parent, count, shallow, retained, .. } = *frame;
         frames.push((parent, number, count, shallow, retained, growth));
     }
-    let compared = !findings.changes.is_empty();
+    let compared = findings.compared;
     let value = serde_json::json!({ "names": names, "frames": frames, "compared": compared });
     // So that no name ends the script.
     value.to_string().replace('<', "\\u003c")
@@ -327,8 +337,8 @@ fn roots(page: &mut String, findings: &Findings) {
         page,
         "roots",
         "Roots",
-        "Where the program begins to hold things: global variables, and goroutines with the same stack. What several of them hold \
-         is not counted here.",
+        "Where the program begins to hold things: global variables, and goroutines with the same stack, each with what it alone \
+         retains. What several of them hold together has rows of its own, by the shortest way there.",
     );
     head(page, &[("Retained", true), ("Share", true), ("Kind", false), ("Count", true), ("Root", false)]);
     for row in &findings.roots {
@@ -372,7 +382,7 @@ fn waste(page: &mut String, findings: &Findings) {
         let (name, sample) = (Html(&row.name), &row.sample);
         let _ = write!(
             page,
-            "<td>{}</td><td><code>{name}</code></td><td><code>{sample}</code></td></tr>",
+            "<td>{}</td><td><code>{name}</code></td><td><code class=at>{sample}</code></td></tr>",
             row.what
         );
     }

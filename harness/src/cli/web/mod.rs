@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use heapmatrix_analysis::diff::Diff;
 use heapmatrix_analysis::heap::Heap;
 
-use super::heap::{Program, Source, with_heap};
+use super::heap::{Source, with_heap};
 use super::input::Input;
 use super::number::positive;
 use super::output::{self, Output};
@@ -49,13 +49,20 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn execute(&self) -> Outcome {
-        if let (Some(output), Some(input)) = (&self.output, self.source.metadata()) {
-            output::refuse_input(output, &input)?;
+        let base = self.base.clone().map(Input::new);
+        if base.as_ref().is_some_and(|base| base.plain_path().is_none()) && self.source.is_standard_input() {
+            return Err("only one of two dumps can be standard input".into());
         }
-        let page = match &self.base {
+        if let Some(output) = &self.output {
+            self.source.refuse_output(output)?;
+            if let Some(input) = base.as_ref().and_then(Input::metadata) {
+                output::refuse_input(output, &input)?;
+            }
+        }
+        let page = match &base {
             None => self.source.with_heap(|heap| Ok(self.page(heap, None)))?,
-            Some(base) => with_heap(&Input::new(base.clone()), self.program(), |old| {
-                self.source.with_heap(|new| Ok(self.page(new, Some(&Diff::new(old, new)))))
+            Some(base) => with_heap(base, self.source.program(), |old| {
+                self.source.with_heap(|new| Ok(self.page(new, Some((old, &Diff::new(old, new))))))
             })?,
         };
         if let Some(path) = &self.output {
@@ -69,11 +76,7 @@ impl Args {
         Ok(Verdict::Sound)
     }
 
-    fn program(&self) -> &Program {
-        self.source.program()
-    }
-
-    fn page(&self, heap: &Heap<'_, '_>, diff: Option<&Diff>) -> String {
+    fn page(&self, heap: &Heap<'_, '_>, diff: Option<(&Heap<'_, '_>, &Diff)>) -> String {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let base = self.base.as_ref().map(|base| base.display().to_string());
         let findings = Findings::new(heap, diff, limit);

@@ -14,8 +14,11 @@ const LONGEST: u64 = 16 << 10;
 /// # Errors
 /// If nothing can listen there.
 pub fn serve(address: &str, page: &str) -> Result<(), String> {
-    let explain = |error: io::Error| format!("cannot listen at {address}: {error}");
-    let listener = TcpListener::bind(address).map_err(explain)?;
+    let explain =
+        |error: io::Error| format!("cannot listen at {address}: {error} (127.0.0.1:8080 is an address)");
+    // As with go tool pprof, a port alone is one of this machine that others don't see.
+    let place = if address.starts_with(':') { format!("localhost{address}") } else { address.to_owned() };
+    let listener = TcpListener::bind(place).map_err(explain)?;
     note(format_args!("http://{}/ (Ctrl-C ends it)", listener.local_addr().map_err(explain)?));
     for stream in listener.incoming() {
         // A reader that goes away is its own affair.

@@ -197,3 +197,51 @@ fn parquet_tables_fit_together() {
         assert_eq!(rows(Table::Roots).len() as u32, heap.graph().len() - heap.graph().objects());
     });
 }
+
+/// What DuckDB makes of the tables in this folder: objects and bytes that are reached, what all roots retain, objects by the
+/// name of their type, and edges whose ends are both there.
+#[cfg(feature = "parquet")]
+const DUCKDB: &str = "
+import duckdb, json
+one = lambda query: duckdb.sql(query).fetchone()
+print(json.dumps({
+    'reached': one('SELECT count(*), sum(size)::BIGINT FROM \'objects.parquet\' WHERE retained >= 0'),
+    'roots': one('SELECT max(retained) FROM \'roots.parquet\'')[0],
+    'without': one('SELECT count(*) FROM \'objects.parquet\' JOIN \'types.parquet\' USING (type) WHERE name LIKE \'%without%\'')[0],
+    'edges': one('SELECT count(*) FROM \'edges.parquet\' WHERE target IN (SELECT node FROM \'objects.parquet\') OR \
+                  target IN (SELECT node FROM \'roots.parquet\')')[0],
+}))
+";
+
+#[cfg(feature = "parquet")]
+#[test]
+fn duckdb_reads_the_tables() {
+    use export::Table;
+    // A Python that has the package duckdb.
+    let python = std::env::var_os("HEAPMATRIX_PYTHON").unwrap_or("python3".into());
+    let ready = Command::new(&python).args(["-c", "import duckdb"]).output();
+    if !ready.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "NOT RUN: no duckdb in {}: pip install duckdb; HEAPMATRIX_PYTHON names a Python",
+            python.display()
+        );
+        return;
+    }
+    with_heap(|heap| {
+        let folder = tempfile::tempdir().unwrap();
+        for table in Table::ALL {
+            let file = std::fs::File::create(folder.path().join(format!("{}.parquet", table.name())));
+            export::parquet(heap, table, file.unwrap()).unwrap();
+        }
+        let output = Command::new(&python).args(["-c", DUCKDB]).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let reached = heap.reached();
+        assert_eq!(found["reached"], serde_json::json!([reached.objects, reached.bytes]));
+        assert_eq!(found["roots"], reached.bytes);
+        let objects = (0..heap.graph().objects()).filter(|&object| !heap.graph().is_excluded(object));
+        let without = objects.filter(|&object| heap.name(heap.label(object), object).contains("without"));
+        assert_eq!(found["without"], without.count());
+        assert_eq!(found["edges"], heap.graph().rows().edges());
+    });
+}

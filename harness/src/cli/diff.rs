@@ -37,6 +37,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     verdict: String,
+    /// What to know before it is believed.
+    caveats: Vec<String>,
     old: Basis,
     new: Basis,
     growth: i128,
@@ -95,6 +97,7 @@ impl Args {
             });
             let report = Report {
                 verdict,
+                caveats: caveats(&diff, old, new),
                 old: Basis::new(old),
                 new: Basis::new(new),
                 growth: diff.growth(),

@@ -41,7 +41,7 @@ mistakes! {
     /// Lengths of contents lose their upper bits: 16 here, where `int32` takes 2 GiB to show.
     LengthTruncated {
         "dump/mod.rs": "self.sink.dumpint(«len»)?;" => "u64::from(len as u16)",
-        "dump/objects.rs": "Encoded::new(«elemsize»)" => "u64::from(elemsize as u16)",
+        "dump/objects.rs": "Width::of(base.0, end)?, «elemsize»)" => "u64::from(elemsize as u16)",
     }
     /// Pointers lose their upper 32 bits.
     PointerTruncated where (target.ptr_size() == 8) {

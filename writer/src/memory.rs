@@ -73,17 +73,6 @@ impl<M: Memory + ?Sized> Memory for &M {
     }
 }
 
-/// Loads a byte of each cache line, if there are not too many for a cache. The loads do not depend on each other, so that the
-/// memory works on many at once; what follows a list or encodes objects waits for one after the other.
-pub(crate) fn touch(bytes: &[u8]) {
-    const LINE: usize = 64;
-    const MANY: usize = 32 << 10;
-    if bytes.len() <= MANY {
-        let all = bytes.iter().step_by(LINE).fold(0, |all, byte| all ^ byte);
-        std::hint::black_box(all);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

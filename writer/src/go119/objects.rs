@@ -4,8 +4,7 @@ use super::Go119;
 use super::heap::{MAX_OBJECTS, Span};
 use super::pointers::{Bits, HeapPointers, SpanIn};
 use crate::error::{Error, Place};
-use crate::memory::touch;
-use crate::process::out_of_range;
+use crate::process::{out_of_range, touch};
 use crate::runtime::{self, Extent, GROUP, low_bits};
 use crate::target::Target;
 

@@ -6,9 +6,9 @@ use super::heap::Span;
 use super::structs::{Gclink, Mspan, PAGE_SIZE};
 use crate::error::Error;
 use crate::go15::arch::Target;
-use crate::memory::{Addr, touch};
+use crate::memory::Addr;
 use crate::process::field::{Load, Ptr};
-use crate::process::{Process, offset, out_of_range};
+use crate::process::{Process, offset, out_of_range, touch};
 use crate::runtime::{self, Extent, GROUP, HeapBits, low_bits};
 
 /// `len(freemark)`.

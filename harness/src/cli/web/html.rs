@@ -32,6 +32,12 @@ impl<T: Display> Display for Html<T> {
     }
 }
 
+/// A sentence in which no line ends between a number and its unit.
+fn together(sentence: &str) -> String {
+    let units = [" bytes", " KiB", " MiB", " GiB", " TiB"];
+    units.iter().fold(sentence.to_owned(), |text, unit| text.replace(unit, &unit.replace(' ', "\u{a0}")))
+}
+
 /// A cell with a number, which is what the column is sorted by.
 fn number(page: &mut String, value: impl Display, shown: impl Display) {
     let _ = write!(page, "<td class=n data-v=\"{value}\">{shown}</td>");
@@ -77,7 +83,7 @@ pub fn page(name: &str, base: Option<&str>, findings: &Findings) -> String {
          <meta name=color-scheme content=\"light dark\"><title>{title} — heap</title><style>{}</style></head><body>\
          <header><h1>{title}</h1><p class=verdict>{}</p>",
         include_str!("page.css"),
-        Html(&findings.verdict)
+        Html(together(&findings.verdict))
     );
     for caveat in &findings.caveats {
         let _ = write!(page, "<p class=caveat>{}</p>", Html(caveat));

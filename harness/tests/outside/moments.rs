@@ -82,10 +82,11 @@ fn no_live_object_is_missing(target: AnyTarget) {
         seen.file = Vec::new();
         eprintln!("{what}: {seen:?}");
         // All that a process can be stopped in has come up.
-        assert!(seen.live > 1000 && seen.running > 20, "{what}: {seen:?}");
+        assert!(seen.live > 1000 && seen.running > 20 && seen.own_dumps > 0, "{what}: {seen:?}");
         assert!(seen.unswept + seen.collecting > 0, "{what}: {seen:?}");
-        assert!(moments(target) < MOST || seen.unswept.min(seen.collecting) > 0, "{what}: {seen:?}");
-        assert!(seen.own_dumps > 0 && seen.still_alive > 50, "{what}: {seen:?}");
+        if moments(target) == MOST {
+            assert!(seen.unswept > 0 && seen.collecting > 0 && seen.still_alive > 1000, "{what}: {seen:?}");
+        }
     }
 }
 

@@ -162,7 +162,10 @@ impl Args {
         let stopped = Stopped::new(&process.threads);
         let summary = dumper
             .dump(process.target, &process.memory, None, Some(&stopped), &mut output)
-            .map_err(|error| format!("cannot dump {name}: {error}"))?;
+            .map_err(|error| {
+                let hint = if dumper.dialect().is_go15() { ONLY_WHERE_IT_DUMPS } else { "" };
+                format!("cannot dump {name}: {error}{hint}")
+            })?;
         output.commit()?;
         let doubts = stopped.doubts();
         let report = Report::new(dumper, process, &summary, &doubts, standstill);
@@ -176,6 +179,10 @@ impl Args {
         Ok(Verdict::Sound)
     }
 }
+
+/// What a dump of Go 1.5 may need that of today's does not.
+const ONLY_WHERE_IT_DUMPS: &str = " (a process of Go 1.5 can be dumped where it is about to dump itself, with a breakpoint on \
+     runtime.dumpparams, and not wherever it stands)";
 
 /// The name of the emulator if a core file is of QEMU's user-mode emulation: the kernel's, and not the one that QEMU writes of
 /// its guest.
@@ -214,7 +221,12 @@ impl Report {
                 .map(|(goroutine, reason)| NotUnwound { goroutine: *goroutine, reason: reason.clone() })
                 .collect(),
             undescribed_objects: doubts.undescribed_objects,
-            statistics: if doubts.statistics_computed { "computed" } else { "collected" },
+            statistics: match doubts.statistics_computed {
+                true => "computed",
+                // Go 1.5's are read as they are.
+                false if dumper.dialect().is_go15() => "last collected",
+                false => "collected",
+            },
         }
     }
 
@@ -250,6 +262,8 @@ impl Report {
         told(n, format!("allocating   {}, whose pointers are not known", plural(n, "object")));
         let computed = u64::from(self.statistics == "computed");
         told(computed, "statistics   computed from the runtime's counters".to_owned());
+        let last = u64::from(self.statistics == "last collected");
+        told(last, "statistics   as the program has collected them last".to_owned());
         let n = self.not_unwound;
         for NotUnwound { goroutine, reason } in self.not_unwound_first.iter().take(3) {
             told(n, format!("not unwound  goroutine {goroutine}: {reason}"));

@@ -49,14 +49,23 @@ pub fn shrink(seed: u64, mut fails: impl FnMut(&World) -> Option<bool>) -> World
     while more {
         let world = tree.current();
         // Another sketch may be the same world.
-        more = match (world == smallest).then_some(true).or_else(|| fails(&world)) {
+        match (world == smallest).then_some(true).or_else(|| fails(&world)) {
             Some(true) => {
                 smallest = world;
-                tree.simplify()
+                more = tree.simplify();
             }
-            Some(false) => tree.complicate(),
-            None => false,
-        };
+            Some(false) => more = tree.complicate(),
+            None => return smallest,
+        }
+    }
+    // In a sketch without an object all indexes mean something else.
+    for object in (0..smallest.objects.len()).rev() {
+        let world = smallest.without(object);
+        match fails(&world) {
+            Some(true) => smallest = world,
+            Some(false) => {}
+            None => return smallest,
+        }
     }
     smallest
 }
@@ -297,8 +306,8 @@ mod tests {
         };
         for (name, fails, most) in [
             ("defers", &deferred as &dyn Fn(&World) -> bool, (1, 1)),
-            ("weak", &weak, (2, 0)),
-            ("queued", &|world| world.queued > 1, (1, 0)),
+            ("weak", &weak, (1, 0)),
+            ("queued", &|world| world.queued > 1, (0, 0)),
         ] {
             let seed = (1..).find(|&seed| fails(&World::random(seed))).unwrap();
             let mut tried = 0;
@@ -306,7 +315,7 @@ mod tests {
                 tried += 1;
                 Some(fails(world))
             });
-            assert!(fails(&world) && tried < 400, "{name}: {tried} tried, {world:?}");
+            assert!(fails(&world) && tried < 500, "{name}: {tried} tried, {world:?}");
             assert!(world.objects.len() <= most.0 && world.goroutines.len() <= most.1, "{name}: {world:?}");
             assert!(world.goroutines.iter().all(|goroutine| goroutine.steps.len() == 1), "{name}: {world:?}");
             assert!(!world.profile && world.collections + world.earlier == 0, "{name}: {world:?}");

@@ -310,6 +310,30 @@ impl World {
         Ok(())
     }
 
+    /// The world without an object, and without all that names it.
+    pub fn without(&self, object: usize) -> World {
+        // Those after it move up.
+        let keep = |place: &mut usize| {
+            let keep = *place != object;
+            *place -= usize::from(*place > object);
+            keep
+        };
+        let mut world = self.clone();
+        world.objects.remove(object);
+        world.held.retain_mut(keep);
+        world.finalizers.retain_mut(|finalizer| keep(&mut finalizer.object));
+        for goroutine in &mut world.goroutines {
+            goroutine.steps.retain_mut(|step| keep(&mut step.object));
+        }
+        for object in &mut world.objects {
+            object.set.retain_mut(|set| match &mut set.value {
+                Value::Object(Reference { to, .. }) | Value::Closure(to) | Value::Weak(to) => keep(to),
+                _ => true,
+            });
+        }
+        world
+    }
+
     /// The objects that are alive: global variables, goroutines, and what they reach. The collector frees the others.
     pub fn alive(&self) -> BTreeSet<usize> {
         let steps = self.goroutines.iter().flat_map(|g| g.steps.iter().map(|step| step.object));

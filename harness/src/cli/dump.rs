@@ -28,7 +28,7 @@ pub struct Args {
     /// The core file of a process
     #[arg(value_name = "CORE", group = "source")]
     core: Option<PathBuf>,
-    /// A process that runs: it stands still while its memory is copied (Linux)
+    /// A process that runs: it stands still while its memory is copied, which takes as much memory again (Linux)
     #[arg(long, value_name = "PID", group = "source", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
     /// A world on this architecture, to test a reader with

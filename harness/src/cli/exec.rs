@@ -72,7 +72,7 @@ pub struct Args {
     /// Dump the program's heap from outside into this file (Go 1.5, Go 1.19 to 1.27)
     #[arg(long, value_name = "FILE")]
     dump: Option<PathBuf>,
-    /// Write a core file of the program, for gdb and for heapmatrix dump: when a thread reaches the symbol of --at, or else when
+    /// Write a core file of the program, for gdb, Delve and heapmatrix dump: when a thread reaches the symbol of --at, or else when
     /// the program is killed by a signal, stopped by a limit, or all its threads wait for ever
     #[arg(long, value_name = "FILE")]
     core: Option<PathBuf>,

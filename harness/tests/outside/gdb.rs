@@ -1,11 +1,11 @@
-//! gdb: its core files, and what it makes of those that `exec --core` writes.
+//! gdb: its core files, and what it and Delve make of those that `exec --core` writes.
 
 use std::fs;
 use std::process::Command;
 
 use heapmatrix_emu::machine::AnyTarget;
 
-use crate::{busy, go, has, heapmatrix, ok, same_but_for_tmpbuf, toolchains};
+use crate::{busy, go, has, has_version, heapmatrix, ok, same_but_for_tmpbuf, toolchains};
 
 /// What gdb prints for some commands.
 fn gdb(tool: &str, args: &[&str], commands: &[&str]) -> String {
@@ -81,3 +81,38 @@ fn gdb_opens_the_core_of_an_emulated_program(target: AnyTarget) {
 }
 
 heapmatrix_emu::each_engine!(gdb_opens_the_core_of_an_emulated_program);
+
+/// Delve opens core files of emulated programs of the machines that it knows: threads, and goroutines with their stacks.
+#[test]
+fn delve_opens_the_core_of_an_emulated_program() {
+    if !has_version("dlv", "version") {
+        return;
+    }
+    for go in toolchains().into_iter().take(1) {
+        for arch in ["amd64", "arm64"] {
+            let program = busy(&go, arch);
+            let [core, commands] = ["core", "commands"].map(|name| program.file(name));
+            let crash =
+                ["--env", "GOTRACEBACK=crash", "--cpus", "2", "--core", &core, program.path(), "crash"];
+            let _ = heapmatrix(&[&["exec"], &crash[..]].concat());
+            fs::write(&commands, "threads\ngoroutines\nprint main.made\ngoroutine 1 bt\nexit\n").unwrap();
+            let mut dlv = Command::new("dlv");
+            dlv.args(["core", program.path(), &core, "--init", &commands, "--check-go-version=false"]);
+            // Its settings are a file of the user's.
+            dlv.arg("--allow-non-terminal-interactive=true").env("XDG_CONFIG_HOME", program.dir.path());
+            let output = dlv.output().unwrap();
+            let said = format!("{}{}", crate::stdout(&output), crate::stderr(&output));
+            let wanted = [
+                "Thread 1000",
+                "Thread 1001",
+                "Goroutine 1 ",
+                "busy/main.go:",
+                "[6]uintptr [",
+                "runtime.raise",
+            ];
+            for what in wanted {
+                assert!(said.contains(what), "{arch}: no {what}: {said}");
+            }
+        }
+    }
+}

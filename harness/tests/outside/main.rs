@@ -47,7 +47,12 @@ fn refused(args: &[&str]) -> String {
 
 /// Whether a tool is installed; says so if not.
 fn has(tool: &str) -> bool {
-    let there = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
+    has_version(tool, "--version")
+}
+
+/// The same of one that is asked for its version in its own way.
+fn has_version(tool: &str, version: &str) -> bool {
+    let there = Command::new(tool).arg(version).output().is_ok_and(|output| output.status.success());
     if !there {
         eprintln!("NOT RUN: {tool} is not installed");
     }

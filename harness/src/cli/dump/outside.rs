@@ -111,7 +111,16 @@ impl Args {
     pub(super) fn dump_process(&self, pid: u32) -> Outcome {
         use heapmatrix_process::live::{LiveError, Snapshot, program_of, running};
         let elf = program_of(pid)?;
-        let named = |error: ProcessError| format!("the program of process {pid}: {error}");
+        let under_qemu = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| {
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"qemu-"))
+        });
+        let named = |error: ProcessError| {
+            let hint = match error {
+                ProcessError::NotGo if under_qemu => QEMU_RUNS_IT,
+                _ => "",
+            };
+            format!("the program of process {pid}: {error}{hint}")
+        };
         let program = Executable::parse(&elf).map_err(named)?;
         // What is missing for a dump is told before the process is stopped.
         let dumper = self.open(&running(pid, &program)?, &program).map_err(named)?;
@@ -183,6 +192,10 @@ impl Args {
 /// What a dump of Go 1.5 may need that of today's does not.
 const ONLY_WHERE_IT_DUMPS: &str = " (a process of Go 1.5 can be dumped where it is about to dump itself, with a breakpoint on \
      runtime.dumpparams, and not wherever it stands)";
+
+/// What to do about a process that is an emulator's.
+const QEMU_RUNS_IT: &str = ", but QEMU, which runs one of another machine; have that leave a core file (ulimit -c unlimited, \
+     GOTRACEBACK=crash, kill -ABRT), and dump qemu_PROGRAM_….core";
 
 /// The name of the emulator if a core file is of QEMU's user-mode emulation: the kernel's, and not the one that QEMU writes of
 /// its guest.

@@ -194,6 +194,7 @@ const ONLY_WHERE_IT_DUMPS: &str = " (a process of Go 1.5 can be dumped where it 
      runtime.dumpparams, and not wherever it stands)";
 
 /// What to do about a process that is an emulator's.
+#[cfg(target_os = "linux")]
 const QEMU_RUNS_IT: &str = ", but QEMU, which runs one of another machine; have that leave a core file (ulimit -c unlimited, \
      GOTRACEBACK=crash, kill -ABRT), and dump qemu_PROGRAM_….core";
 

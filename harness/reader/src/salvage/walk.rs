@@ -172,12 +172,28 @@ impl<'a, 'p> Walk<'a, 'p> {
     /// Leaves out a record of a goroutine that is lost.
     fn skip_orphan(&mut self, record: &Record<'_>, end: usize) {
         self.context.accept(record);
-        self.at = end;
-        if let Some(Gap::Hole(hole)) = self.gaps.last_mut() {
-            hole.to = end;
-            hole.orphans += 1;
+        let why = self.gaps.iter().rev().find_map(|gap| match gap {
+            Gap::Hole(hole) => Some(hole.why.clone()),
+            Gap::Name { .. } => None,
+        });
+        if let Some(why) = why {
+            self.leave_out(end, why).orphans += 1;
         }
+        self.at = end;
         self.be_sure();
+    }
+
+    /// The hole from here to some position: the last one, if nothing was saved since.
+    fn leave_out(&mut self, to: usize, why: Error) -> &mut Hole {
+        let goes_on = matches!(self.gaps.last(), Some(Gap::Hole(hole)) if hole.to == self.at);
+        if !goes_on {
+            let (kind, start) = self.last;
+            let before = (kind, start as u64);
+            self.gaps.push(Gap::Hole(Hole { from: self.at, to, before, orphans: 0, why }));
+        }
+        let Some(Gap::Hole(hole)) = self.gaps.last_mut() else { unreachable!("it is the last gap") };
+        hole.to = to;
+        hole
     }
 
     /// Steps over the type here if it is struck and there is a way back.
@@ -255,15 +271,7 @@ impl<'a, 'p> Walk<'a, 'p> {
 
     /// Goes on somewhere else.
     fn skip_to(&mut self, next: usize, why: Error) {
-        match self.gaps.last_mut() {
-            // Nothing was saved since the last hole: it is one.
-            Some(Gap::Hole(hole)) if hole.to == self.at => hole.to = next,
-            _ => {
-                let (kind, start) = self.last;
-                let before = (kind, start as u64);
-                self.gaps.push(Gap::Hole(Hole { from: self.at, to: next, before, orphans: 0, why }));
-            }
-        }
+        self.leave_out(next, why);
         self.at = next;
         self.context.lose();
         self.be_sure();

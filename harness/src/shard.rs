@@ -102,7 +102,9 @@ pub enum MergeError {
     #[error("no reports: name the files")]
     Nothing,
     /// They are parts of different runs.
-    #[error("{second} is of another run than {first}: {second_asked}, not {first_asked}")]
+    #[error(
+        "{second} is of another run than {first}: {second_asked}, not {first_asked}; parts differ in nothing but their --shard"
+    )]
     DifferentRuns {
         /// A file.
         first: String,
@@ -114,7 +116,7 @@ pub enum MergeError {
         second_asked: String,
     },
     /// Two have the same cells.
-    #[error("{second} is part {shard}, as is {first}")]
+    #[error("{second} is part {shard}, as is {first}: name the report of each part once")]
     Twice {
         /// A file.
         first: String,
@@ -124,7 +126,7 @@ pub enum MergeError {
         shard: Shard,
     },
     /// Some are not there.
-    #[error("of {of} parts these are missing: {}", missing.join(", "))]
+    #[error("of {of} parts these are missing: {}; run them with --shard and --json, and name their reports, too", missing.join(", "))]
     Missing {
         /// Their number.
         of: u32,
@@ -262,14 +264,20 @@ mod tests {
     fn what_is_no_whole_run_is_refused() {
         let error = |parts: &[(&str, &'static str, u32)]| merged(parts).unwrap_err();
         assert_eq!(error(&[]), "no reports: name the files");
-        assert_eq!(error(&[("2/3", "a", 1), ("1/3", "a", 1)]), "of 3 parts these are missing: 3/3");
-        assert_eq!(error(&[("1/2", "a", 1), ("1/2", "a", 1)]), "1.json is part 1/2, as is 0.json",);
+        assert_eq!(
+            error(&[("2/3", "a", 1), ("1/3", "a", 1)]),
+            "of 3 parts these are missing: 3/3; run them with --shard and --json, and name their reports, too"
+        );
+        assert_eq!(
+            error(&[("1/2", "a", 1), ("1/2", "a", 1)]),
+            "1.json is part 1/2, as is 0.json: name the report of each part once"
+        );
         assert_eq!(
             error(&[("1/2", "a", 1), ("2/2", "b", 1)]),
-            "1.json is of another run than 0.json: b in 2 parts, not a in 2 parts",
+            "1.json is of another run than 0.json: b in 2 parts, not a in 2 parts; parts differ in nothing but their --shard",
         );
         assert!(error(&[("1/2", "a", 1), ("2/3", "a", 1)]).contains("a in 3 parts, not a in 2 parts"));
         let many = error(&[("1/4000000000", "a", 1)]);
-        assert!(many.ends_with(" 10/4000000000, 11/4000000000, …"), "{many}");
+        assert!(many.contains(" 10/4000000000, 11/4000000000, …; "), "{many}");
     }
 }

@@ -205,7 +205,8 @@ fn wrong_arguments_are_told_in_one_line() {
         (&["check-reader", "--shard", "5/4", "--", "cat", "{}"], "such as 3/16"),
         (&["check-reader", "--timeout", "0", "--", "cat", "{}"], "--timeout"),
         (&["merge-reports"], "<FILE>"),
-        (&["merge-reports", "/dev/null"], "/dev/null is no report that "),
+        (&["merge-reports", "/dev/null"], "/dev/null ends too early, at 0 bytes: run that part again"),
+        (&["merge-reports", "/etc/hostname"], "/etc/hostname is no report that "),
     ] {
         let output = heapmatrix(args);
         let message = String::from_utf8(output.stderr).unwrap();

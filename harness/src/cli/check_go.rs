@@ -1,5 +1,6 @@
 //! `heapmatrix check-go`: is the WriteHeapDump of somebody's Go right?
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use heapmatrix_writer::AnyTarget;
 
 use super::arch::{self, Choice};
 use super::number::{number, positive};
+use super::output::Output;
 use super::progress::{count, spinner};
 use super::report::{Report, quoted};
 use super::{Outcome, note, output};
@@ -75,6 +77,8 @@ impl Args {
         if let Some(dir) = &self.out {
             std::fs::create_dir_all(dir).map_err(|e| format!("cannot write to {}: {e}", dir.display()))?;
         }
+        // Whether it can be written is not to be found out after minutes.
+        let shrunk = self.shrink.as_deref().map(Output::create).transpose()?;
         let toolchain = Toolchain::find(&self.go)?;
         let targets = arch::chosen(&self.arch);
         let guests = build(&toolchain, &targets)?;
@@ -97,7 +101,7 @@ impl Args {
         report.shard = self.shard;
         report.worlds = if self.world.is_some() { 1 } else { self.worlds };
         report.failures.iter_mut().for_each(|failure| failure.repeat = self.repeat(failure));
-        self.shrunk(&report, &guests)?;
+        self.shrunk(&report, &guests, shrunk)?;
         Report::CheckGo(report).tell(self.json, MOST_FAILURES)
     }
 
@@ -116,9 +120,14 @@ impl Args {
     }
 
     /// Writes the smallest world that fails like the first one that does.
-    fn shrunk(&self, report: &GoReport, guests: &[Guest]) -> Result<(), Box<dyn std::error::Error>> {
-        let (Some(file), Some(Failure { seed: Some(seed), arch, findings, .. })) =
-            (&self.shrink, report.failures.first())
+    fn shrunk(
+        &self,
+        report: &GoReport,
+        guests: &[Guest],
+        out: Option<Output>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let (Some(file), Some(mut out), Some(Failure { seed: Some(seed), arch, findings, .. })) =
+            (&self.shrink, out, report.failures.first())
         else {
             return Ok(());
         };
@@ -145,7 +154,8 @@ impl Args {
             _ => shrink(&guests[place..=place]),
         };
         progress.finish_and_clear();
-        output::write(file, &serde_json::to_vec_pretty(&world)?)?;
+        out.write_all(&serde_json::to_vec_pretty(&world)?)?;
+        out.commit()?;
         let (file, go) = (quoted(&file.to_string_lossy()), quoted(&self.go.to_string_lossy()));
         let arch = self.arches(arch, oracle);
         note(format_args!(

@@ -33,6 +33,9 @@ impl Args {
             let name = file.display().to_string();
             let bytes = fs::read(file).map_err(|error| format!("cannot read {name}: {error}"))?;
             let report = serde_json::from_slice(&bytes).map_err(|error| {
+                if error.is_eof() {
+                    return format!("{name} ends too early, at {} bytes: run that part again", bytes.len());
+                }
                 format!("{name} is no report that run, check-reader, check-writer or check-go --json prints: {error}")
             })?;
             Ok((name, report))

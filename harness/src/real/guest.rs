@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::report::release;
+
 /// The guest's files.
 pub const SOURCE: &[(&str, &str)] = &[
     ("finalizers.go", include_str!("guest/finalizers.go")),
@@ -17,6 +19,9 @@ pub const SOURCE: &[(&str, &str)] = &[
     ("weak.go", include_str!("guest/weak.go")),
     ("world.go", include_str!("guest/world.go")),
 ];
+
+/// The oldest Go that builds the guest: 1.19.
+const OLDEST: u8 = 19;
 
 /// A Go toolchain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,14 @@ pub enum BuildError {
         /// What it did instead of naming its version.
         says: String,
     },
+    /// It is too old.
+    #[error("{} is {version}: worlds need Go 1.19 or a newer one", path.display())]
+    Old {
+        /// What was tried.
+        path: PathBuf,
+        /// What it says that it is.
+        version: String,
+    },
     /// The guest's files cannot be written.
     #[error("cannot write the guest's source: {0}")]
     Source(#[from] io::Error),
@@ -77,20 +90,34 @@ impl Toolchain {
     /// The toolchain that a path names: its `go` command, or its folder.
     ///
     /// # Errors
-    /// [`BuildError::NoGo`] and [`BuildError::NotGo`].
+    /// [`BuildError::NoGo`], [`BuildError::NotGo`] and [`BuildError::Old`].
     pub fn find(path: &Path) -> Result<Toolchain, BuildError> {
         let go = if path.is_dir() { path.join("bin").join("go") } else { path.to_owned() };
         // A path with a folder in it is relative to this one, not to where the guest is built.
         let go = if go.components().count() > 1 { std::path::absolute(&go).unwrap_or(go) } else { go };
-        let output = command(&go).args(["env", "GOVERSION"]).output();
-        let output = output.map_err(|error| BuildError::NoGo { path: go.clone(), error })?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let run = |args: &[&str]| {
+            let output = command(&go).args(args).output();
+            let output = output.map_err(|error| BuildError::NoGo { path: go.clone(), error })?;
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            Ok::<_, BuildError>((output, text))
+        };
+        let (output, version) = run(&["env", "GOVERSION"])?;
+        if output.status.success() && version.is_empty() {
+            // Go 1.15 and older have no such variable.
+            let (_, said) = run(&["version"])?;
+            if let Some(version) = said.strip_prefix("go version ") {
+                return Err(BuildError::Old { path: go, version: version.to_owned() });
+            }
+        }
         if !output.status.success() || !version.contains("go1.") {
             let says = match first_line(&String::from_utf8_lossy(&output.stderr)) {
                 _ if output.status.success() => format!("says {version:?}"),
                 reason => format!("fails: {reason}"),
             };
             return Err(BuildError::NotGo { path: go, says });
+        }
+        if release(&version).is_some_and(|release| release < OLDEST) {
+            return Err(BuildError::Old { path: go, version });
         }
         Ok(Toolchain { go, version, flags: Vec::new() })
     }

@@ -142,9 +142,7 @@ pub struct Traced<'a> {
 impl Report {
     /// The number of the release: 27 of `go1.27.3`.
     pub fn release(&self) -> Option<u8> {
-        let (_, rest) = self.version.split_once("go1.")?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..digits].parse().ok()
+        release(&self.version)
     }
 
     /// The goroutines of the traceback.
@@ -157,6 +155,13 @@ impl Report {
         let part = self.parts.iter().find(|part| (part.object, part.leaf) == (object, leaf));
         part.map(|part| part.address)
     }
+}
+
+/// The number of a version's release: 27 of `go1.27.3` and of `devel go1.27-af0c`.
+pub(super) fn release(version: &str) -> Option<u8> {
+    let (_, rest) = version.split_once("go1.")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
 }
 
 /// A function's name as it is printed since Go 1.21: without type arguments. Source: `funcNameForPrint`.

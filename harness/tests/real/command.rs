@@ -22,6 +22,16 @@ fn wrong_arguments_are_told_in_one_line() {
     let world = dir.path().join("world.json");
     std::fs::write(&world, r#"{"objects":[],"held":[3],"goroutines":[],"finalizers":[],"queued":0,"profile":false,"collections":0}"#)
         .unwrap();
+    // What commands of old releases say.
+    let go = |name: &str, script: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let file = dir.path().join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let old = go("go1.18", "echo go1.18.10");
+    let ancient = go("go1.5", "case $1 in env) echo;; *) echo go version go1.5.4 linux/amd64;; esac");
     let (dir, world) = (dir.path().to_str().unwrap(), world.to_str().unwrap());
     for (args, says) in [
         (&[][..], "--go"),
@@ -36,6 +46,9 @@ fn wrong_arguments_are_told_in_one_line() {
         (&["--go", "go", "--world", "/etc/hostname"], "/etc/hostname is no world: "),
         (&["--go", "go", "--world", world], "is no world: held is object 3, and there are 0"),
         (&["--go", "go", "--world", world, "--seed", "1"], "cannot be used with"),
+        (&["--go", "go", "--shrink", "/dev/null/x"], "cannot write /dev/null/x"),
+        (&["--go", &old], "is go1.18.10: worlds need Go 1.19 or a newer one"),
+        (&["--go", &ancient], "is go1.5.4 linux/amd64: worlds need Go 1.19 or a newer one"),
         (&["--go", "go", "--out", "/dev/null/x"], "cannot write to /dev/null/x"),
     ] {
         let output = check_go(args);

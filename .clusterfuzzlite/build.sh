@@ -31,11 +31,8 @@ for target in ${FUZZ_TARGETS:-reader roundtrip laws salvage analysis program}; d
         printf 'dict = %s.dict\n' "$target" >>"$OUT/$target.options"
         ;;
     esac
-    # What is sound for a reader is worth an analysis.
-    seeds=corpus/$target
-    [ "$target" != analysis ] || seeds=corpus/reader
-    if [ -d "$seeds" ]; then
+    if [ -d "corpus/$target" ]; then
         rm -f "$OUT/${target}_seed_corpus.zip"
-        find "$seeds" -type f | sort | zip -q -j -X -@ "$OUT/${target}_seed_corpus.zip"
+        find "corpus/$target" -type f | sort | zip -q -j -X -@ "$OUT/${target}_seed_corpus.zip"
     fi
 done

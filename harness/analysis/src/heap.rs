@@ -232,6 +232,7 @@ impl<'i, 'a> Heap<'i, 'a> {
                 }
             }
             RootKind::Goroutine => "goroutine".to_owned(),
+            RootKind::All => "(no root)".to_owned(),
             _ => self.name(self.label(from), from),
         }
     }

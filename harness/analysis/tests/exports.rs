@@ -201,17 +201,17 @@ fn parquet_tables_fit_together() {
 /// What DuckDB makes of the tables in this folder: objects and bytes that are reached, what all roots retain, objects by the
 /// name of their type, and edges whose ends are both there.
 #[cfg(feature = "parquet")]
-const DUCKDB: &str = "
+const DUCKDB: &str = r#"
 import duckdb, json
-one = lambda query: duckdb.sql(query).fetchone()
+one = lambda query: duckdb.sql(query).fetchall()[0]
 print(json.dumps({
-    'reached': one('SELECT count(*), sum(size)::BIGINT FROM \'objects.parquet\' WHERE retained >= 0'),
-    'roots': one('SELECT max(retained) FROM \'roots.parquet\'')[0],
-    'without': one('SELECT count(*) FROM \'objects.parquet\' JOIN \'types.parquet\' USING (type) WHERE name LIKE \'%without%\'')[0],
-    'edges': one('SELECT count(*) FROM \'edges.parquet\' WHERE target IN (SELECT node FROM \'objects.parquet\') OR \
-                  target IN (SELECT node FROM \'roots.parquet\')')[0],
+    "reached": one("SELECT count(*), sum(size)::BIGINT FROM 'objects.parquet' WHERE retained >= 0"),
+    "roots": one("SELECT max(retained) FROM 'roots.parquet'")[0],
+    "without": one("SELECT count(*) FROM 'objects.parquet' JOIN 'types.parquet' USING (type) WHERE name LIKE '%without%'")[0],
+    "edges": one("""SELECT count(*) FROM 'edges.parquet' WHERE target IN (SELECT node FROM 'objects.parquet')
+                    OR target IN (SELECT node FROM 'roots.parquet')""")[0],
 }))
-";
+"#;
 
 #[cfg(feature = "parquet")]
 #[test]

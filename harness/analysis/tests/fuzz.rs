@@ -14,13 +14,23 @@ static ALLOCATOR: memory::Counting = memory::Counting;
 fn whatever_can_be_read_can_be_analysed() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora");
     let mut analysed = 0;
-    for folder in ["fuzz/corpus/reader", "fuzz/corpus/laws", "fuzz/corpus/salvage", "regressions/files"] {
+    let folders = ["analysis", "reader", "laws", "salvage"].map(|target| format!("fuzz/corpus/{target}"));
+    for folder in folders.iter().map(|folder| &folder[..]).chain(["regressions/files"]) {
         for entry in fs::read_dir(corpora.join(folder)).unwrap() {
             analysing::analysis(&fs::read(entry.unwrap().path()).unwrap());
             analysed += 1;
         }
     }
     assert!(analysed > 100, "{analysed} inputs");
+}
+
+#[test]
+fn whatever_is_a_program_says_what_it_says() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpora/fuzz/corpus/program");
+    let inputs: Vec<_> =
+        fs::read_dir(corpus).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(inputs.len() > 100, "{} inputs", inputs.len());
+    inputs.iter().for_each(|input| analysing::program(input));
 }
 
 /// Damage anywhere in a dump that is not too large: it is refused, or analysed.

@@ -251,6 +251,8 @@ pub struct Basis {
     frames: u64,
     /// Of that the type is known of so many.
     typed_bytes: u64,
+    /// Whether the dump has no roots.
+    without_roots: bool,
     /// Where types come from.
     #[serde(skip)]
     origin: Origin,
@@ -274,6 +276,7 @@ impl Basis {
             goroutines,
             frames,
             typed_bytes: heap.naming().typed_bytes(&|object| heap.dominators().reaches(object)),
+            without_roots: heap.graph().is_without_roots(),
             origin: heap.naming().origin(),
             conservative_words: conservative,
         }
@@ -306,6 +309,12 @@ impl Basis {
             alive += &format!(" ({advice})");
         }
         let mut notes = Vec::new();
+        if self.without_roots {
+            notes.push(
+                "the dump has no roots (it was cut off?): what no other object points to is counted as alive"
+                    .to_owned(),
+            );
+        }
         if self.conservative_words > 0 {
             notes.push(format!(
                 "{} of {} followed that the dump does not list as pointers",

@@ -120,6 +120,9 @@ impl<'i, 'a> Builder<'i, 'a> {
         let objects = rows.len();
         let roots = u32::try_from(self.roots.len()).map_err(|_| TooLarge)?;
         objects.checked_add(roots).ok_or(TooLarge)?;
+        if self.edges.is_empty() {
+            self.hold_what_nothing_points_to(&rows);
+        }
         for root in 1..roots {
             let from = self.roots[root as usize].parent;
             self.edges.push(RootEdge { from, to: objects + root, place: 0 });
@@ -141,6 +144,21 @@ impl<'i, 'a> Builder<'i, 'a> {
         rows.shrink();
         let Self { roots, edges, excluded, counts, .. } = self;
         Ok(Graph { rows, objects, roots, edges, excluded, counts })
+    }
+
+    /// Of a dump that was cut off the roots are missing, which come after the objects: then objects that no other one points
+    /// to are the nearest to roots that there are.
+    fn hold_what_nothing_points_to(&mut self, rows: &Rows) {
+        let mut held = Bits::new(rows.len() as usize);
+        for object in 0..rows.len() {
+            rows.row(object)
+                .iter()
+                .filter(|&&target| target != object)
+                .for_each(|&target| held.set(target as usize));
+        }
+        let free = (0..rows.len())
+            .filter(|&object| !held.get(object as usize) && !self.excluded.get(object as usize));
+        self.edges.extend(free.map(|to| RootEdge { from: ALL, to, place: 0 }));
     }
 
     fn root(&mut self, kind: RootKind, at: u64, parent: u32) -> u32 {

@@ -128,6 +128,13 @@ impl Graph {
         Some(self.edges[at].place)
     }
 
+    /// Whether the dump has no root that points to an object. Then objects that no other one points to are held by the root of
+    /// all.
+    pub fn is_without_roots(&self) -> bool {
+        let mut to_objects = self.edges.iter().filter(|edge| edge.to < self.objects).peekable();
+        to_objects.peek().is_some() && to_objects.all(|edge| edge.from == self.objects)
+    }
+
     /// Whether an object's record is in truth a slot that has no object.
     ///
     /// # Panics

@@ -94,3 +94,22 @@ fn two_processes_are_told_from_one() {
     let moved = dump(0, 0, HEAP + 0x20_0000);
     compare(&before, &moved, |diff| assert!(diff.is_of_two_processes()));
 }
+
+/// Of a dump that is cut off there is something to see: roots come after the objects.
+#[test]
+fn without_roots_what_nothing_points_to_is_alive() {
+    let whole = dump(10, 0, HEAP + 0x10_0000);
+    let index = Index::new(Dump::new(&whole).unwrap()).unwrap();
+    let bss = index.dump().records().flatten().find(|(_, record)| matches!(record, Record::Bss(_))).unwrap();
+    let cut = [&whole[..bss.0 as usize], &[0]].concat();
+    let cut = Index::new(Dump::new(&cut).unwrap()).unwrap();
+    let [all, cut] = [&index, &cut].map(|index| Heap::new(index).unwrap());
+    assert!(cut.graph().is_without_roots() && !all.graph().is_without_roots());
+    assert_eq!((cut.reached(), cut.unreached().objects), (all.reached(), 0));
+    let [first, old] = [HEAP, OLD].map(|address| cut.find(address).unwrap());
+    assert_eq!(
+        (cut.dominators().immediate(first), cut.retained(first)),
+        (Some(cut.graph().all()), all.reached().bytes)
+    );
+    assert_eq!(cut.dominators().immediate(old), Some(first));
+}

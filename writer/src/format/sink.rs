@@ -225,6 +225,7 @@ impl<'w> Sink<'w> {
     }
 
     /// `write(dumpfd, &buf, nbuf)`.
+    #[inline]
     fn write_buf(&mut self) -> Result<(), Error> {
         let tally = Tally { losses: self.losses, written: &mut self.written, lost: &mut self.lost };
         let result = write(self.out, self.buffer.waiting(), tally);
@@ -261,6 +262,7 @@ impl<'w> Sink<'w> {
     }
 
     /// How many bytes of a datum of `len` bytes a single `write` is asked for.
+    #[inline]
     fn count(&mut self, len: u64) -> u64 {
         let count =
             if self.losses.int32_lengths { int32_count(len, self.losses.unsigned_count) } else { len };
@@ -268,6 +270,7 @@ impl<'w> Sink<'w> {
         count
     }
 
+    #[inline]
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let tally = Tally { losses: self.losses, written: &mut self.written, lost: &mut self.lost };
         write(self.out, data, tally)
@@ -282,6 +285,7 @@ struct Tally<'s> {
 }
 
 /// One `write` of the reference: all of `data`, unless the dialect loses what is not taken.
+#[inline]
 fn write(out: &mut dyn Write, data: &[u8], tally: Tally<'_>) -> Result<(), Error> {
     if data.is_empty() && !tally.losses.empty_writes {
         return Ok(());

@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use heapmatrix_analysis::heap::Heap;
 use heapmatrix_analysis::naming::Typed;
 use heapmatrix_analysis::types::{Binary, Typing};
+use heapmatrix_benches::toolchains::Toolchain;
 use heapmatrix_reader::{Dump, Index};
 
 const RUNS: usize = 5;
@@ -32,7 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sessions = if sessions.is_empty() { vec![8_750, 35_000, 140_000] } else { sessions };
     println!("## Why is this memory held: CPU seconds, and how many times those of `inspect`\n");
     let folder = tempfile::tempdir()?;
-    let Some(program) = service(folder.path())? else { return Ok(()) };
+    let Some(go) = Toolchain::first() else { return Ok(()) };
+    let program = folder.path().join("service");
+    go.build(("../harness/analysis/tests/service", "."), None, &program)?;
     let ours =
         std::env::var_os("HEAPMATRIX").map_or_else(|| beside_me("heapmatrix"), |path| Ok(path.into()))?;
     println!(
@@ -48,24 +51,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         "\nThe second command is `explain` of an object, with what the first has kept; it reads the dump's start and end.\n"
     );
     peers(folder.path(), &ours, &program, *sessions.last().unwrap_or(&1))
-}
-
-/// The service, built; `None` without a Go.
-fn service(folder: &Path) -> Result<Option<PathBuf>, Box<dyn Error>> {
-    let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
-    let program = folder.join("service");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/analysis/tests/service");
-    let mut command = Command::new(&go);
-    command.args(["build", "-buildvcs=false", "-o"]).arg(&program).arg(".").current_dir(source);
-    command.envs([("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOWORK", "off"), ("GOTOOLCHAIN", "local")]);
-    match command.status() {
-        Ok(status) if status.success() => Ok(Some(program)),
-        Ok(status) => Err(format!("{go} does not build the service: {status}").into()),
-        Err(error) => {
-            println!("Not run: {go}: {error}");
-            Ok(None)
-        }
-    }
 }
 
 /// The program of this name in this one's folder.

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use heapmatrix_benches::image::Flat;
 use heapmatrix_benches::shape::{self, Shape};
+use heapmatrix_benches::toolchains::Toolchain;
 use heapmatrix_benches::{on_cpu, sinks};
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump, write_heap_dump_pipelined};
 use serde_json::json;
@@ -25,13 +26,9 @@ type Speeds = [f64; 3];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mb = std::env::args().nth(1).map_or(Ok(100), |mb| mb.parse())?;
-    let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
-    let version = Command::new(&go).arg("version").output().ok().filter(|o| o.status.success());
-    let version = version.map(|o| String::from_utf8_lossy(&o.stdout).trim().replace("go version ", ""));
-    println!(
-        "## Whole dumps of {mb} MB heaps, MB/s, beside {}\n",
-        version.as_deref().unwrap_or("no Go at all")
-    );
+    let go = Toolchain::first();
+    let version = go.as_ref().map_or("no Go at all", |go| &go.version);
+    println!("## Whole dumps of {mb} MB heaps, MB/s, beside {version}\n");
     println!(
         "ppc64 and arm stand beside the Go program with pointers of the same size. \"Two threads\" is the output in a"
     );
@@ -42,13 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for shape in [&shape::SMALL, &shape::ALL] {
         // Go is measured on this machine's own architectures; the others stand beside the same size of pointer.
-        for (goarch, targets) in
-            [("amd64", [AnyTarget::Amd64, AnyTarget::Ppc64]), ("386", [AnyTarget::I386, AnyTarget::Arm])]
-        {
-            let theirs = match &version {
-                Some(_) => Some(go_program(&go, goarch, targets[0], shape, mb)?),
-                None => None,
-            };
+        for targets in [[AnyTarget::Amd64, AnyTarget::Ppc64], [AnyTarget::I386, AnyTarget::Arm]] {
+            let theirs = go.as_ref().map(|go| go_program(go, targets[0], shape, mb)).transpose()?;
             for target in targets {
                 let (flat, ours) = writer(target, shape, mb)?;
                 let mut line = format!("| {target} | {} {}", flat.objects, shape.name);
@@ -97,21 +89,10 @@ fn timed(flat: &Flat, out: &mut File) -> Result<f64, Box<dyn Error>> {
 }
 
 /// What a Go program's own runtime makes of a heap of the same shape.
-fn go_program(
-    go: &str,
-    goarch: &str,
-    target: AnyTarget,
-    shape: &Shape,
-    mb: u64,
-) -> Result<[f64; 2], Box<dyn Error>> {
+fn go_program(go: &Toolchain, target: AnyTarget, shape: &Shape, mb: u64) -> Result<[f64; 2], Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let binary = dir.path().join("heap");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/heap.go");
-    let built =
-        Command::new(go).args(["build", "-o"]).arg(&binary).arg(source).env("GOARCH", goarch).status()?;
-    if !built.success() {
-        return Err(format!("{go} does not build {source} for {goarch}").into());
-    }
+    go.build(("go", "heap.go"), Some(target), &binary)?;
     let file = tempfile::NamedTempFile::new_in("/dev/shm")?;
     let classes = shape.classes(target.ptr_size());
     let request = json!({

@@ -8,12 +8,11 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use heapmatrix_benches::living;
 use heapmatrix_benches::shape::{self, Shape};
-use heapmatrix_benches::toolchains::{toolchains, version};
+use heapmatrix_benches::toolchains::{NATIVE, Toolchain, toolchains};
 use heapmatrix_benches::{on_cpu, sinks};
 use heapmatrix_layouts::Dwarf;
 use heapmatrix_process::live::Snapshot;
@@ -36,13 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for go in toolchains() {
-        let Some(version) = version(&go) else {
-            eprintln!("NOT RUN: {} is no Go toolchain", go.display());
-            continue;
-        };
-        for target in [AnyTarget::Amd64, AnyTarget::I386] {
+        for target in NATIVE {
             for shape in [&shape::SMALL, &shape::ALL] {
-                println!("| {version} | {target} {}", row(&go, target, shape, mb)?);
+                println!("| {} | {target} {}", go.version, row(&go, target, shape, mb)?);
             }
         }
     }
@@ -51,21 +46,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Measures one heap.
-fn row(go: &Path, target: AnyTarget, shape: &Shape, mb: u64) -> Result<String, Box<dyn Error>> {
+fn row(go: &Toolchain, target: AnyTarget, shape: &Shape, mb: u64) -> Result<String, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let binary = dir.path().join("heap");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/go/heap.go");
-    let mut build = Command::new(go);
-    build.args(["build", "-o"]).arg(&binary).arg(source);
-    build.envs([
-        ("GOARCH", target.goarch()),
-        ("CGO_ENABLED", "0"),
-        ("GOTOOLCHAIN", "local"),
-        ("GOFLAGS", ""),
-    ]);
-    if !build.status()?.success() {
-        return Err(format!("{} does not build {source} for {target}", go.display()).into());
-    }
+    go.build(("go", "heap.go"), Some(target), &binary)?;
     let file = tempfile::NamedTempFile::new_in("/dev/shm")?;
     let request = json!({
         "bytes": mb << 20,

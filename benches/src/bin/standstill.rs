@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use heapmatrix_benches::toolchains::{toolchains, version};
+use heapmatrix_benches::toolchains::{NATIVE, Toolchain, toolchains};
 use heapmatrix_process::Executable;
 use heapmatrix_process::live::Snapshot;
 use heapmatrix_writer::AnyTarget;
@@ -26,12 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for go in toolchains() {
-        let Some(version) = version(&go) else {
-            eprintln!("NOT RUN: {} is no Go toolchain", go.display());
-            continue;
-        };
-        for target in [AnyTarget::Amd64, AnyTarget::I386] {
-            println!("| {version} | {target} {}", row(&go, target, mb)?);
+        for target in NATIVE {
+            println!("| {} | {target} {}", go.version, row(&go, target, mb)?);
         }
     }
     println!();
@@ -80,21 +76,10 @@ impl Drop for Holding {
 }
 
 /// Measures one program.
-fn row(go: &Path, target: AnyTarget, mb: u64) -> Result<String, Box<dyn Error>> {
+fn row(go: &Toolchain, target: AnyTarget, mb: u64) -> Result<String, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let binary = dir.path().join("busy");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/tests/outside/busy");
-    let mut build = Command::new(go);
-    build.current_dir(source).args(["build", "-o"]).arg(&binary).arg(".");
-    build.envs([
-        ("GOARCH", target.goarch()),
-        ("CGO_ENABLED", "0"),
-        ("GOTOOLCHAIN", "local"),
-        ("GOFLAGS", ""),
-    ]);
-    if !build.status()?.success() {
-        return Err(format!("{} does not build {source} for {target}", go.display()).into());
-    }
+    go.build(("../harness/tests/outside/busy", "."), Some(target), &binary)?;
     let tmpfs = tempfile::NamedTempFile::new_in("/dev/shm")?;
     let elf = std::fs::read(&binary)?;
     let program = Executable::parse(&elf)?;

@@ -227,8 +227,18 @@ fn to_stderr(write: impl FnOnce(&mut Out<'_>) -> io::Result<()>) {
     let _ = io::stderr().lock().write_all(&text);
 }
 
+/// Commands that a program without machines lacks.
+const NEED_MACHINES: [&str; 5] = ["run", "check-writer", "exec", "check-go", "corpus"];
+
 /// Clap's report without its usage: what is wrong, on one line, and what may have been meant.
 fn one_line(error: &clap::Error) -> String {
+    if let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && NEED_MACHINES.contains(&name.as_str())
+    {
+        return format!(
+            "{name} needs the emulated machines, and this program was built without (--no-default-features)"
+        );
+    }
     let report = error.render().to_string();
     let problem = report.split("\n\n").next().unwrap_or(&report);
     let words: Vec<&str> = problem.split_whitespace().skip_while(|&word| word == "error:").collect();
@@ -308,6 +318,18 @@ mod tests {
                 assert!(example.starts_with(&format!("  heapmatrix {name} ")), "{example}");
             }
         }
+    }
+
+    /// Were one missing here, the program without machines would take it for a mistake of the user's.
+    #[test]
+    #[cfg(feature = "emulator")]
+    fn commands_that_need_machines_are_those_of_the_feature() {
+        let source = include_str!("mod.rs");
+        let commands = &source[source.find("enum Command {").unwrap()..source.find("impl Command").unwrap()];
+        let optional = commands.matches("#[cfg(feature = \"emulator\")]").count();
+        assert_eq!(optional, NEED_MACHINES.len());
+        let command = Cli::command();
+        assert!(NEED_MACHINES.iter().all(|name| command.find_subcommand(name).is_some()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Many uvarints at a time, with the instructions of x86-64 that move bits apart in one step.
+//! The instructions of x86-64 that move bits apart in one step, for many uvarints at a time and for [`Work`].
 //!
 //! The only module with `unsafe` in this crate. It pays: an integer takes ten instructions without a branch,
 //! where [`put_uvarint`](super::uvarint::put_uvarint), whose bytes these are, takes more than twice as many and

@@ -1,11 +1,10 @@
 //! The page heap, its arenas and its spans (mheap.go).
 
-use super::read::Structure;
 use super::shape::{Arenas, Shape};
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::field::Header;
-use crate::process::{Process, check_range, offset, out_of_range, uintptr};
+use crate::process::{Process, Structure, check_range, offset, out_of_range, uintptr};
 use crate::target::Target;
 
 /// `_PageShift`: log2 of the heap's page size in bytes.

@@ -4,7 +4,7 @@ use super::layout::At;
 use crate::error::{Error, Place};
 use crate::memory::Addr;
 use crate::process::field::{GoString, Header, Load, Slice};
-use crate::process::{Process, check_range, offset, out_of_range};
+use crate::process::{Process, Structure, check_range, offset, out_of_range};
 use crate::target::Target;
 
 /// Decodes an unsigned integer of the target, of at most eight bytes.
@@ -27,20 +27,11 @@ pub(crate) fn small(size: u64) -> usize {
     size.min(8) as usize
 }
 
-/// A structure of which several fields are read: memory is asked for it once.
-pub(crate) struct Structure<'m, T> {
-    process: Process<'m, T>,
-    base: Addr,
-    /// Its first bytes, if memory lends them.
-    lent: Option<&'m [u8]>,
-}
-
 impl<T: Target> Structure<'_, T> {
     /// Reads an integer, unsigned.
     #[inline]
     pub(crate) fn uint(&self, at: At) -> Result<u64, Error> {
-        let lent = self.lent.and_then(|lent| lent.get(at.offset as usize..)?.get(..at.size as usize));
-        match lent {
+        match self.bytes(at.offset, at.size) {
             Some(bytes) => Ok(integer::<T>(bytes)),
             None => self.process.uint(self.base, at),
         }
@@ -48,11 +39,6 @@ impl<T: Target> Structure<'_, T> {
 }
 
 impl<'m, T: Target> Process<'m, T> {
-    /// A structure of which so many bytes are of interest.
-    pub(crate) fn first_bytes(self, base: Addr, len: u64) -> Structure<'m, T> {
-        Structure { process: self, base, lent: self.memory.borrow(base, len) }
-    }
-
     /// Reads an integer, unsigned.
     #[inline]
     pub(crate) fn uint(&self, base: Addr, at: At) -> Result<u64, Error> {

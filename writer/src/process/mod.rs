@@ -72,7 +72,12 @@ impl<'m, T: Target> Process<'m, T> {
 
     /// A structure of type `S`, of which several fields are to be read: memory is asked for it once.
     pub(crate) fn structure<S: GoType<T>>(self, base: Addr) -> Structure<'m, T> {
-        Structure { process: self, base, lent: self.memory.borrow(base, S::SIZE) }
+        self.first_bytes(base, S::SIZE)
+    }
+
+    /// A structure of which some of the first `len` bytes are to be read: memory is asked for them once.
+    pub(crate) fn first_bytes(self, base: Addr, len: u64) -> Structure<'m, T> {
+        Structure { process: self, base, lent: self.memory.borrow(base, len) }
     }
 
     /// Reads a variable of package runtime.
@@ -125,21 +130,26 @@ impl<'m, T: Target> Process<'m, T> {
 
 /// A structure in the target's memory.
 pub(crate) struct Structure<'m, T> {
-    process: Process<'m, T>,
-    base: Addr,
-    /// The whole of it, if memory lends it.
+    pub process: Process<'m, T>,
+    pub base: Addr,
+    /// Its first bytes, if memory lends them.
     lent: Option<&'m [u8]>,
 }
 
-impl<T: Target> Structure<'_, T> {
+impl<'m, T: Target> Structure<'m, T> {
     /// Reads a field of it.
     #[inline]
     pub(crate) fn get<F: Load<T>>(&self, field: Field<T, F>) -> Result<F::Value, Error> {
-        let lent = self.lent.and_then(|lent| lent.get(field.offset as usize..)?.get(..F::SIZE as usize));
-        match lent {
+        match self.bytes(field.offset, F::SIZE) {
             Some(bytes) => Ok(F::load(bytes)),
             None => self.process.get(self.base, field),
         }
+    }
+
+    /// `size` of its bytes, if they are lent.
+    #[inline]
+    pub(crate) fn bytes(&self, offset: u64, size: u64) -> Option<&'m [u8]> {
+        self.lent?.get(offset as usize..)?.get(..size as usize)
     }
 }
 

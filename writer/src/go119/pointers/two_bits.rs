@@ -70,14 +70,14 @@ impl<'m, T: Target> TwoBits<'m, T> {
             let (eights, rest) = bytes.as_chunks();
             let mut last = [0; 8];
             last[..rest.len()].copy_from_slice(rest);
-            // What is beyond the last is zero, and overwritten by what follows.
-            for &eight in eights.iter().chain((!rest.is_empty()).then_some(&last)) {
+            let eights = eights.iter().chain((!rest.is_empty()).then_some(&last));
+            for (at, &eight) in (done..).step_by(4).zip(eights) {
                 let pairs = u64::from_le_bytes(eight);
-                pointers[done..done + 4].copy_from_slice(&low_halves(pairs).to_le_bytes());
-                marks[done..done + 4].copy_from_slice(&low_halves(pairs >> 4).to_le_bytes());
-                done += 4;
+                pointers[at..at + 4].copy_from_slice(&low_halves(pairs).to_le_bytes());
+                marks[at..at + 4].copy_from_slice(&low_halves(pairs >> 4).to_le_bytes());
             }
-            done -= (8 - rest.len()) % 8 / 2;
+            // What is beyond the last byte is overwritten by what follows.
+            done += bytes.len().div_ceil(2);
             // An arena's last byte is one of an even number.
             byte += len;
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use heapmatrix_layouts::Dwarf;
+use heapmatrix_layouts::{Dwarf, DwarfError, Measured, search};
 use heapmatrix_writer::go15::SysAlloc;
 use heapmatrix_writer::go119::Stopped;
 use heapmatrix_writer::{
@@ -12,12 +12,15 @@ use heapmatrix_writer::{
 };
 use object::{Object, ObjectSection};
 
+use crate::build_info;
 use crate::dialect::Dialect;
 use crate::error::ProcessError;
 use crate::executable::Executable;
 
 /// The releases of today's Go that the writer has been held against.
 const RELEASES: RangeInclusive<u32> = 19..=27;
+/// Variables that count only in what the runtime itself would write.
+const ONLY_EXACT: [&str; 4] = ["runtime.dumpfd", "runtime.m0", "runtime.tmpbuf", "runtime.typecache"];
 /// No version is so long, in bytes.
 const LONGEST: u64 = 256;
 
@@ -32,7 +35,27 @@ pub struct Dumper {
 #[derive(Debug)]
 enum Generation {
     Go15(Box<Symbols>),
-    Go119(Box<Moved>),
+    Go119(Box<Source>),
+}
+
+/// Where it is said how a program of today's Go is laid out.
+#[derive(Debug)]
+enum Source {
+    /// In its DWARF.
+    Dwarf(Moved),
+    /// In tables; its variables are named by its symbol table.
+    Symbols(Measured),
+    /// In tables; its variables were found by what the process's memory contains.
+    Contents(Measured),
+}
+
+impl Source {
+    fn layouts(&self) -> &dyn Layouts {
+        match self {
+            Source::Dwarf(moved) => moved,
+            Source::Symbols(measured) | Source::Contents(measured) => measured,
+        }
+    }
 }
 
 /// What a program is: its executable, and where it lies.
@@ -53,6 +76,28 @@ impl Program<'_> {
     fn addr(&self, name: &str) -> Option<Addr> {
         (self.symbol)(name).map(|addr| Addr(addr.wrapping_add(self.bias)))
     }
+
+    /// Where it is said how a program of today's Go is laid out.
+    fn source(&self, memory: &dyn Memory, version: &str, dialect: Dialect) -> Result<Source, ProcessError> {
+        match Dwarf::read(self.elf) {
+            Ok(layouts) => return Ok(Source::Dwarf(Moved { layouts, bias: self.bias })),
+            Err(DwarfError::Stripped) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Experiments, which follow the release, change what a release has.
+        let release = release(version).filter(|_| !version.contains(' '));
+        let measured = release.and_then(|minor| Measured::new(minor, self.target));
+        let measured = measured.ok_or_else(|| ProcessError::NotMeasured(version.to_owned()))?;
+        if self.addr("runtime.mheap_").is_some() {
+            return Ok(Source::Symbols(measured.with_symbols(|name| self.addr(name))));
+        }
+        // Its faults are those of variables which do not show by what they contain.
+        if dialect.is_exact() {
+            return Err(ProcessError::NoSymbols(dialect));
+        }
+        let (target, elf, bias) = (self.target, self.elf, self.bias);
+        Ok(Source::Contents(measured.search(&search::Process { target, memory, elf, bias, version })?))
+    }
 }
 
 impl Dumper {
@@ -68,7 +113,8 @@ impl Dumper {
         dialect: Option<Dialect>,
         exact: bool,
     ) -> Result<Dumper, ProcessError> {
-        let version = version(program, memory).ok_or_else(|| match is_go(program.elf) {
+        let version = version(program, memory).or_else(|| build_info::version(program.elf));
+        let version = version.ok_or_else(|| match is_go(program.elf) {
             true => ProcessError::Stripped,
             false => ProcessError::NotGo,
         })?;
@@ -85,7 +131,9 @@ impl Dumper {
             if !release(&version).is_some_and(|minor| RELEASES.contains(&minor)) {
                 return Err(ProcessError::Release(version));
             }
-            Generation::Go119(Box::new(Moved { layouts: Dwarf::read(program.elf)?, bias: program.bias }))
+            Generation::Go119(Box::new(program.source(memory, &version, dialect)?))
+        } else if program.addr("runtime.buildVersion").is_none() {
+            return Err(ProcessError::Stripped);
         } else {
             Generation::Go15(Box::new(Symbols::from_lookup(|name| program.addr(name))?))
         };
@@ -100,6 +148,17 @@ impl Dumper {
     /// The version of the program's runtime, as `runtime.Version` returns it.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Of a program without a symbol table, whose variables were found by what they contain: those that were not, and count
+    /// in a dump. Without `gcphase` it is not known whether a collection is under way; without `numCPUStartup` (`ncpu` up to Go
+    /// 1.24) the number of processors is that of the Ps; without `fingStatus` a goroutine runs finalizers when it does not
+    /// wait for one.
+    pub fn not_found(&self) -> Option<Vec<&'static str>> {
+        let Generation::Go119(source) = &self.generation else { return None };
+        let Source::Contents(measured) = &**source else { return None };
+        let counts = |name: &&str| !ONLY_EXACT.contains(name);
+        Some(measured.missing().into_iter().filter(counts).collect())
     }
 
     /// Dumps the program, which stands still: where its runtime has stopped the world, or wherever it was `stopped`.
@@ -123,7 +182,7 @@ impl Dumper {
             }
             Generation::Go119(layouts) => {
                 let defects = if exact { go119::Defects::ALL } else { go119::Defects::NONE };
-                let program = go119::Program { layouts: &**layouts, defects, sys_alloc, stopped };
+                let program = go119::Program { layouts: layouts.layouts(), defects, sys_alloc, stopped };
                 write_heap_dump(target, memory, &program, &options, out)
             }
         }

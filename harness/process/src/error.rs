@@ -1,6 +1,7 @@
 //! Why a process cannot be dumped from outside.
 
 use heapmatrix_layouts::DwarfError;
+use heapmatrix_layouts::search::SearchError;
 use heapmatrix_writer::{AnyTarget, Error as WriteError, MissingSymbol};
 
 use crate::dialect::Dialect;
@@ -81,12 +82,27 @@ pub enum ProcessError {
     /// There is no Go runtime in the program.
     #[error("the program is not a Go program")]
     NotGo,
-    /// A Go program that does not say where its runtime is.
+    /// A Go program that does not say of which release it is.
     #[error(
-        "the program is a Go program without symbols and DWARF, which say where its runtime keeps what: it was built with \
-         -ldflags=-s or stripped; build it without"
+        "the program is a Go program without symbols, and of a release before Go 1.18, which left no version in them: it was \
+         built with -ldflags=-s or stripped; build it without"
     )]
     Stripped,
+    /// A program without DWARF, whose layouts nobody has measured.
+    #[error(
+        "the program has no DWARF (it was built with -ldflags=-w or -s, or stripped), and there is no table of how {0} lays \
+         out its runtime on this machine: build it without"
+    )]
+    NotMeasured(String),
+    /// What a program without symbols cannot have.
+    #[error(
+        "the program has no symbols (it was built with -ldflags=-s, or stripped): it can be dumped as what the format means, \
+         not as {0}"
+    )]
+    NoSymbols(Dialect),
+    /// The variables of a program without symbols were not found.
+    #[error("the program has no symbols (it was built with -ldflags=-s, or stripped), and {0}")]
+    Search(#[from] SearchError),
     /// A runtime that no generation of the writer is for.
     #[error(
         "the program was built with {0}, and only programs of Go 1.5 and Go 1.19 to 1.27 can be dumped from outside"

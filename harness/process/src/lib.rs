@@ -12,6 +12,7 @@
 //! Everything that is read may be wrong, and is an error then.
 #![deny(unsafe_code)]
 
+mod build_info;
 pub mod core_file;
 pub mod dialect;
 pub mod dumper;

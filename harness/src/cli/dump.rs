@@ -13,7 +13,7 @@ use super::Outcome;
 /// Write the heap dump of a Go process, from its core file or while it runs, or of an emulated world
 ///
 /// Core files may be of the kernel, of gdb's gcore, of QEMU or of heapmatrix exec, and of any machine; - is standard input, and
-/// Zstandard and gzip are recognised. Programs may be of Go 1.19 to 1.27, and must have debugging information; those of Go 1.5
+/// Zstandard and gzip are recognised. Programs may be of Go 1.19 to 1.27, stripped or not; those of Go 1.5
 /// are dumped where they are about to dump themselves.
 /// The file appears when it is whole, and then replaces one that was there.
 #[derive(Debug, clap::Args)]

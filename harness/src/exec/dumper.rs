@@ -28,6 +28,9 @@ impl Dumper {
         match Generation::open(&program, process.memory(), dialect, exact) {
             Ok(generation) => Ok(Dumper(generation)),
             Err(error @ ProcessError::Release(_)) => Err(ExecError::Release(error)),
+            Err(error @ (ProcessError::NoSymbols(_) | ProcessError::Search(_))) => {
+                Err(ExecError::NoSymbols(error))
+            }
             Err(error) => Err(ExecError::Program(error)),
         }
     }

@@ -45,6 +45,11 @@ pub enum ExecError {
     /// A runtime that no generation of the writer is for.
     #[error("{0}: --capture collects its own dump")]
     Release(ProcessError),
+    /// The program has no symbols, by which it would be known where it dumps itself.
+    #[error(
+        "{0}; where the program dumps itself cannot be told, either: write its core file with --core, and dump that with heapmatrix dump"
+    )]
+    NoSymbols(ProcessError),
     /// The program cannot be dumped from outside.
     #[error("cannot dump the program from outside: {0}")]
     Program(ProcessError),

@@ -12,7 +12,7 @@ use std::path::Path;
 use fastrand::Rng;
 use heapmatrix_emu::linux::{Options, Outcome, Process, Recorder};
 use heapmatrix_emu::machine::AnyTarget;
-use heapmatrix_process::{CoreFile, Dumper, Executable, Program};
+use heapmatrix_process::{CoreFile, Dumper, Executable, Pieces, Process as Read, Program};
 use heapmatrix_writer::go119::Stopped;
 
 use crate::heap::{Frames, Heap, Name, WORKERS, busy_list, words};
@@ -31,6 +31,9 @@ const MOST: u64 = 200;
 /// The instructions before the first, and at most between two.
 const START: u64 = 5_000_000;
 const STEP: u64 = 400_000;
+
+/// At one moment of so many the program is dumped as if it were stripped, too.
+const STRIPPED: u64 = 10;
 
 /// What came up in all moments together.
 #[derive(Debug, Default)]
@@ -71,7 +74,8 @@ fn no_live_object_is_missing(target: AnyTarget) {
         for moment in 0..moments(target) {
             let more = random.u64(1..=STEP);
             assert_eq!(process.run_for(more).unwrap(), Outcome::Paused, "{what}");
-            earlier.push(guest.check(&process, format!("{what}, moment {moment}"), &mut seen));
+            let now = format!("{what}, moment {moment}");
+            earlier.push(guest.check(&process, now, moment % STRIPPED == 0, &mut seen));
             if guest.dumps_itself(&process) || moment + 1 == moments(target) {
                 let reached = process.run(Some(guest.dumped)).unwrap();
                 assert!(matches!(reached, Outcome::Reached { .. }), "{what}: {reached:?}");
@@ -92,9 +96,26 @@ fn no_live_object_is_missing(target: AnyTarget) {
 
 heapmatrix_emu::each_engine!(no_live_object_is_missing);
 
+/// Variables that do not show by what they contain, by their names in all releases.
+const NOT_FOUND: [&str; 5] =
+    ["runtime.fingRunning", "runtime.fingStatus", "runtime.gcphase", "runtime.ncpu", "runtime.numCPUStartup"];
+/// And those of which there is nothing to be found at some moments: blocks of finalizers that wait.
+const SOMETIMES_NOTHING: [&str; 1] = ["runtime.allfin"];
+
+/// An executable whose header says that there are no sections.
+fn without_sections(elf: &[u8]) -> Vec<u8> {
+    let (mut bare, is_64) = (elf.to_vec(), elf[4] == 2);
+    let (shoff, shnum) = if is_64 { (40..48, 60..64) } else { (32..36, 48..52) };
+    bare[shoff].fill(0);
+    bare[shnum].fill(0);
+    bare
+}
+
 /// The program, as it is at any moment.
 struct Guest<'e> {
     elf: &'e [u8],
+    /// The same without sections, and so without symbols and DWARF.
+    bare: Vec<u8>,
     executable: Executable<'e>,
     dumper: Dumper,
     /// Where `main.live`, `main.made` and `main.dumping` are, and the function `main.dumped`.
@@ -112,7 +133,7 @@ impl<'e> Guest<'e> {
         let dumper = Dumper::open(&program, process.memory(), None, false).unwrap();
         let [live, made, dumping, dumped] =
             ["main.live", "main.made", "main.dumping", "main.dumped"].map(|name| symbol(name).unwrap());
-        Guest { elf, executable, dumper, live, made, dumping, dumped }
+        Guest { elf, bare: without_sections(elf), executable, dumper, live, made, dumping, dumped }
     }
 
     /// Whether the program dumps itself just now.
@@ -121,7 +142,7 @@ impl<'e> Guest<'e> {
     }
 
     /// Takes a core file of a process, dumps that, and makes sure of the dump.
-    fn check(&self, process: &Process, what: String, seen: &mut Seen) -> Moment {
+    fn check(&self, process: &Process, what: String, stripped: bool, seen: &mut Seen) -> Moment {
         seen.file.clear();
         heapmatrix::exec::core::write_core(process, self.elf, Path::new("/program"), None, &mut seen.file)
             .unwrap();
@@ -135,6 +156,9 @@ impl<'e> Guest<'e> {
         sound(&dump, &what);
         let doubts = stopped.doubts();
         assert_eq!(doubts.not_unwound, [], "{what}");
+        if stripped {
+            self.check_stripped(process, &read, &dump, &what);
+        }
 
         let live = busy_list(process.target(), process.memory(), self.live);
         let heap = Heap::read(&dump, Frames::All);
@@ -147,6 +171,27 @@ impl<'e> Guest<'e> {
         seen.collecting += u64::from(doubts.collecting);
         let made = words(process.target(), process.memory(), self.made, WORKERS);
         Moment { what, made, known: heap.known() }
+    }
+
+    /// Makes sure that the dump is the same by tables of layouts, whether the program has symbols or the runtime's variables have
+    /// to be found by what they contain.
+    fn check_stripped(&self, process: &Process, read: &Read<Pieces<'_>>, dump: &[u8], what: &str) {
+        let symbol = |name: &str| process.symbols().addr(name).map(|addr| addr.0);
+        let with_symbols: &dyn Fn(&str) -> Option<u64> = &symbol;
+        for (symbol, not_found) in [(with_symbols, None), (&|_| None, Some(&NOT_FOUND[..]))] {
+            let program = Program { target: read.target, elf: &self.bare, bias: 0, symbol };
+            let dumper = Dumper::open(&program, &read.memory, None, false)
+                .unwrap_or_else(|error| panic!("{what}, stripped: {error}"));
+            let missing = dumper.not_found();
+            let expected = |name: &&str| NOT_FOUND.contains(name) || SOMETIMES_NOTHING.contains(name);
+            assert_eq!(missing.is_some(), not_found.is_some(), "{what}");
+            assert!(missing.iter().flatten().all(expected), "{what}: {missing:?}");
+            let (stopped, mut again) = (Stopped::new(&read.threads), Vec::new());
+            dumper
+                .dump(read.target, &read.memory, None, Some(&stopped), &mut again)
+                .unwrap_or_else(|error| panic!("{what}, stripped: {error}"));
+            assert!(again == dump, "{what}: stripped, the dump is another ({missing:?})");
+        }
     }
 
     /// Makes sure that what is alive by the dump that the program has just made of itself was alive at the moments before.

@@ -1,12 +1,16 @@
-//! How the Go runtime in a program is laid out, as the program's own DWARF has it.
+//! How the Go runtime in a program is laid out.
 //!
 //! The writer asks for structures, variables and constants by name ([`Layouts`]), and knows no DWARF. This crate reads those
-//! of the runtime out of an ELF executable, once; what it keeps is some 100 KB, however large the program is.
+//! of the runtime out of an ELF executable's DWARF, once ([`Dwarf`]); what it keeps is some 100 KB, however large the program
+//! is. For a program without DWARF it has tables of what each release has on each machine ([`Measured`]), and finds the
+//! runtime's variables by the symbol table, or in a program without one by what the process's memory contains.
 //!
 //! Source: `cmd/internal/dwarf` and `cmd/link/internal/ld/dwarf.go`.
 #![forbid(unsafe_code)]
 
 mod locations;
+pub mod measured;
+pub mod search;
 mod sections;
 mod types;
 
@@ -15,6 +19,7 @@ use std::collections::HashMap;
 use gimli::{AttributeValue, DebugInfoOffset, EndianSlice, RunTimeEndian, Unit, UnitOffset};
 use heapmatrix_writer::{Addr, FieldAt, Layouts, VariableAt};
 
+pub use measured::Measured;
 use types::Types;
 
 type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
@@ -78,7 +83,9 @@ impl Dwarf {
         while let Some(header) = units.next()? {
             reader.unit(&dwarf, &dwarf.unit(header)?)?;
         }
-        Ok(reader.finish())
+        let layouts = reader.finish();
+        // There may be DWARF of C alone.
+        if layouts.size("runtime.g").is_none() { Err(DwarfError::Stripped) } else { Ok(layouts) }
     }
 }
 

@@ -7,8 +7,9 @@ use super::Go119;
 use super::layout::At;
 use super::sweep::count;
 use crate::error::{Error, Place};
-use crate::layouts::{Layouts, NoLayout, VariableAt};
+use crate::layouts::{Layouts, NoLayout};
 use crate::memory::Addr;
+use crate::process::field::Header;
 use crate::process::offset;
 use crate::record::MemStats;
 use crate::target::Target;
@@ -21,7 +22,6 @@ macro_rules! counters {
         pub(super) struct Layout {
             memstats: Addr,
             gc_controller: Addr,
-            allp: Option<VariableAt>,
             /// The size of a `heapStatsDelta`, of which there are several.
             delta: u64,
             $($field: counters!(@type $($optional)?),)*
@@ -34,7 +34,6 @@ macro_rules! counters {
                 Ok(Layout {
                     memstats: variable("runtime.memstats").ok_or(missing("memstats"))?,
                     gc_controller: variable("runtime.gcController").ok_or(missing("gcController"))?,
-                    allp: layouts.variable("runtime.allp"),
                     delta: layouts.size("runtime.heapStatsDelta").ok_or(missing("heapStatsDelta"))?,
                     $($field: counters!(@find layouts, $structure, $go, $($optional)?),)*
                 })
@@ -212,17 +211,20 @@ impl<T: Target> Go119<'_, T> {
         Ok(all)
     }
 
+    /// `allp`, if it is known where it is.
+    pub(super) fn allp(&self) -> Result<Option<Header>, Error> {
+        let at = At { offset: 0, size: T::PTR_SIZE, place: ALLP };
+        self.shape.variables.allp.map(|allp| self.process.elements(allp.addr, at, T::PTR_SIZE)).transpose()
+    }
+
     /// What the Ps have allocated of parts of objects, and not counted yet.
     fn tiny_allocs(&self, at: &Layout) -> Result<u64, Error> {
-        let (Some(allp), Some(mcache), Some(tiny_allocs)) = (at.allp, at.mcache, at.tiny_allocs) else {
+        let (Some(allp), Some(mcache), Some(tiny_allocs)) = (self.allp()?, at.mcache, at.tiny_allocs) else {
             return Ok(0);
         };
-        let place = Place::variable("allp");
-        let allp =
-            self.process.elements(allp.addr, At { offset: 0, size: T::PTR_SIZE, place }, T::PTR_SIZE)?;
         let mut sum = 0u64;
         for i in 0..allp.len {
-            let pp = self.process.pointer(allp.array, i, place)?;
+            let pp = self.process.pointer(allp.array, i, ALLP)?;
             let mcache = if pp.is_nil() { Addr::NIL } else { self.process.ptr(pp, mcache)? };
             if !mcache.is_nil() {
                 sum = sum.wrapping_add(self.process.uint(mcache, tiny_allocs)?);
@@ -256,6 +258,8 @@ const SIZE_CLASSES: [u64; 68] = [
     6144, 6528, 6784, 6912, 8192, 9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576,
     27264, 28672, 32768,
 ];
+
+const ALLP: Place = Place::variable("allp");
 
 /// `minRunway`, in bytes.
 const MIN_RUNWAY: u64 = 64 << 10;

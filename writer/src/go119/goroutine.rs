@@ -248,6 +248,10 @@ impl<T: Target> Go119<'_, T> {
                     let place = Place::variable("fingStatus");
                     self.process.uint(at, At { offset: 0, size: 4, place })? & running == 0
                 }
+                Finalizing::Waits(reason) => {
+                    self.readgstatus(gp)? & !G_SCAN == G_WAITING
+                        && self.process.uint(gp, self.shape.g.waitreason)? == reason
+                }
             });
         }
         if symtab.is(&f, ids.run_cleanups)
@@ -262,7 +266,8 @@ impl<T: Target> Go119<'_, T> {
     pub(super) fn dumping(&self) -> Result<Option<(Addr, Addr)>, Error> {
         let Some(dumping_heap) = self.shape.dumping_heap else { return Ok(None) };
         let at = At { offset: 0, size: T::PTR_SIZE, place: DUMPFD };
-        if let Some(VariableAt { addr, .. }) = self.shape.variables.dumpfd
+        let dumpfd = self.shape.variables.dumpfd;
+        if let Some(VariableAt { addr, .. }) = dumpfd
             && self.process.uint(addr, at)? == 0
         {
             return Ok(None);
@@ -274,7 +279,8 @@ impl<T: Target> Go119<'_, T> {
                 return Ok(());
             }
             // Up to Go 1.19 it is the g0 that is said to dump, and goes on saying so after the dump.
-            for gp in [curg, self.process.ptr(mp, self.shape.m.g0)?] {
+            let g0 = if dumpfd.is_some() { self.process.ptr(mp, self.shape.m.g0)? } else { Addr::NIL };
+            for gp in [curg, g0] {
                 if !gp.is_nil() && self.process.uint(gp, self.shape.g.waitreason)? == dumping_heap {
                     found = Some((curg, mp));
                 }

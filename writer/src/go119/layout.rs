@@ -199,6 +199,7 @@ structures! {
         pc: int "pc";
         ctxt: int "ctxt";
         lr: opt "lr";
+        ret: opt "ret";
     }
 
     /// runtime2.go.
@@ -432,7 +433,9 @@ variables! {
     /// Set by the linker.
     build_version = "runtime.buildVersion";
     /// runtime2.go; `ncpu` up to Go 1.24.
-    ncpu = "runtime.numCPUStartup" | "runtime.ncpu";
+    ncpu = "runtime.numCPUStartup" | "runtime.ncpu" optional;
+    /// runtime2.go.
+    allp = "runtime.allp" optional;
     /// mfinal.go, since Go 1.20.
     fing_status = "runtime.fingStatus" optional;
     /// mfinal.go, up to Go 1.19.

@@ -53,6 +53,7 @@ pub use stopped::{Doubts, Stopped, Thread};
 
 use crate::error::{Error, Place};
 use crate::format::version::{Arch, Version};
+use crate::layouts::{Layouts, NoLayout};
 use crate::memory::{Addr, Memory};
 use crate::process::Process;
 use crate::process::patch::Patch;
@@ -61,13 +62,29 @@ use crate::runtime::{FrameFaults, Moment, Runtime};
 use crate::target::Target;
 use heap::Heap;
 use layout::At;
-use own::{Own, Tmpbuf};
+use own::{Own, Palloc, PallocLayout, Tmpbuf};
 use shape::Shape;
 use standing::Standings;
 use symtab::Symtab;
 
 /// The version of the format that all these releases write.
 pub const VERSION: Version = Version { header: b"go1.7 heap dump\n" };
+
+/// Asks for everything that a dump may ask for, of a program whose machine has pointers of `ptr_size` bytes. Who makes a
+/// [`Layouts`] of what another has said learns here what it takes.
+///
+/// # Errors
+/// What is missing, and no dump can be written without.
+pub fn ask(layouts: &dyn Layouts, ptr_size: u64) -> Result<(), NoLayout> {
+    Shape::probe(layouts)?;
+    memstats::Layout::find(layouts)?;
+    counters::Layout::find(layouts)?;
+    CacheLayout::find(layouts, ptr_size);
+    PallocLayout::find(layouts);
+    // Asked for where a variable is not to be found.
+    layouts.constant("runtime.waitReasonFinalizerWait");
+    Ok(())
+}
 
 /// The lowest `n` bits.
 fn low(n: u64) -> u64 {
@@ -129,7 +146,8 @@ impl<'m, T: Target> Go119<'m, T> {
             let mut own = go.own.borrow_mut();
             let layout = CacheLayout::find(program.layouts, T::PTR_SIZE);
             own.cache = PcvalueCache::new(&process, layout, Some(mp));
-            own.palloc = own::Palloc::new(&process, program.layouts, mp);
+            own.palloc =
+                PallocLayout::find(program.layouts).and_then(|layout| Palloc::new(&process, &layout, mp));
         }
         Ok(go)
     }
@@ -154,7 +172,12 @@ impl<T: Target> Runtime for Go119<'_, T> {
         let at = |name, size| At { offset: 0, size, place: Place::variable(name) };
         let version =
             self.process.header(self.shape.variables.build_version, at("buildVersion", 2 * T::PTR_SIZE))?;
-        let ncpu = self.process.int32(self.shape.variables.ncpu, at("ncpu", 4))?;
+        // As many Ps as processors is the default.
+        let ncpu = match (self.shape.variables.ncpu, self.allp()?) {
+            (Some(ncpu), _) => self.process.int32(ncpu.addr, at("ncpu", 4))?,
+            (None, Some(allp)) => allp.len as i32,
+            (None, None) => return Err(NoLayout(Place::variable("ncpu")).into()),
+        };
         Ok(Params {
             arena_start,
             arena_used,

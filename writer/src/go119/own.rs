@@ -39,16 +39,35 @@ const PERSISTENT_CHUNK_SIZE: u64 = 256 << 10;
 /// `maxBlock` of `persistentalloc1`: larger pieces come from the system.
 const MAX_BLOCK: u64 = 64 << 10;
 
-impl Palloc {
-    /// That of the P of an M; nothing where the program does not say, or there is no chunk yet.
-    pub(super) fn new<T: Target>(process: &Process<'_, T>, layouts: &dyn Layouts, mp: Addr) -> Option<Self> {
+/// Where the fields are by which [`Palloc`] is found.
+pub(super) struct PallocLayout {
+    p: At,
+    palloc: At,
+    base: At,
+    off: At,
+}
+
+impl PallocLayout {
+    /// Nothing where the program does not say.
+    pub(super) fn find(layouts: &dyn Layouts) -> Option<Self> {
         let at = |structure: &str, field: &'static str| {
             let at = layouts.field(structure, field)?;
             Some(At { offset: at.offset, size: at.size, place: Place::new("p", field) })
         };
-        let (palloc, base) = (at("runtime.p", "palloc")?, at("runtime.persistentAlloc", "base")?);
-        let off = at("runtime.persistentAlloc", "off")?;
-        let p = process.ptr(mp, at("runtime.m", "p")?).ok()?;
+        Some(PallocLayout {
+            p: at("runtime.m", "p")?,
+            palloc: at("runtime.p", "palloc")?,
+            base: at("runtime.persistentAlloc", "base")?,
+            off: at("runtime.persistentAlloc", "off")?,
+        })
+    }
+}
+
+impl Palloc {
+    /// That of the P of an M; nothing where there is no chunk yet.
+    pub(super) fn new<T: Target>(process: &Process<'_, T>, layout: &PallocLayout, mp: Addr) -> Option<Self> {
+        let &PallocLayout { p, palloc, base, off } = layout;
+        let p = process.ptr(mp, p).ok()?;
         let palloc = offset::<T>(p, palloc.offset);
         if p.is_nil() || process.ptr(palloc, base).ok()?.is_nil() {
             return None;

@@ -69,6 +69,8 @@ pub(super) enum Finalizing {
     Running(Addr),
     /// `fingStatus`, and its bit.
     Status(Addr, u64),
+    /// Where neither is to be found: `waitReasonFinalizerWait`, for which a goroutine waits that has none to run.
+    Waits(u64),
 }
 
 /// Where it is said that an interface holds a value itself.
@@ -134,7 +136,7 @@ impl Shape {
     /// Finds it out.
     pub(super) fn probe(layouts: &dyn Layouts) -> Result<Shape, NoLayout> {
         let variables = Variables::find(layouts)?;
-        let mspan = Mspan::find(layouts)?;
+        let (mspan, gobuf) = (Mspan::find(layouts)?, Gobuf::find(layouts)?);
         let number = |names: &[&'static str]| constant(layouts, names).map(|value| value as u64);
         Ok(Shape {
             tables: Tables::find(layouts)?,
@@ -153,16 +155,16 @@ impl Shape {
                 Ok(flag) => Direct::TFlag(flag),
                 Err(_) => Direct::Kind(number(&["runtime.kindDirectIface", "internal/abi.KindDirectIface"])?),
             },
-            // The variable and the other way to compare came with the same release.
-            free_from: match layouts.variable("runtime.numCPUStartup") {
-                Some(_) => mspan.freeindex,
-                None => mspan.free_index_for_scan,
+            // The field went, and the other way to compare came, with the same release.
+            free_from: match gobuf.ret {
+                None => mspan.freeindex,
+                Some(_) => mspan.free_index_for_scan,
             },
             kind_special_finalizer: number(&["runtime._KindSpecialFinalizer"])?,
             kind_special_profile: number(&["runtime._KindSpecialProfile"])?,
             dumping_heap: number(&["runtime.waitReasonDumpingHeap"]).ok(),
             g: G::find(layouts)?,
-            gobuf: Gobuf::find(layouts)?,
+            gobuf,
             defer: Defer::find(layouts)?,
             panic: Panic::find(layouts)?,
             m: M::find(layouts)?,
@@ -244,7 +246,10 @@ impl Finalizing {
                 Ok(Finalizing::Status(addr, constant(layouts, &["runtime.fingRunningFinalizer"])? as u64))
             }
             (None, Some(VariableAt { addr, .. })) => Ok(Finalizing::Running(addr)),
-            (None, None) => Err(NoLayout(Place::variable("fingStatus"))),
+            (None, None) => match constant(layouts, &["runtime.waitReasonFinalizerWait"]) {
+                Ok(reason) => Ok(Finalizing::Waits(reason as u64)),
+                Err(_) => Err(NoLayout(Place::variable("fingStatus"))),
+            },
         }
     }
 }

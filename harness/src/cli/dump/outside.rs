@@ -40,6 +40,9 @@ struct Report {
     not_unwound_first: Vec<NotUnwound>,
     undescribed_objects: u64,
     statistics: &'static str,
+    /// Of a program without symbols: the runtime's variables that were not found by what they contain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_found: Option<Vec<&'static str>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,13 +126,21 @@ impl Args {
         };
         let program = Executable::parse(&elf).map_err(named)?;
         // What is missing for a dump is told before the process is stopped.
-        let dumper = self.open(&running(pid, &program)?, &program).map_err(named)?;
+        let dumper = match self.open(&running(pid, &program)?, &program) {
+            // What changes may not be recognised.
+            Err(ProcessError::Search(_)) => None,
+            dumper => Some(dumper.map_err(named)?).filter(|dumper| dumper.not_found().is_none()),
+        };
         let output = self.create()?;
         let snapshot = Snapshot::take(pid, &program).map_err(|error| match error {
             LiveError::Process(error) => named(error),
             error => error.to_string(),
         })?;
         let process = snapshot.process(&program).map_err(named)?;
+        let dumper = match dumper {
+            Some(dumper) => dumper,
+            None => self.open(&process, &program).map_err(named)?,
+        };
         let stopped = Standstill { seconds: snapshot.stopped_for.as_secs_f64(), copied: snapshot.bytes() };
         self.write(&dumper, &process, &format!("process {pid}"), output, Some(stopped))
     }
@@ -241,6 +252,7 @@ impl Report {
                 false if dumper.dialect().is_go15() => "last collected",
                 false => "collected",
             },
+            not_found: dumper.not_found(),
         }
     }
 
@@ -253,6 +265,11 @@ impl Report {
         if let Some(Standstill { seconds, copied }) = self.stopped {
             let time = Elapsed(Duration::from_secs_f64(seconds));
             lines.push(format!("stood still  {time}, while {} were copied", Bytes(copied)));
+        }
+        if let Some(names) = &self.not_found {
+            let names: Vec<_> = names.iter().map(|name| name.trim_start_matches("runtime.")).collect();
+            let but = if names.is_empty() { String::new() } else { format!(", but {}", names.join(", ")) };
+            lines.push(format!("stripped     the runtime's variables were found by what they contain{but}"));
         }
         let (objects, goroutines) = (plural(self.objects, "object"), plural(self.goroutines, "goroutine"));
         lines.push(format!("dump         {}, {objects}, {goroutines}", Bytes(self.bytes)));

@@ -78,9 +78,16 @@ impl<'a> Fields<'a> {
         Ok(Self { pairs })
     }
 
-    /// The list that `bytes` begin with, which could be read before. Only good for iterating: it is not known where it ends.
-    pub(crate) fn unended(bytes: &'a [u8]) -> Self {
-        Self { pairs: bytes }
+    /// The list that was decoded from these bytes before. If they go on after its end, it is only good for iterating.
+    #[inline(always)]
+    pub(crate) fn decoded(pairs: &'a [u8]) -> Self {
+        Self { pairs }
+    }
+
+    /// The list in its encoded form, without the end mark.
+    #[inline(always)]
+    pub(crate) fn encoded(self) -> &'a [u8] {
+        self.pairs
     }
 
     /// Whether no field is left.
@@ -205,7 +212,7 @@ impl fmt::Debug for Fields<'_> {
 }
 
 impl<'a> Wire<'a> for Fields<'a> {
-    #[inline]
+    #[inline(always)]
     fn decode(cursor: &mut Cursor<'a>, field: &'static str) -> Result<Self> {
         // Objects without pointers are the most frequent ones.
         if cursor.rest().first() == Some(&0) {

@@ -1,11 +1,16 @@
 //! A dump that is read piece by piece.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use crate::cursor::{Cursor, beyond_input};
 use crate::dump::first_record;
 use crate::wire::{Wire, uvarint_length, wire_structs};
-use crate::{Error, Fields, Function, Kind, Problem, Record, Result, Version};
+use crate::{Error, Fields, Function, Kind, Object, Problem, Record, Result, Version};
+
+/// How many bytes are read from the source at once, unless a record needs more: as many as stay in a CPU's cache
+/// until they are handed out.
+const CHUNK: usize = 256 << 10;
 
 /// Reads a dump within a buffer of fixed size, however large the dump and its objects are.
 ///
@@ -43,10 +48,10 @@ pub struct Stream<R> {
 /// compiled in this crate, where what it calls can be inlined.
 #[derive(Debug)]
 struct Window {
-    /// Twice the limit, so that after a refill a record within the limit is always whole.
+    /// Twice the limit: what is left of a record within the limit, and as much again.
     buffer: Box<[u8]>,
     /// The part of the buffer that has been read from the source and not yet handed out.
-    filled: std::ops::Range<usize>,
+    filled: Range<usize>,
     source_ended: bool,
     /// Offset of `buffer[0]` in the input.
     base: u64,
@@ -232,22 +237,33 @@ impl<R: Read> Stream<R> {
     /// Those that reading the records of a [`Dump`](crate::Dump) gives, and [`Problem::TooLarge`]; those of
     /// the source.
     #[expect(clippy::should_implement_trait, reason = "the events borrow from the stream")]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
-        if self.window.filled.len() < self.window.limit() && !self.window.source_ended {
+        // Nearly all records are objects. They are read right here, and the others elsewhere.
+        if let Some(place) = self.window.object() {
+            return Ok(Some(self.window.take(place)));
+        }
+        self.next_of_any_kind()
+    }
+
+    #[inline(never)]
+    fn next_of_any_kind(&mut self) -> Result<Option<(u64, Event<'_>)>, StreamError> {
+        while self.window.is_short() {
             self.refill()?;
         }
         self.window.next()
     }
 
-    /// Moves what is left to the front of the buffer and fills the rest: each byte is moved once at most, as
-    /// no more than half of the buffer is ever left.
+    /// Moves what is left to the front of the buffer and reads more: a chunk, or as much as is there already, so
+    /// that a record of any size is tried few times.
     fn refill(&mut self) -> Result<(), StreamError> {
         let window = &mut self.window;
         window.buffer.copy_within(window.filled.clone(), 0);
         window.base += window.filled.start as u64;
         window.filled = 0..window.filled.len();
-        while window.filled.end < window.buffer.len() && !window.source_ended {
-            match self.source.read(&mut window.buffer[window.filled.end..]) {
+        let end = window.buffer.len().min(window.filled.end + CHUNK.max(window.filled.end));
+        while window.filled.end < end && !window.source_ended {
+            match self.source.read(&mut window.buffer[window.filled.end..end]) {
                 Ok(0) => window.source_ended = true,
                 Ok(count) => window.filled.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -260,9 +276,66 @@ impl<R: Read> Stream<R> {
     }
 }
 
+/// Where a whole object is in the buffer. It borrows nothing, so that more can be read if there is none.
+struct Place {
+    address: u64,
+    contents: Range<usize>,
+    fields: Range<usize>,
+    end: usize,
+}
+
 impl Window {
+    #[inline(always)]
     fn offset(&self) -> u64 {
         self.base + self.filled.start as u64
+    }
+
+    #[inline(always)]
+    fn cursor(&self) -> Cursor<'_> {
+        Cursor::new(&self.buffer[self.filled.clone()], self.offset(), self.version)
+    }
+
+    /// The next record, if it is an object, and whole.
+    #[inline(always)]
+    fn object(&self) -> Option<Place> {
+        let mut cursor = self.cursor();
+        if !matches!(self.state, State::Record) || cursor.rest().first() != Some(&(Kind::Object as u8)) {
+            return None;
+        }
+        cursor.skip(1);
+        let Object { address, contents, fields } = Wire::decode(&mut cursor, "").ok()?;
+        // The contents and the fields come last, and after them one byte, the end of the list.
+        let end = self.filled.start + cursor.consumed();
+        let fields = end - 1 - fields.encoded().len()..end - 1;
+        let contents = fields.start - contents.len()..fields.start;
+        Some(Place { address, contents, fields, end })
+    }
+
+    /// Hands it out.
+    #[inline(always)]
+    fn take(&mut self, place: Place) -> (u64, Event<'_>) {
+        let start = self.offset();
+        self.filled.start = place.end;
+        let contents = &self.buffer[place.contents];
+        let fields = Fields::decoded(&self.buffer[place.fields]);
+        (start, Event::Record(Record::Object(Object { address: place.address, contents, fields })))
+    }
+
+    /// Whether what is filled does not hold the next event, and more could.
+    fn is_short(&self) -> bool {
+        if self.source_ended || self.filled.len() >= self.limit() {
+            return false;
+        }
+        let mut cursor = self.cursor();
+        let decoded = match self.state {
+            State::Params => first_record(&mut cursor).map(drop),
+            State::Record => Record::decode(&mut cursor).map(drop),
+            State::Function(_) => Function::decode(&mut cursor, "").map(drop),
+            State::Fields(_, false) => Fields::decode_run(&mut cursor).map(drop),
+            State::Contents(..) | State::EndOfInput => return self.filled.is_empty(),
+            State::Fields(_, true) | State::Failed => return false,
+        };
+        decoded.is_err_and(|error| error.is_truncation())
     }
 
     /// The next event; what is filled suffices for it.

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
@@ -54,6 +55,56 @@ fn interruptions_are_no_errors() {
     }
     assert_eq!(count, 1002, "params, the objects, eof");
     assert_eq!(stream.offset(), file.len() as u64);
+}
+
+/// Records that no read of the source holds, and that are within the limit.
+#[test]
+fn records_within_the_limit_come_whole() {
+    let contents = vec![7; 1_000_000];
+    let pairs = Fields::encode_list((0..60_000).map(|i| Field::pointer(8 * i)));
+    let long = Fields::from_encoded(&pairs).unwrap();
+    let object = |length: usize, fields| {
+        Record::Object(Object { address: 0x1000, contents: &contents[..length], fields })
+    };
+    let sizes = [0, 8, 100_000, 262_100, 8, 262_143, 262_144, 262_145, 524_288, 1_000_000, 600_000, 24];
+    let mut records: Vec<Record<'_>> =
+        sizes.iter().flat_map(|&size| [object(size, Fields::default()), object(8, long)]).collect();
+    let name = Text(&contents[..700_000]);
+    records.push(Record::Type(Type { address: 1, size: 8, name, data_is_pointer: false }));
+    records.push(object(800_000, long));
+    let file = encode(Version::Go17, &records);
+    let mut expected = Dump::new(&file).unwrap().records();
+    let mut stream = Stream::new(&file[..]).unwrap();
+    while let Some((offset, event)) = stream.next().unwrap() {
+        let Event::Record(record) = event else { panic!("{event:?} at {offset}") };
+        let (start, same) = expected.next().unwrap().unwrap();
+        assert!(offset == start && record == same, "at {offset}");
+    }
+    assert!(expected.next().is_none());
+}
+
+/// A source that may say more later is asked for what comes next, and not for much beyond it.
+#[test]
+fn little_is_read_ahead() {
+    struct Counted<'a>(&'a [u8], &'a Cell<usize>);
+
+    impl Read for Counted<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(buf)?;
+            self.1.set(self.1.get() + count);
+            Ok(count)
+        }
+    }
+
+    let object = |address| Object { address, contents: &[7; 100], fields: Fields::default() };
+    let records: Vec<Record<'_>> = (0..20_000).map(|i| Record::Object(object(112 * i))).collect();
+    let file = encode(Version::Go15, &records);
+    let read = Cell::new(0);
+    let mut stream = Stream::new(Counted(&file, &read)).unwrap();
+    while let Some((offset, _)) = stream.next().unwrap() {
+        assert!(read.get() as u64 <= offset + (256 << 10) + 200, "{} at {offset}", read.get());
+    }
+    assert_eq!(read.get(), file.len());
 }
 
 #[test]

@@ -285,7 +285,7 @@ impl<'a> Index<'a> {
         let place = self.place(id);
         let (contents, list) = if place.fields { self.split(&place) } else { (&[][..], &[][..]) };
         // The list's end is no field: there the iterator stops.
-        Edges::new(self, contents, Fields::unended(list))
+        Edges::new(self, contents, Fields::decoded(list))
     }
 
     /// The pointers to objects in other contents, such as a frame's or a segment's. An interface counts as its

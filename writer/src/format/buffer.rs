@@ -3,11 +3,11 @@
 /// How many bytes of a new buffer can be used before more of it is prepared.
 const FIRST: usize = 4096;
 
-/// More than so many bytes take so long to copy that a call more does not matter.
-const SHORT: usize = 1024;
+/// From so many bytes on, data make the memory that is not prepared yet: fewer are cheaper to prepare for.
+const MUCH: usize = 32;
 
-/// So many bytes are cheaper to put one by one than to prepare for.
-const MUCH: usize = 256;
+/// So many bytes are copied as two pieces.
+const SHORT: usize = 64;
 
 /// A buffer whose memory is prepared as it is used: a dump of a few bytes does not pay for a large buffer.
 pub(super) struct Buffer {
@@ -49,9 +49,12 @@ impl Buffer {
         &self.bytes
     }
 
-    /// Nothing is waiting any more.
-    pub(super) fn clear(&mut self) {
+    /// What is waiting, which then waits no more.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> &[u8] {
+        let waiting = &self.bytes[..self.nbuf];
         self.nbuf = 0;
+        waiting
     }
 
     /// Fills the buffer after what is waiting with what nobody will write. From then on nothing but the data
@@ -93,27 +96,35 @@ impl Buffer {
         &mut self.bytes[self.nbuf..][..len]
     }
 
-    /// Puts data that are short and fit into what is prepared; whether they do and are.
+    /// Puts data for which nothing has to be done before; whether they are such. Data that would fill an empty buffer are
+    /// not.
     #[inline(always)]
     pub(super) fn append(&mut self, data: &[u8]) -> bool {
         let free = &mut self.bytes[self.nbuf..];
-        let short = data.len() <= free.len() && data.len() <= SHORT;
-        if short {
-            copy(&mut free[..data.len()], data);
-            self.nbuf += data.len();
+        if data.len() <= free.len() {
+            if data.len() <= SHORT {
+                copy(&mut free[..data.len()], data);
+            } else if data.len() < self.capacity {
+                free[..data.len()].copy_from_slice(data);
+            } else {
+                return false;
+            }
+        } else if data.len() >= MUCH && data.len() < self.capacity - self.nbuf {
+            self.bytes.truncate(self.nbuf);
+            extend(&mut self.bytes, data);
+        } else {
+            return false;
         }
-        short
+        self.nbuf += data.len();
+        true
     }
 
     /// Puts data that [`fit`](Self::fits).
     pub(super) fn fill(&mut self, data: &[u8]) {
-        if self.bytes.len() - self.nbuf < data.len() && data.len() >= MUCH {
-            self.bytes.truncate(self.nbuf);
-            self.bytes.extend_from_slice(data);
-        } else {
+        if !self.append(data) {
             self.next(data.len()).copy_from_slice(data);
+            self.nbuf += data.len();
         }
-        self.nbuf += data.len();
     }
 
     /// Prepares more of the buffer, twice what there is at least; whether `len` bytes are free now.
@@ -128,19 +139,35 @@ impl Buffer {
     }
 }
 
-/// Copies data of one length. The shortest are most, and a call of `memcpy` costs more than they do: they are copied
-/// as two pieces of a fixed length, which may overlap.
+/// Copies data of one length, [`SHORT`] at most. The shortest are most, and a call of `memcpy` costs more than they do: they are
+/// copied as two pieces of a fixed length, which may overlap.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        0 => {}
-        1 => to[0] = from[0],
-        2..4 => copy_ends::<2>(to, from),
-        4..8 => copy_ends::<4>(to, from),
-        8..16 => copy_ends::<8>(to, from),
-        16..32 => copy_ends::<16>(to, from),
-        32..=64 => copy_ends::<32>(to, from),
-        _ => to.copy_from_slice(from),
+    let len = from.len();
+    if len == 1 {
+        to[0] = from[0];
+    } else if len > 16 {
+        if len > 32 { copy_ends::<32>(to, from) } else { copy_ends::<16>(to, from) }
+    } else if len >= 8 {
+        copy_ends::<8>(to, from);
+    } else if len >= 4 {
+        copy_ends::<4>(to, from);
+    } else if len >= 2 {
+        copy_ends::<2>(to, from);
+    }
+}
+
+/// Puts data after what there is. Data of [`SHORT`] bytes or fewer, and 32 or more, are put as two pieces, likewise.
+#[inline(always)]
+fn extend(bytes: &mut Vec<u8>, data: &[u8]) {
+    match (data.first_chunk::<32>(), data.last_chunk::<32>()) {
+        (Some(first), Some(last)) if data.len() <= SHORT => {
+            let end = bytes.len() + data.len();
+            bytes.extend_from_slice(first);
+            bytes.truncate(end - 32);
+            bytes.extend_from_slice(last);
+        }
+        _ => bytes.extend_from_slice(data),
     }
 }
 
@@ -170,6 +197,22 @@ mod tests {
         }
     }
 
+    /// Where what is prepared ends anywhere in them, or before them.
+    #[test]
+    fn data_of_every_length_are_put_where_little_is_prepared() {
+        let data: Vec<u8> = (0..200).collect();
+        for len in 0..data.len() {
+            for prepared in 0..=len {
+                let mut buffer = Buffer::new(2 * FIRST);
+                buffer.fill(&vec![9; FIRST - prepared]);
+                buffer.fill(&data[..len]);
+                buffer.fill(&[8]);
+                let expected = [&vec![9; FIRST - prepared][..], &data[..len], &[8]].concat();
+                assert!(buffer.waiting() == expected, "{len} bytes, {prepared} of them prepared");
+            }
+        }
+    }
+
     #[test]
     fn memory_is_prepared_as_it_is_used() {
         let mut buffer = Buffer::new(5 * FIRST);
@@ -177,10 +220,11 @@ mod tests {
         buffer.put(FIRST - 1);
         assert_eq!(buffer.free(1).map(|free| free.len()), Some(1));
         assert_eq!(buffer.free(2).map(|free| free.len()), Some(FIRST + 1));
-        assert!(!buffer.append(&[7; 2 * FIRST]), "not what needs preparing");
-        buffer.fill(&[7; 2 * FIRST]);
+        assert!(buffer.append(&[7; 2 * FIRST]));
         assert_eq!(buffer.bytes().len(), 3 * FIRST - 1, "nothing but the data");
         assert!(buffer.fits(2 * FIRST + 1) && !buffer.fits(2 * FIRST + 2));
+        assert!(!buffer.append(&[7; MUCH - 1]), "not what is cheaper to prepare for");
+        assert!(!buffer.append(&[7; 2 * FIRST + 1]), "not what fills the buffer");
         assert_eq!(buffer.free(2 * FIRST + 1).map(|free| free.len()), Some(2 * FIRST + 1));
         assert!(buffer.free(2 * FIRST + 2).is_none());
     }

@@ -31,6 +31,14 @@ pub(crate) struct Losses {
     pub empty_writes: bool,
 }
 
+impl Losses {
+    /// Whether there are any.
+    fn any(self) -> bool {
+        let Losses { int32_lengths, unsigned_count, write_errors_ignored, empty_writes } = self;
+        int32_lengths | unsigned_count | write_errors_ignored | empty_writes
+    }
+}
+
 /// Collects small data in a buffer and hands large data on as they are.
 ///
 /// With a capacity of 4096 bytes the calls of `out.write` have the reference's boundaries exactly,
@@ -157,8 +165,28 @@ impl<'w> Sink<'w> {
         if self.buffer.append(data) { Ok(()) } else { self.dwrite_at_edge(data) }
     }
 
-    /// `dwrite` of what fills the buffer, or more.
+    /// `dwrite` of what the buffer is not ready for.
+    #[inline(never)]
     fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.losses.any() || self.buffer.is_tidy() {
+            return self.dwrite_literally(data);
+        }
+        if data.len() < self.buffer.capacity() {
+            if !self.buffer.fits(data.len()) {
+                write_all(self.out, self.buffer.take(), &mut self.written)?;
+            }
+            self.buffer.fill(data);
+            return Ok(());
+        }
+        if !self.buffer.waiting().is_empty() {
+            write_all(self.out, self.buffer.take(), &mut self.written)?;
+        }
+        write_all(self.out, data, &mut self.written)
+    }
+
+    /// `dwrite` where it matters how it is done: bytes are lost, or somebody looks at the buffer.
+    #[cold]
+    fn dwrite_literally(&mut self, data: &[u8]) -> Result<(), Error> {
         let whole = data.len() >= self.buffer.capacity();
         // As large as the buffer, it goes through an empty one; whether it is copied can be seen only in the buffer
         // itself, or from an empty write after it.
@@ -228,9 +256,7 @@ impl<'w> Sink<'w> {
     #[inline]
     fn write_buf(&mut self) -> Result<(), Error> {
         let tally = Tally { losses: self.losses, written: &mut self.written, lost: &mut self.lost };
-        let result = write(self.out, self.buffer.waiting(), tally);
-        self.buffer.clear();
-        result
+        write(self.out, self.buffer.take(), tally)
     }
 
     /// `write(dumpfd, addr, len)` for memory that does not fit into the buffer.
@@ -303,9 +329,27 @@ fn write(out: &mut dyn Write, data: &[u8], tally: Tally<'_>) -> Result<(), Error
 ///
 /// # Errors
 /// [`Error::Write`] at the count. Interruptions are none.
-pub(crate) fn write_all(out: &mut dyn Write, mut data: &[u8], written: &mut u64) -> Result<(), Error> {
+#[inline]
+pub(crate) fn write_all(out: &mut dyn Write, data: &[u8], written: &mut u64) -> Result<(), Error> {
+    match out.write(data) {
+        Ok(n) if n == data.len() => {
+            *written += n as u64;
+            Ok(())
+        }
+        answer => write_rest(out, data, written, answer),
+    }
+}
+
+/// Goes on after an answer that was not all.
+#[cold]
+fn write_rest(
+    out: &mut dyn Write,
+    mut data: &[u8],
+    written: &mut u64,
+    mut answer: io::Result<usize>,
+) -> Result<(), Error> {
     loop {
-        match out.write(data) {
+        match answer {
             Ok(0) if !data.is_empty() => {
                 let source = io::Error::from(io::ErrorKind::WriteZero);
                 return Err(Error::Write { offset: *written, source });
@@ -314,13 +358,14 @@ pub(crate) fn write_all(out: &mut dyn Write, mut data: &[u8], written: &mut u64)
                 let n = n.min(data.len());
                 *written += n as u64;
                 data = &data[n..];
+                if data.is_empty() {
+                    return Ok(());
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(source) => return Err(Error::Write { offset: *written, source }),
         }
-        if data.is_empty() {
-            return Ok(());
-        }
+        answer = out.write(data);
     }
 }
 

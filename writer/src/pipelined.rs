@@ -8,15 +8,17 @@ use crate::format::sink::write_all;
 use crate::generation::Generation;
 use crate::{AnyTarget, Error, Memory, Options, Summary, write_heap_dump};
 
-/// How many bytes are handed over at once, at most.
-const PIECE: usize = 256 << 10;
+/// How many bytes are handed over at once, at most: the output has nothing to do until the first of them are there, and memory that
+/// is touched for the first time takes longer than what is written to it.
+const PIECE: usize = 64 << 10;
 
-/// How many pieces there are: one is being filled, one is being written, and two even out the difference.
-const PIECES: usize = 4;
+/// How many pieces there are: one is being filled, one is being written, and the others even out the difference.
+const PIECES: usize = 8;
 
 /// [`write_heap_dump`] with the output in a thread of its own, for outputs that take their time: a file, a
 /// compressor. A dump takes as long as the slower of the two, and not as both. Beyond what
-/// [`write_heap_dump`] needs, that takes 1 MiB of memory.
+/// [`write_heap_dump`] needs, that takes 512 KiB of memory. The output gets 64 KiB at a time, or the
+/// [capacity](Options::capacity) if that is less.
 ///
 /// With [`Defects::write_errors_ignored`], what is lost depends on when the output is asked, and the two take turns.
 ///
@@ -42,7 +44,8 @@ pub fn write_heap_dump_pipelined<M: Memory + ?Sized>(
         }
         let writing = scope.spawn(move || drain(out, &pieces, &emptied));
         let mut pipe = Pipe { full, empty };
-        let dumped = write_heap_dump(target, memory, program, options, &mut pipe);
+        let options = Options { capacity: options.capacity.min(PIECE), ..*options };
+        let dumped = write_heap_dump(target, memory, program, &options, &mut pipe);
         drop(pipe);
         match writing.join() {
             Ok(Ok(())) => dumped,

@@ -7,7 +7,6 @@ use common::raw;
 use common::{Start, layout, memory, program, run_on};
 use heapmatrix_emu::guest::ir::{Op, Reg, Width};
 use heapmatrix_emu::machine::{Exit, FaultKind, Limits, Machine, Register};
-use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 use proptest::prelude::*;
 use unicorn_engine::Prot;
@@ -28,7 +27,7 @@ fn traced(target: AnyTarget, ops: &[Op], start: Start) -> Vec<u64> {
     }
     engine.add_code_hook(1, 0, |engine, pc, _| engine.get_data_mut().push(pc)).unwrap();
     raw::stop_at_traps(&mut engine, target, |_, _| {});
-    engine.emu_start(layout(target).code, 0, 0, 0).unwrap();
+    engine.emu_start(layout(target).code, 0, 0, 0).unwrap_or_else(|error| panic!("{target}: {error:?}"));
     std::mem::take(engine.get_data_mut())
 }
 
@@ -37,7 +36,7 @@ proptest! {
 
     #[test]
     fn whole_runs_are_counted_exactly(functions in functions(), start in start()) {
-        for &target in World::MACHINES {
+        for &target in Machine::ALL {
             let ops = lower(target, &functions);
             let mut machine = Machine::new(target).unwrap();
             run_on(&mut machine, &ops, &start);
@@ -47,7 +46,7 @@ proptest! {
 
     #[test]
     fn runs_in_pieces_are_counted_exactly(functions in functions(), start in start(), step in 1..40u64, op in any::<u16>()) {
-        for &target in World::MACHINES {
+        for &target in Machine::ALL {
             let ops = lower(target, &functions);
             let code = program(target, &ops);
             let trace = traced(target, &ops, &start);
@@ -88,7 +87,7 @@ proptest! {
 #[test]
 fn faults_in_long_blocks_are_counted_exactly() {
     // Longer than the blocks that the engine makes, with the fault in any part of them.
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for before in [0, 1, 100, 505, 511, 512, 513, 600, 1023, 1024, 1500] {
             let mut ops = vec![Op::Add(Reg::V1, Reg::V2); before];
             ops.push(Op::Load(Reg::V0, Reg::V3, 0, Width::Word));

@@ -4,7 +4,7 @@ mod common;
 
 use common::both;
 use common::generate::{functions, lower, start};
-use heapmatrix_emu::world::World;
+use heapmatrix_emu::machine::Machine;
 use proptest::prelude::*;
 
 proptest! {
@@ -12,7 +12,7 @@ proptest! {
 
     #[test]
     fn cpu_and_interpreter_agree(functions in functions(), start in start()) {
-        for &target in World::MACHINES {
+        for &target in Machine::ALL {
             both(target, &lower(target, &functions), &start);
         }
     }

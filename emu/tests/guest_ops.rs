@@ -5,7 +5,7 @@ mod common;
 
 use common::{DATA_LEN, Outcome, VREGS, both, layout, program, value};
 use heapmatrix_emu::guest::ir::{Label, Op, Reg, Width};
-use heapmatrix_emu::world::World;
+use heapmatrix_emu::machine::Machine;
 use heapmatrix_writer::AnyTarget;
 
 const PAIRS: [(u64, u64); 8] = [
@@ -42,7 +42,7 @@ fn arithmetic() {
         (Op::Or, |a, b| a | b),
         (Op::Xor, |a, b| a ^ b),
     ];
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for (op, meaning) in binary {
             for d in VREGS {
                 for s in VREGS {
@@ -68,7 +68,7 @@ fn arithmetic() {
 
 #[test]
 fn immediates() {
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for (a, b) in PAIRS {
             for d in VREGS {
                 let after = run(target, &[Op::Imm(d, a ^ b)], &[]);
@@ -87,7 +87,7 @@ fn immediates() {
 
 #[test]
 fn stack_pointer_moves() {
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let sp = layout(target).stack;
         let after = run(target, &[Op::Mov(Reg::V2, Reg::Sp), Op::AddImm(Reg::Sp, -0x1230)], &[]);
         assert_eq!((after.registers[2], after.registers[6]), (sp, sp - 0x1230));
@@ -98,7 +98,7 @@ fn stack_pointer_moves() {
 
 #[test]
 fn shifts() {
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let bits = target.ptr_size() as u8 * 8;
         for by in [0, 1, 7, 31, 32, 33, bits - 1].into_iter().filter(|&by| by < bits) {
             for (before, _) in PAIRS {
@@ -139,7 +139,7 @@ fn bytes(target: AnyTarget, width: Width) -> usize {
 #[test]
 fn loads_and_stores_of_every_width_at_every_distance() {
     const MIDDLE: usize = DATA_LEN as usize / 2;
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let middle = layout(target).data + MIDDLE as u64;
         for width in WIDTHS {
             let len = bytes(target, width);
@@ -162,7 +162,7 @@ fn loads_and_stores_of_every_width_at_every_distance() {
 
 #[test]
 fn loads_and_stores_of_every_register() {
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let data = layout(target).data + 0x100;
         let stack = layout(target).stack;
         for width in WIDTHS {
@@ -198,7 +198,7 @@ fn loads_and_stores_of_every_register() {
 #[test]
 fn jumps() {
     let (far, end) = (Label(0), Label(1));
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for (a, b) in PAIRS {
             let (x, y) = (a & mask(target), b & mask(target));
             for (jump, taken) in [
@@ -239,7 +239,7 @@ fn jumps() {
 #[test]
 fn conditional_jumps_reach_far() {
     let far = Label(0);
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         // More than the 32 KiB that ppc64's own conditional branches reach.
         let mut ops = vec![Op::JumpIfZero(Reg::V0, far), Op::Trap(1)];
         ops.extend([
@@ -256,7 +256,7 @@ fn conditional_jumps_reach_far() {
 #[test]
 fn indirect_jumps_and_label_addresses() {
     let there = Label(3);
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for through in VREGS {
             let ops = [
                 Op::LabelAddr(through, there),
@@ -275,7 +275,7 @@ fn indirect_jumps_and_label_addresses() {
 #[test]
 fn calls_leave_the_return_pc_where_go_has_it() {
     let f = Label(0);
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let word = target.ptr_size() as usize;
         for frame in [0, 8, 16, 0xff8, 0xfff & !7, 0x1000, 0x7ff8, 0x8000, 0x8008, 0x1_0000] {
             let ops = [
@@ -325,7 +325,7 @@ fn nested_calls_and_recursion() {
         Op::Label(done),
         Op::Leave(32),
     ];
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         let after = both(target, &ops, &[]);
         assert_eq!(
             (after.registers[1], after.registers[6]),
@@ -337,7 +337,7 @@ fn nested_calls_and_recursion() {
 
 #[test]
 fn link_register_moves() {
-    for &target in World::MACHINES.iter().filter(|target| target.uses_lr()) {
+    for &target in Machine::ALL.iter().filter(|target| target.uses_lr()) {
         for register in VREGS {
             let set = [Op::SetLr(register), Op::Imm(register, 0)];
             assert_eq!(run(target, &set, &[(register, 0x1234_5678)]).link, 0x1234_5678);
@@ -349,7 +349,7 @@ fn link_register_moves() {
 
 #[test]
 fn traps_carry_their_codes_and_change_no_register() {
-    for &target in World::MACHINES {
+    for &target in Machine::ALL {
         for code in [0, 1, 0xff, 0x1234, 0xffff] {
             let start: Vec<_> = (0x11u64..).zip(VREGS).map(|(n, r)| (r, n * 0x0101_0101)).collect();
             let after = both(target, &[Op::Trap(code)], &start);

@@ -4,14 +4,15 @@ use std::io;
 
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::ir::{Label, Op, Reg, Width};
+use heapmatrix_emu::guest::system_call;
 use heapmatrix_emu::linux::{Host, Options, Process, Stream};
-use heapmatrix_emu::world::World;
+use heapmatrix_emu::machine::Machine;
 use heapmatrix_writer::AnyTarget;
 
 use crate::{machines, memory};
 
-/// The machines: those that [`calls`] can be assembled for.
-pub const TARGETS: &[AnyTarget] = World::MACHINES;
+/// The machines.
+pub const TARGETS: &[AnyTarget] = Machine::ALL;
 
 /// What a program may take of the host's memory, in bytes.
 const MEMORY: u64 = 32 << 20;
@@ -86,7 +87,7 @@ impl Host for Silent {
 pub const CALL: usize = 8;
 
 /// Calls at most: their code must fit.
-const MAX_CALLS: usize = 500;
+const MAX_CALLS: usize = 240;
 
 /// Arguments that mean something to one call or another: small numbers as they are, and those that few programs pass.
 fn argument(byte: u8, target: AnyTarget) -> u64 {
@@ -122,76 +123,8 @@ fn calls(target: AnyTarget, input: &[u8]) -> Vec<u8> {
     }
     ops.extend([Op::Trap(0), Op::Label(STUB)]);
     let mut code = assemble(target, ORIGIN, &ops).expect("a program").code;
-    code.extend(stub(target));
+    code.extend(system_call(target).expect("a machine with a Linux"));
     code
-}
-
-/// Loads the number and the arguments of a system call from the stack, and makes it.
-fn stub(target: AnyTarget) -> Vec<u8> {
-    let bytes = |word: &u32| if target.big_endian() { word.to_be_bytes() } else { word.to_le_bytes() };
-    let words = |words: &[u32]| words.iter().flat_map(bytes).collect();
-    match target {
-        // mov rax, [rsp+8]; mov rdi, rsi, rdx, r10, r8, r9; syscall; ret
-        AnyTarget::Amd64 => vec![
-            0x48, 0x8b, 0x44, 0x24, 0x08, 0x48, 0x8b, 0x7c, 0x24, 0x10, 0x48, 0x8b, 0x74, 0x24, 0x18, 0x48,
-            0x8b, 0x54, 0x24, 0x20, 0x4c, 0x8b, 0x54, 0x24, 0x28, 0x4c, 0x8b, 0x44, 0x24, 0x30, 0x4c, 0x8b,
-            0x4c, 0x24, 0x38, 0x0f, 0x05, 0xc3,
-        ],
-        // mov eax, [esp+4]; mov ebx, ecx, edx, esi, edi, ebp; int 0x80; ret
-        AnyTarget::I386 => vec![
-            0x8b, 0x44, 0x24, 0x04, 0x8b, 0x5c, 0x24, 0x08, 0x8b, 0x4c, 0x24, 0x0c, 0x8b, 0x54, 0x24, 0x10,
-            0x8b, 0x74, 0x24, 0x14, 0x8b, 0x7c, 0x24, 0x18, 0x8b, 0x6c, 0x24, 0x1c, 0xcd, 0x80, 0xc3,
-        ],
-        // ldr r7, [sp]; ldr r0 to r5; svc 0; bx lr
-        AnyTarget::Arm => words(&[
-            0xe59d_7000,
-            0xe59d_0004,
-            0xe59d_1008,
-            0xe59d_200c,
-            0xe59d_3010,
-            0xe59d_4014,
-            0xe59d_5018,
-            0xef00_0000,
-            0xe12f_ff1e,
-        ]),
-        // ldr x8, [sp]; ldr x0 to x5; svc #0; ret
-        AnyTarget::Arm64 => words(&[
-            0xf940_03e8,
-            0xf940_07e0,
-            0xf940_0be1,
-            0xf940_0fe2,
-            0xf940_13e3,
-            0xf940_17e4,
-            0xf940_1be5,
-            0xd400_0001,
-            0xd65f_03c0,
-        ]),
-        // lw v0, 0(sp); lw a0 to a3; syscall; jr ra; nop. The last two arguments are where the kernel looks for them: a
-        // word too early.
-        AnyTarget::Mips => words(&[
-            0x8fa2_0000,
-            0x8fa4_0004,
-            0x8fa5_0008,
-            0x8fa6_000c,
-            0x8fa7_0010,
-            0x0000_000c,
-            0x03e0_0008,
-            0x0000_0000,
-        ]),
-        // ld r0, 0(r1); ld r3 to r8; sc; blr
-        AnyTarget::Ppc64 | AnyTarget::Ppc64le => words(&[
-            0xe801_0000,
-            0xe861_0008,
-            0xe881_0010,
-            0xe8a1_0018,
-            0xe8c1_0020,
-            0xe8e1_0028,
-            0xe901_0030,
-            0x4400_0002,
-            0x4e80_0020,
-        ]),
-        other => unreachable!("no worlds on {other}"),
-    }
 }
 
 /// An ELF file with one segment, in which everything is allowed, and some symbols.
@@ -199,7 +132,7 @@ fn elf(target: AnyTarget, code: &[u8]) -> Vec<u8> {
     let (wide, big) = (target.ptr_size() == 8, target.big_endian());
     let word = target.ptr_size();
     let flags = match target {
-        AnyTarget::Mips => 0x1000,
+        AnyTarget::Mips | AnyTarget::Mipsle => 0x1000,
         // Function pointers are addresses of code: the second ABI.
         AnyTarget::Ppc64 | AnyTarget::Ppc64le => 2,
         _ => 0,

@@ -70,7 +70,14 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: Some(withheld::hook),
     withheld: Some(Withheld { matches: reads_counter, execute: read_counter, align: 2 }),
-    trap_code: |_| None,
+    // lui zero, code; ecall
+    trap_code: |&[a, b, c, d, trap @ ..]| {
+        let hint = u32::from_le_bytes([a, b, c, d]);
+        if hint & 0xfff != 0x037 || u32::from_le_bytes(trap) != 0x73 {
+            return None;
+        }
+        u16::try_from(hint >> 12).ok()
+    },
 };
 
 /// The engine's number for a system call of user mode.

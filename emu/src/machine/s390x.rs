@@ -68,8 +68,9 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: Some(withheld::hook),
     withheld: Some(Withheld { matches: stores_clock, execute: store_clock, align: 2 }),
-    // svc number
+    // brcl never, code; svc 0. Or svc number
     trap_code: |bytes| match *bytes {
+        [0xc0, 0x04, 0, 0, high, low, 0x0a, 0] => Some(u16::from_be_bytes([high, low])),
         [.., 0x0a, number] => Some(number.into()),
         _ => None,
     },

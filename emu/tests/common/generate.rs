@@ -182,7 +182,11 @@ impl Lowering {
     fn step(&mut self, step: &Step, function: usize, functions: usize, frame: u32) {
         let data = layout(self.target).data;
         // Some machines want bases that are multiples of the width.
-        let bases = if self.target == AnyTarget::Mips { !3 } else { !0 };
+        let bases = match self.target {
+            AnyTarget::Mips | AnyTarget::Mipsle => !3,
+            AnyTarget::Mips64 | AnyTarget::Mips64le => !7,
+            _ => !0,
+        };
         let transfer = |store, value, base, offset, width| {
             if store { Op::Store(value, base, offset, width) } else { Op::Load(value, base, offset, width) }
         };

@@ -12,7 +12,6 @@ use heapmatrix_emu::guest::interpreter::{self, Interpreter};
 use heapmatrix_emu::guest::ir::{Assembled, Op, Reg};
 use heapmatrix_emu::machine::{Exit, Limits, Machine, Register};
 use heapmatrix_emu::memory::{GuestMemory, Prot};
-use heapmatrix_emu::world::World;
 use heapmatrix_writer::AnyTarget;
 use heapmatrix_writer::memory::{Addr, Memory};
 
@@ -32,8 +31,14 @@ pub struct Layout {
 }
 
 pub fn layout(target: AnyTarget) -> Layout {
-    match target.ptr_size() {
-        8 => Layout { code: 0x40_0000, data: 0xc8_2000_0000, stack: 0xc8_3000_0000 + DATA_LEN / 2 },
+    match target {
+        // Processes have no more than 2 GiB.
+        AnyTarget::Mips64 | AnyTarget::Mips64le => {
+            Layout { code: 0x40_0000, data: 0x1870_0000, stack: 0x1900_0000 + DATA_LEN / 2 }
+        }
+        _ if target.ptr_size() == 8 => {
+            Layout { code: 0x40_0000, data: 0xc8_2000_0000, stack: 0xc8_3000_0000 + DATA_LEN / 2 }
+        }
         _ => Layout { code: 0x804_8000, data: 0x1870_0000, stack: 0x1900_0000 + DATA_LEN / 2 },
     }
 }
@@ -95,7 +100,7 @@ pub fn program(target: AnyTarget, ops: &[Op]) -> Assembled {
 pub fn on_cpu(target: AnyTarget, ops: &[Op], start: Start) -> Outcome {
     thread_local! {
         static MACHINES: RefCell<Vec<Machine>> =
-            RefCell::new(World::MACHINES.iter().map(|&target| Machine::new(target).unwrap()).collect());
+            RefCell::new(Machine::ALL.iter().map(|&target| Machine::new(target).unwrap()).collect());
     }
     MACHINES.with_borrow_mut(|machines| {
         let machine = machines.iter_mut().find(|machine| machine.target() == target).unwrap();

@@ -2,7 +2,9 @@
 //! count instructions in the slow and certain way.
 
 use heapmatrix_writer::AnyTarget;
-use unicorn_engine::{MemType, Prot, RegisterMIPS, RegisterPPC, TlbEntry, TlbType, Unicorn, X86Insn};
+use unicorn_engine::{
+    MemType, Prot, RegisterMIPS, RegisterPPC, RegisterS390X, TlbEntry, TlbType, Unicorn, X86Insn,
+};
 
 pub use super::codes::{mode, registers};
 
@@ -42,6 +44,8 @@ pub fn set_up<D>(engine: &mut Engine<D>, target: AnyTarget) {
         AnyTarget::Mips64 | AnyTarget::Mips64le => {
             engine.reg_write(RegisterMIPS::CP0_STATUS, 0xe4).unwrap();
         }
+        // Addresses of 64 bits.
+        AnyTarget::S390x => engine.reg_write(RegisterS390X::PSWM, 0x1_8000_0000).unwrap(),
         _ => {}
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::each;
 use super::files::path;
-use super::guest::{Arg::Is, DATA, Guest};
-use heapmatrix_emu::linux::{Mount, Options, Process, Recorder};
+use super::guest::{Arg::Is, DATA, Guest, ORIGIN, elf};
+use heapmatrix_emu::linux::{ExitStatus, Mount, Options, Outcome, Process, Recorder};
 use heapmatrix_writer::AnyTarget;
 
 /// The clock stops at the end of time, and is not turned back.
@@ -31,6 +31,26 @@ fn a_sleep_for_ever_ends_where_time_does() {
         let [before, after, later] = [BEFORE, AFTER, LATER].map(|at| done.word(at));
         assert!(before + 0x7000_0000 <= after && after <= later, "{target}: {before}, {after}, {later}");
     });
+}
+
+/// The zeros after a program's code are instructions on x86, to the end of its memory. Counted from an odd place on, they
+/// never come to an end that a block begun at an even one has.
+#[test]
+fn code_that_runs_into_zeros_ends_where_it_faults() {
+    for target in [AnyTarget::Amd64, AnyTarget::I386] {
+        for nops in [12, 13] {
+            let recorder = Box::new(Recorder::default());
+            let options = Options { max_instructions: 1_000_000, ..Options::default() };
+            let mut process = Process::load(&elf(target, &vec![0x90; nops]), options, recorder).unwrap();
+            let outcome = process.run(None);
+            // add [rax], al: the first register is zero.
+            let Ok(Outcome::Ended(ExitStatus::Killed { signal: 11, cause, .. })) = &outcome else {
+                panic!("{target}: {outcome:?}")
+            };
+            assert!(cause.contains(&format!("{:#x}", ORIGIN + nops as u64)), "{target}: {cause}");
+            assert_eq!(process.stats().instructions, nops as u64, "{target}");
+        }
+    }
 }
 
 /// A mounted file is read where it lies, however often it is opened: nothing of it is held.

@@ -76,8 +76,7 @@ fn a_timer_wakes_who_waits_for_its_signal() {
     each(|target| {
         let mut g = Guest::new(target);
         let handler = g.label();
-        g.words(DATA + 64, &[At(handler), Is(4), Is(0), Is(0), Is(0)]);
-        g.call("rt_sigaction", &[Is(14), Is(DATA + 64), Is(0), Is(8)]);
+        g.handle(14, At(handler), 0);
         // In 3 s, and once: no interval.
         g.words(DATA + 128, &[Is(0), Is(0), Is(3), Is(0)]);
         g.call("setitimer", &[Is(0), Is(DATA + 128), Is(0)]).keep(DATA + 8);

@@ -1,20 +1,12 @@
-//! Small Linux programs for the machines that there is a code generator for: the project's code generator, and a stub for system
-//! calls that it can call.
+//! Small Linux programs for every machine: the project's code generators, and a function that makes system calls. What a
+//! program says in this language means the same everywhere; where a machine's Linux has other numbers, flags or
+//! structures, they are here.
 
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::ir::{Assembled, Label, Op, Reg, Width};
+use heapmatrix_emu::guest::system_call;
 use heapmatrix_emu::linux::{Options, Outcome, Output, Process, Recorder, RunError};
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
-
-/// The machines.
-pub const TARGETS: [AnyTarget; 6] = [
-    AnyTarget::Amd64,
-    AnyTarget::I386,
-    AnyTarget::Arm,
-    AnyTarget::Ppc64,
-    AnyTarget::Ppc64le,
-    AnyTarget::Arm64,
-];
 
 /// Where programs lie, and how long they may be.
 pub const ORIGIN: u64 = 0x10_0000;
@@ -24,11 +16,10 @@ pub const DATA: u64 = ORIGIN + 0x8000;
 /// The top of a second thread's stack, in the program's own memory.
 pub const STACK: u64 = ORIGIN + 0xf000;
 
-/// Where a program for arm64 has the time for which it polls.
-const TIME: u64 = DATA + 0x5000;
+/// Where a program has what its machine wants in memory, and others in registers.
+const ELSEWHERE: u64 = DATA + 0x5000;
 
-/// After the program: loads the number and the arguments of a system call from the stack, and puts its
-/// answer there. Errors are negative on all machines.
+/// What follows the program: the function that makes system calls.
 const STUB: Label = Label(1000);
 
 /// An argument of a system call.
@@ -98,12 +89,11 @@ impl Guest {
 
     /// A system call; its answer is in V0.
     pub fn call(&mut self, name: &str, args: &[Arg]) -> &mut Self {
-        if self.target != AnyTarget::Arm64 {
-            return self.call_number(number(self.target, name), args);
-        }
+        let args = self.translated(name, args);
         // Calls that others succeed are not there.
         let here = Arg::Is(-100_i64 as u64);
-        match (name, args) {
+        match (name, &args[..]) {
+            _ if !is_generic(self.target) => self.call_number(number(self.target, name), &args),
             ("open", &[path, flags, mode]) => self.call_number(56, &[here, path, flags, mode]),
             ("unlink", &[path]) => self.call_number(35, &[here, path, Arg::Is(0)]),
             ("rmdir", &[path]) => self.call_number(35, &[here, path, Arg::Is(0x200)]),
@@ -113,21 +103,65 @@ impl Guest {
                 self.call_number(73, &[set, count, Arg::Is(0), Arg::Is(0)])
             }
             ("poll", &[set, count, Arg::Is(milliseconds)]) => {
-                self.words(TIME, &[Arg::Is(milliseconds / 1000), Arg::Is(milliseconds % 1000 * 1_000_000)]);
-                self.call_number(73, &[set, count, Arg::Is(TIME), Arg::Is(0)])
+                let time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000].map(Arg::Is);
+                self.words(ELSEWHERE, &time).call_number(73, &[set, count, Arg::Is(ELSEWHERE), Arg::Is(0)])
             }
-            _ => self.call_number(number(self.target, name), args),
+            _ => self.call_number(number(self.target, name), &args),
         }
+    }
+
+    /// A call's arguments as the machine has them.
+    fn translated(&mut self, name: &str, args: &[Arg]) -> Vec<Arg> {
+        const O_CREAT: u64 = 0o100;
+        const MAP_ANONYMOUS: u64 = 0x20;
+        let flags = |flags: Arg, bit: u64, here: u64| match flags {
+            Arg::Is(value) if value & bit != 0 => Arg::Is(value & !bit | here),
+            other => other,
+        };
+        let mut args = args.to_vec();
+        match (name, self.target) {
+            ("open", _) if is_mips(self.target) => args[1] = flags(args[1], O_CREAT, 0x100),
+            ("mmap", _) if is_mips(self.target) => args[3] = flags(args[3], MAP_ANONYMOUS, 0x800),
+            ("getrlimit" | "setrlimit", _) if is_mips(self.target) => args[0] = mips_limit(args[0]),
+            ("prlimit64", _) if is_mips(self.target) => args[1] = mips_limit(args[1]),
+            // It has them all in memory.
+            ("mmap", AnyTarget::S390x) => {
+                self.words(ELSEWHERE, &args);
+                args = vec![Arg::Is(ELSEWHERE)];
+            }
+            ("clone", AnyTarget::S390x) => args.swap(0, 1),
+            _ => {}
+        }
+        args
+    }
+
+    /// Handles a signal, with `SA_SIGINFO` and these flags. Uses memory from [`ELSEWHERE`] on.
+    pub fn handle(&mut self, signal: u64, handler: Arg, flags: u64) -> &mut Self {
+        let flags = flags | if is_mips(self.target) { 8 } else { 4 };
+        if !is_mips(self.target) {
+            // Handler, flags, perhaps a restorer, and the mask.
+            self.words(ELSEWHERE, &[handler, Arg::Is(flags), Arg::Is(0), Arg::Is(0), Arg::Is(0)]);
+            return self.call("rt_sigaction", &[Arg::Is(signal), Arg::Is(ELSEWHERE), Arg::Is(0), Arg::Is(8)]);
+        }
+        let none = Arg::Is(0);
+        self.words(ELSEWHERE, &[none, handler, none, none, none, none]);
+        self.store(ELSEWHERE, flags, Width::B4);
+        self.call("rt_sigaction", &[Arg::Is(signal), Arg::Is(ELSEWHERE), Arg::Is(0), Arg::Is(16)])
     }
 
     /// A system call by its number.
     pub fn call_number(&mut self, number: u64, args: &[Arg]) -> &mut Self {
+        self.arguments(number, args).ops(&[Op::Call(STUB), Op::Load(Reg::V0, Reg::Sp, 0, Width::Word)])
+    }
+
+    /// Puts a system call's number and arguments where [`STUB`] looks for them.
+    fn arguments(&mut self, number: u64, args: &[Arg]) -> &mut Self {
         let word = self.word() as i32;
         for (at, value) in [Arg::Is(number)].iter().chain(args).enumerate() {
             self.arg(Reg::V0, *value);
             self.ops.push(Op::Store(Reg::V0, Reg::Sp, at as i32 * word, Width::Word));
         }
-        self.ops(&[Op::Call(STUB), Op::Load(Reg::V0, Reg::Sp, 0, Width::Word)])
+        self
     }
 
     /// Adds to the word at an address.
@@ -171,12 +205,9 @@ impl Guest {
         // The stub returns to what the stack says on machines without a link register.
         let sp = STACK - 256;
         self.words(sp, &[Arg::At(after)]);
-        let word = self.word() as i32;
         let args = [Arg::Is(THREAD), Arg::Is(sp), Arg::Is(0), Arg::Is(0), Arg::Is(0)];
-        for (at, value) in [Arg::Is(number(self.target, "clone"))].iter().chain(&args).enumerate() {
-            self.arg(Reg::V0, *value);
-            self.ops.push(Op::Store(Reg::V0, Reg::Sp, at as i32 * word, Width::Word));
-        }
+        let args = self.translated("clone", &args);
+        self.arguments(number(self.target, "clone"), &args);
         self.ops(&[
             Op::Call(STUB),
             Op::Label(after),
@@ -188,6 +219,17 @@ impl Guest {
     /// Ends the process.
     pub fn exit(&mut self, status: u64) -> &mut Self {
         self.call("exit_group", &[Arg::Is(status)])
+    }
+
+    /// Ends the process, as the last that the program does, wherever it lies: it runs into [`STUB`], of which a call would have
+    /// the address on some machines.
+    pub fn exit_anywhere(&mut self, status: u64) -> &mut Self {
+        self.arguments(number(self.target, "exit_group"), &[Arg::Is(status)]);
+        if !self.target.uses_lr() {
+            // In the place of the return PC.
+            self.ops(&[Op::AddImm(Reg::Sp, -(self.target.ptr_size() as i32))]);
+        }
+        self
     }
 
     /// How many operations it has so far: the index of the next.
@@ -214,7 +256,7 @@ impl Guest {
     /// The program's code.
     pub fn code(&self) -> Vec<u8> {
         let mut code = self.assembled().code;
-        code.extend(stub(self.target));
+        code.extend(system_call(self.target).expect("a machine with a Linux"));
         assert!(ORIGIN + (code.len() as u64) < DATA, "the program runs into its data");
         code
     }
@@ -258,50 +300,52 @@ impl Finished {
         let mut bytes = [0; 8];
         self.process.memory().read(Addr(addr), &mut bytes[..size]).expect("mapped");
         match (size, self.process.target().big_endian()) {
-            (4, _) => i64::from(i32::from_le_bytes(bytes[..4].try_into().unwrap())),
+            (4, true) => i64::from(i32::from_be_bytes(bytes[..4].try_into().unwrap())),
+            (4, false) => i64::from(i32::from_le_bytes(bytes[..4].try_into().unwrap())),
             (_, true) => i64::from_be_bytes(bytes),
             (_, false) => i64::from_le_bytes(bytes),
         }
     }
 }
 
-/// The number of a system call on amd64, 386, arm, ppc64 of both orders, and arm64.
+/// The number of a system call on amd64, 386, arm, ppc64 of both orders, arm64 and riscv64, mips of 32 and of 64 bits,
+/// and s390x.
 fn number(target: AnyTarget, name: &str) -> u64 {
-    let numbers: [u64; 5] = match name {
-        "read" => [0, 3, 3, 3, 63],
-        "open" => [2, 5, 5, 5, 56],
-        "close" => [3, 6, 6, 6, 57],
-        "unlink" => [87, 10, 10, 10, 35],
-        "mkdir" => [83, 39, 39, 39, 34],
-        "rmdir" => [84, 40, 40, 40, 35],
-        "ftruncate" => [77, 93, 93, 93, 46],
-        "getdents64" => [217, 220, 217, 202, 61],
-        "poll" => [7, 168, 168, 167, 73],
-        "timer_create" => [222, 259, 257, 240, 107],
-        "timer_settime" => [223, 260, 258, 241, 110],
-        "setitimer" => [38, 104, 104, 104, 103],
-        "dup" => [32, 41, 41, 41, 23],
-        "dup2" => [33, 63, 63, 63, 24],
-        "getrlimit" => [97, 191, 191, 190, 163],
-        "setrlimit" => [160, 75, 75, 75, 164],
-        "prlimit64" => [302, 340, 369, 325, 261],
-        "prctl" => [157, 172, 172, 171, 167],
-        "write" => [1, 4, 4, 4, 64],
-        "mmap" => [9, 192, 192, 90, 222],
-        "mprotect" => [10, 125, 125, 125, 226],
-        "munmap" => [11, 91, 91, 91, 215],
-        "rt_sigaction" => [13, 174, 174, 173, 134],
-        "nanosleep" => [35, 162, 162, 162, 101],
-        "clone" => [56, 120, 120, 120, 220],
-        "exit" => [60, 1, 1, 1, 93],
-        "ptrace" => [101, 26, 26, 26, 117],
-        "gettid" => [186, 224, 224, 207, 178],
-        "tkill" => [200, 238, 238, 208, 130],
-        "futex" => [202, 240, 240, 221, 98],
-        "clock_gettime" => [228, 265, 263, 246, 113],
-        "exit_group" => [231, 252, 248, 234, 94],
-        "pipe2" => [293, 331, 359, 317, 59],
-        "getrandom" => [318, 355, 384, 359, 278],
+    let numbers: [u64; 8] = match name {
+        "read" => [0, 3, 3, 3, 63, 4003, 5000, 3],
+        "open" => [2, 5, 5, 5, 56, 4005, 5002, 5],
+        "close" => [3, 6, 6, 6, 57, 4006, 5003, 6],
+        "unlink" => [87, 10, 10, 10, 35, 4010, 5085, 10],
+        "mkdir" => [83, 39, 39, 39, 34, 4039, 5081, 39],
+        "rmdir" => [84, 40, 40, 40, 35, 4040, 5082, 40],
+        "ftruncate" => [77, 93, 93, 93, 46, 4093, 5075, 93],
+        "getdents64" => [217, 220, 217, 202, 61, 4219, 5308, 220],
+        "poll" => [7, 168, 168, 167, 73, 4188, 5007, 168],
+        "timer_create" => [222, 259, 257, 240, 107, 4257, 5216, 254],
+        "timer_settime" => [223, 260, 258, 241, 110, 4258, 5217, 255],
+        "setitimer" => [38, 104, 104, 104, 103, 4104, 5036, 104],
+        "dup" => [32, 41, 41, 41, 23, 4041, 5031, 41],
+        "dup2" => [33, 63, 63, 63, 24, 4063, 5032, 63],
+        "getrlimit" => [97, 191, 191, 190, 163, 4076, 5095, 191],
+        "setrlimit" => [160, 75, 75, 75, 164, 4075, 5155, 75],
+        "prlimit64" => [302, 340, 369, 325, 261, 4338, 5297, 334],
+        "prctl" => [157, 172, 172, 171, 167, 4192, 5153, 172],
+        "write" => [1, 4, 4, 4, 64, 4004, 5001, 4],
+        "mmap" => [9, 192, 192, 90, 222, 4090, 5009, 90],
+        "mprotect" => [10, 125, 125, 125, 226, 4125, 5010, 125],
+        "munmap" => [11, 91, 91, 91, 215, 4091, 5011, 91],
+        "rt_sigaction" => [13, 174, 174, 173, 134, 4194, 5013, 174],
+        "nanosleep" => [35, 162, 162, 162, 101, 4166, 5034, 162],
+        "clone" => [56, 120, 120, 120, 220, 4120, 5055, 120],
+        "exit" => [60, 1, 1, 1, 93, 4001, 5058, 1],
+        "ptrace" => [101, 26, 26, 26, 117, 4026, 5099, 26],
+        "gettid" => [186, 224, 224, 207, 178, 4222, 5178, 236],
+        "tkill" => [200, 238, 238, 208, 130, 4236, 5192, 237],
+        "futex" => [202, 240, 240, 221, 98, 4238, 5194, 238],
+        "clock_gettime" => [228, 265, 263, 246, 113, 4263, 5222, 260],
+        "exit_group" => [231, 252, 248, 234, 94, 4246, 5205, 248],
+        "pipe2" => [293, 331, 359, 317, 59, 4328, 5287, 325],
+        "getrandom" => [318, 355, 384, 359, 278, 4353, 5313, 349],
         _ => panic!("no number for {name}"),
     };
     match target {
@@ -309,88 +353,49 @@ fn number(target: AnyTarget, name: &str) -> u64 {
         AnyTarget::I386 => numbers[1],
         AnyTarget::Arm => numbers[2],
         AnyTarget::Ppc64 | AnyTarget::Ppc64le => numbers[3],
-        _ => numbers[4],
+        AnyTarget::Arm64 | AnyTarget::Riscv64 => numbers[4],
+        AnyTarget::Mips | AnyTarget::Mipsle => numbers[5],
+        AnyTarget::Mips64 | AnyTarget::Mips64le => numbers[6],
+        AnyTarget::S390x => numbers[7],
+        other => panic!("no Linux for {other}"),
     }
 }
 
-fn stub(target: AnyTarget) -> Vec<u8> {
+/// Whether a machine has the kernel's generic system calls.
+fn is_generic(target: AnyTarget) -> bool {
+    matches!(target, AnyTarget::Arm64 | AnyTarget::Riscv64)
+}
+
+fn is_mips(target: AnyTarget) -> bool {
+    use AnyTarget::{Mips, Mips64, Mips64le, Mipsle};
+    matches!(target, Mips | Mipsle | Mips64 | Mips64le)
+}
+
+/// Limits have other numbers there: of those that programs here set, only `RLIMIT_NOFILE`.
+fn mips_limit(resource: Arg) -> Arg {
+    match resource {
+        Arg::Is(7) => Arg::Is(5),
+        other => other,
+    }
+}
+
+/// No such system call, as an answer.
+pub fn no_such_call(target: AnyTarget) -> i64 {
+    if is_mips(target) { -89 } else { -38 }
+}
+
+/// The time is up, as an answer.
+pub fn timed_out(target: AnyTarget) -> i64 {
+    if is_mips(target) { -145 } else { -110 }
+}
+
+/// Where the first of all stacks ends, eight MiB after its beginning.
+pub fn stack_top(target: AnyTarget) -> u64 {
     match target {
-        AnyTarget::Amd64 => vec![
-            0x48, 0x8b, 0x44, 0x24, 0x08, // mov rax, [rsp+8]
-            0x48, 0x8b, 0x7c, 0x24, 0x10, // mov rdi, [rsp+16]
-            0x48, 0x8b, 0x74, 0x24, 0x18, // mov rsi, [rsp+24]
-            0x48, 0x8b, 0x54, 0x24, 0x20, // mov rdx, [rsp+32]
-            0x4c, 0x8b, 0x54, 0x24, 0x28, // mov r10, [rsp+40]
-            0x4c, 0x8b, 0x44, 0x24, 0x30, // mov r8, [rsp+48]
-            0x4c, 0x8b, 0x4c, 0x24, 0x38, // mov r9, [rsp+56]
-            0x0f, 0x05, // syscall
-            0x48, 0x89, 0x44, 0x24, 0x08, // mov [rsp+8], rax
-            0xc3, // ret
-        ],
-        AnyTarget::I386 => vec![
-            0x8b, 0x44, 0x24, 0x04, // mov eax, [esp+4]
-            0x8b, 0x5c, 0x24, 0x08, // mov ebx, [esp+8]
-            0x8b, 0x4c, 0x24, 0x0c, // mov ecx, [esp+12]
-            0x8b, 0x54, 0x24, 0x10, // mov edx, [esp+16]
-            0x8b, 0x74, 0x24, 0x14, // mov esi, [esp+20]
-            0x8b, 0x7c, 0x24, 0x18, // mov edi, [esp+24]
-            0x8b, 0x6c, 0x24, 0x1c, // mov ebp, [esp+28]
-            0xcd, 0x80, // int 0x80
-            0x89, 0x44, 0x24, 0x04, // mov [esp+4], eax
-            0xc3, // ret
-        ],
-        AnyTarget::Arm => words(
-            &[
-                0xe59d_7000, // ldr r7, [sp]
-                0xe59d_0004, // ldr r0, [sp, #4]
-                0xe59d_1008, // ldr r1, [sp, #8]
-                0xe59d_200c, // ldr r2, [sp, #12]
-                0xe59d_3010, // ldr r3, [sp, #16]
-                0xe59d_4014, // ldr r4, [sp, #20]
-                0xe59d_5018, // ldr r5, [sp, #24]
-                0xef00_0000, // svc 0
-                0xe58d_0000, // str r0, [sp]
-                0xe12f_ff1e, // bx lr
-            ],
-            u32::to_le_bytes,
-        ),
-        AnyTarget::Arm64 => words(
-            &[
-                0xf940_03e8, // ldr x8, [sp]
-                0xf940_07e0, // ldr x0, [sp, #8]
-                0xf940_0be1, // ldr x1, [sp, #16]
-                0xf940_0fe2, // ldr x2, [sp, #24]
-                0xf940_13e3, // ldr x3, [sp, #32]
-                0xf940_17e4, // ldr x4, [sp, #40]
-                0xf940_1be5, // ldr x5, [sp, #48]
-                0xd400_0001, // svc 0
-                0xf900_03e0, // str x0, [sp]
-                0xd65f_03c0, // ret
-            ],
-            u32::to_le_bytes,
-        ),
-        _ => words(
-            &[
-                0xe801_0000, // ld r0, 0(r1)
-                0xe861_0008, // ld r3, 8(r1)
-                0xe881_0010, // ld r4, 16(r1)
-                0xe8a1_0018, // ld r5, 24(r1)
-                0xe8c1_0020, // ld r6, 32(r1)
-                0xe8e1_0028, // ld r7, 40(r1)
-                0xe901_0030, // ld r8, 48(r1)
-                0x4400_0002, // sc
-                0x4083_0008, // bns +8
-                0x7c63_00d0, // neg r3, r3
-                0xf861_0000, // std r3, 0(r1)
-                0x4e80_0020, // blr
-            ],
-            if target.big_endian() { u32::to_be_bytes } else { u32::to_le_bytes },
-        ),
+        _ if is_mips(target) => 0x7fff_7000,
+        _ if target.ptr_size() == 4 => 0xbfff_f000,
+        _ => 0x7fff_ffff_f000,
     }
-}
-
-fn words(words: &[u32], bytes: fn(u32) -> [u8; 4]) -> Vec<u8> {
-    words.iter().flat_map(|&word| bytes(word)).collect()
 }
 
 /// An ELF file with one segment, in which everything is allowed.

@@ -10,7 +10,7 @@ use heapmatrix_writer::AnyTarget;
 use super::each;
 use super::files::path;
 use super::guest::Arg::{self, At, Is, Word};
-use super::guest::{DATA, Guest, STACK};
+use super::guest::{DATA, Guest, STACK, stack_top};
 
 /// The arguments of `mmap` after the address and the length: an anonymous private mapping.
 const fn anonymous(prot: u64) -> [Arg; 4] {
@@ -25,8 +25,7 @@ fn small() -> Options {
 /// Installs a handler for faults, during which faults are not blocked.
 fn handle_faults(g: &mut Guest, handler: Arg) {
     const NODEFER: u64 = 0x4000_0000;
-    g.words(DATA + 64, &[handler, Is(NODEFER), Is(0), Is(0), Is(0)]);
-    g.call("rt_sigaction", &[Is(11), Is(DATA + 64), Is(0), Is(8)]);
+    g.handle(11, handler, NODEFER);
 }
 
 fn fault(g: &mut Guest) {
@@ -125,7 +124,7 @@ fn mappings_count_as_the_time_that_they_take() {
 #[test]
 fn what_the_loader_has_mapped_can_be_unmapped() {
     each(|target| {
-        let stack = if target.ptr_size() == 4 { 0xbf7f_f000 } else { 0x7fff_ff7f_f000 };
+        let stack = stack_top(target) - (8 << 20);
         let mut g = Guest::new(target);
         g.call("munmap", &[Is(stack), Is(1 << 20)]).keep(DATA);
         g.call("mmap", &[&[Is(0), Is(PAGE)][..], &anonymous(3)].concat()).exit(0);

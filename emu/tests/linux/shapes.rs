@@ -13,7 +13,7 @@ const BEGIN: u64 = 0x1000;
 
 /// Code that ends with a status, wherever it lies.
 fn ends_with(target: AnyTarget, status: u64) -> Vec<u8> {
-    Guest::new(target).exit(status).code()
+    Guest::new(target).exit_anywhere(status).code()
 }
 
 fn load(elf: &[u8], options: Options) -> Result<Process, LoadError> {

@@ -25,11 +25,10 @@ fn preempted(target: heapmatrix_writer::AnyTarget, turn: u64) -> Guest {
         let mut g = Guest::new(target);
         let (handler, out, child) = (g.label(), g.label(), g.label());
         let (again, failed, found) = (g.label(), g.label(), g.label());
-        g.words(DATA + 64, &[At(handler), Is(4), Is(0), Is(0), Is(0)]);
-        g.call("rt_sigaction", &[Is(23), Is(DATA + 64), Is(0), Is(8)]);
+        g.handle(14, At(handler), 0);
         g.words(DATA + 128, &[Is(0), Is(10_000_000), Is(0)]).store(TRIES, 400, Width::Word);
         g.start_thread(child).ops(&[Op::Label(again)]);
-        g.call("nanosleep", &[Is(DATA + 128), Is(0)]).call("tkill", &[Is(1001), Is(23)]);
+        g.call("nanosleep", &[Is(DATA + 128), Is(0)]).call("tkill", &[Is(1001), Is(14)]);
         let load = |at| [Op::Imm(Reg::V1, at), Op::Load(Reg::V0, Reg::V1, 0, Width::Word)];
         g.ops(&load(TRIES)).ops(&[
             Op::JumpIfZero(Reg::V0, failed),

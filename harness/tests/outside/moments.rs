@@ -99,8 +99,8 @@ heapmatrix_emu::each_engine!(no_live_object_is_missing);
 /// Variables that do not show by what they contain, by their names in all releases.
 const NOT_FOUND: [&str; 5] =
     ["runtime.fingRunning", "runtime.fingStatus", "runtime.gcphase", "runtime.ncpu", "runtime.numCPUStartup"];
-/// And those of which there is nothing to be found at some moments: blocks of finalizers that wait.
-const SOMETIMES_NOTHING: [&str; 1] = ["runtime.allfin"];
+/// And those of which there is nothing to be found at some moments: blocks of finalizers that wait, buckets of the profile.
+const SOMETIMES_NOTHING: [&str; 2] = ["runtime.allfin", "runtime.mbuckets"];
 
 /// An executable whose header says that there are no sections.
 fn without_sections(elf: &[u8]) -> Vec<u8> {

@@ -22,7 +22,8 @@ impl<T: Target> Statistics for Go119<'_, T> {
 
     fn iterate_memprof(&self, mut callback: impl FnMut(MemProf) -> Result<(), Error>) -> Result<(), Error> {
         let at = At { offset: 0, size: T::PTR_SIZE, place: Place::variable("mbuckets") };
-        let first = self.process.ptr(self.shape.variables.mbuckets, at)?;
+        let mbuckets = self.shape.variables.mbuckets;
+        let first = mbuckets.map_or(Ok(Addr::NIL), |mbuckets| self.process.ptr(mbuckets.addr, at))?;
         self.process.linked(first, self.shape.bucket.allnext, |b| callback(self.bucket(b)?))
     }
 

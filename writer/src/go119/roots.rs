@@ -51,7 +51,8 @@ impl<T: Target> Roots for Go119<'_, T> {
     fn iterate_finq(&self, mut callback: impl FnMut(Finalizer) -> Result<(), Error>) -> Result<(), Error> {
         let (process, block, layout) = (&self.process, &self.shape.fin_block, &self.shape.finalizer);
         let at = At { offset: 0, size: T::PTR_SIZE, place: Place::variable("allfin") };
-        let allfin = process.ptr(self.shape.variables.allfin, at)?;
+        let allfin =
+            self.shape.variables.allfin.map_or(Ok(Addr::NIL), |allfin| process.ptr(allfin.addr, at))?;
         process.linked(allfin, block.alllink, |fb| {
             let cnt = process.uint(fb, block.cnt)?;
             if cnt > block.fin.size / layout.size.max(1) {

@@ -88,6 +88,10 @@ offsets! {
     fin_cnt = "runtime.finBlock" "cnt" | "runtime.finblock" "cnt";
     fin = "runtime.finBlock" "fin" | "runtime.finblock" "fin";
     finalizer_fn = "runtime.finalizer" "fn";
+    finalizer_nret = "runtime.finalizer" "nret";
+    finalizer_fint = "runtime.finalizer" "fint";
+    finalizer_ot = "runtime.finalizer" "ot";
+    type_kind = "internal/abi.Type" "Kind_" | "runtime._type" "kind";
     itab_size = "runtime.itabTableType" "size";
     itab_count = "runtime.itabTableType" "count";
     itab_entries = "runtime.itabTableType" "entries";

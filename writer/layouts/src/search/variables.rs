@@ -13,6 +13,11 @@ const MOST_STEPS: u64 = 1 << 24;
 const MEM_PROFILE: u64 = 1;
 /// `maxStack` and more.
 const LONGEST_STACK: u64 = 4096;
+/// More bytes than a finalizer returns.
+const MOST_RETURNED: u64 = 1 << 16;
+/// `Kind`'s bits of a type's `Kind_`, and `Pointer`.
+const KIND_MASK: u64 = 31;
+const KIND_POINTER: u64 = 22;
 /// `pageSize`.
 const PAGE: u64 = 8192;
 /// `defaultHeapMinimum`.
@@ -193,15 +198,33 @@ impl Search<'_> {
         g(0).and_then(goid) == Some(1) && (0..len).all(is_g)
     }
 
-    /// A block of finalizers that wait to be run: there is code for each.
+    /// A block of finalizers that wait to be run.
     fn is_fin_block(&self, block: u64) -> bool {
-        let room = self.at.fin_size / self.at.finalizer_size;
-        let runs = |i: u64| {
-            let func = block.checked_add(self.at.fin + i * self.at.finalizer_size + self.at.finalizer_fn);
-            let func = func.and_then(|at| self.image.word(at)).filter(|&func| func != 0);
-            func.and_then(|func| self.image.word(func)).is_some_and(|pc| self.is_code(pc))
+        let (size, room) = (self.at.finalizer_size, self.at.fin_size / self.at.finalizer_size);
+        let first = block.checked_add(self.at.fin);
+        let is_finalizer = |i: u64| {
+            first.and_then(|first| first.checked_add(i * size)).is_some_and(|at| self.is_finalizer(at))
         };
-        self.waiting(block).is_some_and(|n| n <= room && (0..n).all(runs))
+        self.waiting(block).is_some_and(|n| n <= room && (0..n).all(is_finalizer))
+    }
+
+    /// There is code for it, which returns little, and its object has a pointer type; a cleanup of Go 1.24 has no object.
+    fn is_finalizer(&self, finalizer: u64) -> bool {
+        let field = |offset| self.field(finalizer, offset);
+        let code =
+            field(self.at.finalizer_fn).filter(|&func| func != 0).and_then(|func| self.image.word(func));
+        let is_pointer = |typ: u64| {
+            let kind = typ.checked_add(self.at.type_kind).and_then(|at| self.image.uint(at, 1));
+            kind.is_some_and(|kind| kind & KIND_MASK == KIND_POINTER)
+        };
+        let types_fit = match (field(self.at.finalizer_fint), field(self.at.finalizer_ot)) {
+            (Some(0), Some(0)) => true,
+            (Some(fint), Some(ot)) => fint != 0 && ot != 0 && is_pointer(ot),
+            _ => false,
+        };
+        code.is_some_and(|pc| self.is_code(pc))
+            && field(self.at.finalizer_nret).is_some_and(|nret| nret < MOST_RETURNED)
+            && types_fit
     }
 
     fn waiting(&self, block: u64) -> Option<u64> {

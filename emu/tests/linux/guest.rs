@@ -318,6 +318,8 @@ fn number(target: AnyTarget, name: &str) -> u64 {
         "unlink" => [87, 10, 10, 10, 35, 4010, 5085, 10],
         "mkdir" => [83, 39, 39, 39, 34, 4039, 5081, 39],
         "rmdir" => [84, 40, 40, 40, 35, 4040, 5082, 40],
+        "fcntl" => [72, 55, 55, 55, 25, 4055, 5070, 55],
+        "fsync" => [74, 118, 118, 118, 82, 4118, 5072, 118],
         "ftruncate" => [77, 93, 93, 93, 46, 4093, 5075, 93],
         "getdents64" => [217, 220, 217, 202, 61, 4219, 5308, 220],
         "poll" => [7, 168, 168, 167, 73, 4188, 5007, 168],
@@ -387,6 +389,11 @@ pub fn no_such_call(target: AnyTarget) -> i64 {
 /// The time is up, as an answer.
 pub fn timed_out(target: AnyTarget) -> i64 {
     if is_mips(target) { -145 } else { -110 }
+}
+
+/// `F_GETLK`.
+pub fn get_lock(target: AnyTarget) -> u64 {
+    if is_mips(target) { 14 } else { 5 }
 }
 
 /// Where the first of all stacks ends, eight MiB after its beginning.

@@ -1,5 +1,6 @@
 //! The Linux personality, with small programs on every machine.
 
+mod database;
 mod ends;
 mod examples;
 mod files;

@@ -12,6 +12,7 @@ mod go;
 mod go15;
 #[cfg(target_os = "linux")]
 mod leaving;
+mod sqlite;
 mod today;
 mod toolchains;
 mod transliteration;

@@ -32,4 +32,4 @@ fn damaged_programs(target: AnyTarget) {
     }
 }
 
-heapmatrix_emu::each_machine!(damaged_programs);
+heapmatrix_emu::each_engine!(damaged_programs);

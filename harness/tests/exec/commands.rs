@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use heapmatrix_writer::AnyTarget;
+
 use crate::go::Program;
-use crate::{architectures, heapmatrix, stderr, stdout};
+use crate::{heapmatrix, stderr, stdout};
 
 /// Runs the guest with options before it and arguments after it: the status, standard output, and
 /// standard error.
@@ -17,30 +19,24 @@ fn guest(arch: &str) -> Option<Program> {
     Program::build("tests/exec/guest", arch)
 }
 
-#[test]
-fn the_programs_status_is_the_commands() {
-    for arch in architectures() {
-        let Some(guest) = guest(arch) else { return };
-        assert_eq!(run(&guest, &["--arch", arch], &["exit"]), (3, String::new(), String::new()), "{arch}");
-        let (status, _, err) = run(&guest, &[], &["panic"]);
-        assert!(status == 2 && err.starts_with("panic: of its own"), "{arch}: {status} {err}");
-        let (status, _, err) = run(&guest, &[], &["kill"]);
-        assert!(status == 128 + 9 && err.contains("killed by SIGKILL"), "{arch}: {status} {err}");
-    }
+/// Programs end with their own status, and those that know no limits at the command's.
+fn ends(target: AnyTarget) {
+    let arch = target.goarch();
+    let Some(guest) = guest(arch) else { return };
+    assert_eq!(run(&guest, &["--arch", arch], &["exit"]), (3, String::new(), String::new()));
+    let (status, _, err) = run(&guest, &[], &["panic"]);
+    assert!(status == 2 && err.starts_with("panic: of its own"), "{status} {err}");
+    let (status, _, err) = run(&guest, &[], &["kill"]);
+    assert!(status == 128 + 9 && err.contains("killed by SIGKILL"), "{status} {err}");
+    let (status, _, err) = run(&guest, &["--max-instructions", "20000000"], &["spin"]);
+    assert!(status == 2 && err.contains("raise it with --max-instructions"), "{status} {err}");
+    let (status, _, err) = run(&guest, &["--max-memory", "160"], &["eat"]);
+    assert!(status == 2 && err.contains("raise it with --max-memory"), "{status} {err}");
+    let (status, _, err) = run(&guest, &["--max-memory", "1"], &["exit"]);
+    assert!(status == 2 && err.contains("raise it with --max-memory"), "{status} {err}");
 }
 
-#[test]
-fn limits_end_programs_that_know_none() {
-    for arch in architectures() {
-        let Some(guest) = guest(arch) else { return };
-        let (status, _, err) = run(&guest, &["--max-instructions", "20000000"], &["spin"]);
-        assert!(status == 2 && err.contains("raise it with --max-instructions"), "{arch}: {status} {err}");
-        let (status, _, err) = run(&guest, &["--max-memory", "160"], &["eat"]);
-        assert!(status == 2 && err.contains("raise it with --max-memory"), "{arch}: {status} {err}");
-        let (status, _, err) = run(&guest, &["--max-memory", "1"], &["exit"]);
-        assert!(status == 2 && err.contains("raise it with --max-memory"), "{arch}: {status} {err}");
-    }
-}
+heapmatrix_emu::each_engine!(ends);
 
 #[test]
 fn the_host_is_read_through_mounts_and_written_in_one_folder() {

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use heapmatrix_writer::AnyTarget;
+
 use crate::go::Program;
-use crate::{architectures, stderr, stdout};
+use crate::{stderr, stdout};
 
 /// What the program prints under Linux, of which a run on an x86-64 Linux makes sure.
 const EXPECTED: &str = include_str!("files/expected.txt");
@@ -32,19 +34,19 @@ fn lines_differ(arch: &str, seen: &str) {
     assert_eq!(seen.lines().count(), EXPECTED.lines().count(), "{arch}");
 }
 
-#[test]
-fn files_are_as_under_linux() {
-    for arch in architectures() {
-        let Some(program) = Program::build("tests/exec/files", arch) else { return };
-        let output = fed(exec().args(["--cwd", "/", program.path()]));
-        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{arch}");
-        lines_differ(arch, &stdout(&output));
-        if cfg!(all(target_os = "linux", target_arch = "x86_64")) && matches!(arch, "amd64" | "386") {
-            let native = fed(Command::new(program.path()).current_dir(program.dir.path()));
-            lines_differ("native", &stdout(&native));
-        }
+fn files_are_as_under_linux(target: AnyTarget) {
+    let arch = target.goarch();
+    let Some(program) = Program::build("tests/exec/files", arch) else { return };
+    let output = fed(exec().args(["--cwd", "/", program.path()]));
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+    lines_differ(arch, &stdout(&output));
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) && matches!(arch, "amd64" | "386") {
+        let native = fed(Command::new(program.path()).current_dir(program.dir.path()));
+        lines_differ("native", &stdout(&native));
     }
 }
+
+heapmatrix_emu::each_engine!(files_are_as_under_linux);
 
 #[test]
 fn input_comes_from_a_file_a_pipe_or_nowhere() {
@@ -115,6 +117,56 @@ fn what_is_kept_never_leaves_its_folder() {
     for kept in ["tmp/far", "hard", "link", "new/deep/file"] {
         assert_eq!(fs::read_to_string(program.file(&format!("out/{kept}"))).unwrap(), "written\n", "{kept}");
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_kept_keeps_no_other_from_being() {
+    let Some(program) = Program::build("tests/exec/guest", "mips") else { return };
+    let (out, taken) = (program.file("out"), program.file("out/taken"));
+    fs::create_dir_all(&out).unwrap();
+    fs::write(&taken, "before").unwrap();
+    fs::create_dir(program.file("out/folder")).unwrap();
+    let output = exec()
+        .args(["--out", &out, "--cwd", "/work", program.path(), "write-all"])
+        .args(["taken/below", "folder", "/z"])
+        .output()
+        .unwrap();
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{says}");
+    assert!(says.contains("cannot keep /work/taken/below") && says.contains("taken is a file"), "{says}");
+    assert!(says.contains("cannot keep /work/folder") && says.contains("folder is a folder"), "{says}");
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "before");
+    assert_eq!(fs::read_to_string(program.file("out/z")).unwrap(), "written\n");
+}
+
+#[test]
+fn a_file_is_no_folder_and_a_mounted_one_is_in_one() {
+    let Some(program) = Program::build("tests/exec/guest", "s390x") else { return };
+    let given = program.file("given");
+    fs::write(&given, "of the host").unwrap();
+    let run = |options: &[&str], out: &str| {
+        let out = program.file(out);
+        let output = exec()
+            .args(["--out", &out, "--cwd", "/"])
+            .args(options)
+            .args([program.path(), "write-each", "/a", "/a/b", "/z"])
+            .output()
+            .unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+        let mut kept: Vec<_> = fs::read_dir(&out)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        kept.sort();
+        (stdout(&output), kept)
+    };
+    let (answers, kept) = run(&[], "out");
+    assert_eq!(answers, "<nil>\nopen /a/b: not a directory\n<nil>\n");
+    assert_eq!(kept, ["a", "z"]);
+    let (answers, kept) = run(&["--mount", &format!("{given}:/a/b")], "with");
+    assert_eq!(answers, "open /a: is a directory\nopen /a/b: read-only file system\n<nil>\n");
+    assert_eq!(kept, ["z"]);
+    assert_eq!(fs::read_to_string(&given).unwrap(), "of the host");
 }
 
 #[test]

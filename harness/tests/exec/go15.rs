@@ -1,10 +1,12 @@
 //! Programs of Go 1.5, whose dumps from outside are held against their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{architectures, heapmatrix, stderr};
+use crate::toolchains::toolchains;
+use crate::{architectures, heapmatrix, stderr, stdout};
 
 #[test]
 fn a_dump_from_outside_is_the_programs_own_byte_for_byte() {
@@ -31,5 +33,44 @@ fn a_dump_from_outside_is_the_programs_own_byte_for_byte() {
             }
             assert_eq!(output.status.code(), Some(0), "{run}: {}", stderr(&output));
         }
+    }
+}
+
+/// Whether a toolchain is of Go 1.5.
+fn is_go15(go: &Path) -> bool {
+    let version = Command::new(go).arg("version").output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&version).contains("go1.5")
+}
+
+/// A program whose dump depends on the dialect is compared in the one in which the two can be equal.
+#[test]
+fn a_comparison_without_a_dialect_is_an_exact_one() {
+    let Some(go) = toolchains().into_iter().find(|go| is_go15(go)) else {
+        eprintln!("NOT RUN: HEAPMATRIX_GO names no toolchain of Go 1.5");
+        return;
+    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/exec/unstarted/main.go");
+    for arch in ["amd64", "386", "arm", "ppc64"] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("guest");
+        let mut build = Command::new(&go);
+        build.args(["build", "-o"]).arg(&program).arg(&source);
+        // A Go of that age looks for itself where it was made.
+        build.env("GOROOT", go.parent().and_then(Path::parent).unwrap());
+        build.envs([("GOOS", "linux"), ("GOARCH", arch), ("CGO_ENABLED", "0"), ("GOPATH", "")]);
+        let built = build.output().unwrap();
+        assert!(built.status.success(), "{arch}: {}", stderr(&built));
+        let program = program.to_str().unwrap();
+        let compared = |dialect: &[&str]| heapmatrix(&[&["--compare"], dialect, &[program]].concat());
+        let exact = compared(&[]);
+        assert!(
+            stdout(&exact).starts_with("dump 1: identical"),
+            "{arch}: {}{}",
+            stdout(&exact),
+            stderr(&exact)
+        );
+        assert_eq!(exact.status.code(), Some(0), "{arch}");
+        let other = compared(&["--dialect", "go1.5"]);
+        assert_eq!(other.status.code(), Some(1), "{arch}: no dialect would do as well: {}", stdout(&other));
     }
 }

@@ -36,7 +36,7 @@ func main() {
 	case "eat":
 		for {
 			piece := make([]byte, 1<<20)
-			for i := range piece {
+			for i := 0; i < len(piece); i += 4096 {
 				piece[i] = 1
 			}
 			kept = append(kept, piece)
@@ -50,6 +50,10 @@ func main() {
 		for _, path := range os.Args[2:] {
 			os.MkdirAll(filepath.Dir(path), 0o777)
 			os.WriteFile(path, []byte("written\n"), 0o644)
+		}
+	case "write-each":
+		for _, path := range os.Args[2:] {
+			fmt.Println(os.WriteFile(path, []byte("written\n"), 0o644))
 		}
 	case "input":
 		text, _ := io.ReadAll(os.Stdin)

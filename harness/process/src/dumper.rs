@@ -152,8 +152,8 @@ impl Dumper {
 
     /// Of a program without a symbol table, whose variables were found by what they contain: those that were not, and count
     /// in a dump. Without `gcphase` it is not known whether a collection is under way; without `numCPUStartup` (`ncpu` up to Go
-    /// 1.24) the number of processors is that of the Ps; without `fingStatus` a goroutine runs finalizers when it does not
-    /// wait for one.
+    /// 1.24) the number of processors is that of the Ps; without `fingStatus` a goroutine runs finalizers when there is a
+    /// function on its stack that is not the runtime's.
     pub fn not_found(&self) -> Option<Vec<&'static str>> {
         let Generation::Go119(source) = &self.generation else { return None };
         let Source::Contents(measured) = &**source else { return None };

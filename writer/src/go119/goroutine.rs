@@ -248,10 +248,7 @@ impl<T: Target> Go119<'_, T> {
                     let place = Place::variable("fingStatus");
                     self.process.uint(at, At { offset: 0, size: 4, place })? & running == 0
                 }
-                Finalizing::Waits(reason) => {
-                    self.readgstatus(gp)? & !G_SCAN == G_WAITING
-                        && self.process.uint(gp, self.shape.g.waitreason)? == reason
-                }
+                Finalizing::Frames => !self.runs_a_program(gp),
             });
         }
         if symtab.is(&f, ids.run_cleanups)
@@ -260,6 +257,16 @@ impl<T: Target> Go119<'_, T> {
             return Ok(self.process.uint(gp, running)? == 0);
         }
         symtab.name_is(&f, "runtime.", false)
+    }
+
+    /// Whether there is a function on a goroutine's stack, as far as that can be unwound, which is not the runtime's.
+    fn runs_a_program(&self, gp: Addr) -> bool {
+        let mut found = false;
+        let unwound = self.unwind(gp, false, |f, _| {
+            found |= !self.symtab.name_is(f, "runtime.", false)?;
+            Ok(())
+        });
+        found || unwound.is_err()
     }
 
     /// The goroutine that has called `debug.WriteHeapDump`, and its thread: while the heap is dumped it waits.

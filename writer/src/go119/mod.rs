@@ -81,8 +81,6 @@ pub fn ask(layouts: &dyn Layouts, ptr_size: u64) -> Result<(), NoLayout> {
     counters::Layout::find(layouts)?;
     CacheLayout::find(layouts, ptr_size);
     PallocLayout::find(layouts);
-    // Asked for where a variable is not to be found.
-    layouts.constant("runtime.waitReasonFinalizerWait");
     Ok(())
 }
 

@@ -69,8 +69,8 @@ pub(super) enum Finalizing {
     Running(Addr),
     /// `fingStatus`, and its bit.
     Status(Addr, u64),
-    /// Where neither is to be found: `waitReasonFinalizerWait`, for which a goroutine waits that has none to run.
-    Waits(u64),
+    /// Where neither is to be found: there is a frame that is not the runtime's.
+    Frames,
 }
 
 /// Where it is said that an interface holds a value itself.
@@ -246,10 +246,7 @@ impl Finalizing {
                 Ok(Finalizing::Status(addr, constant(layouts, &["runtime.fingRunningFinalizer"])? as u64))
             }
             (None, Some(VariableAt { addr, .. })) => Ok(Finalizing::Running(addr)),
-            (None, None) => match constant(layouts, &["runtime.waitReasonFinalizerWait"]) {
-                Ok(reason) => Ok(Finalizing::Waits(reason as u64)),
-                Err(_) => Err(NoLayout(Place::variable("fingStatus"))),
-            },
+            (None, None) => Ok(Finalizing::Frames),
         }
     }
 }

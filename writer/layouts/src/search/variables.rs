@@ -129,13 +129,19 @@ impl Search<'_> {
         let steps = Cell::new(0);
         let length = |first: u64| {
             let (mut length, mut element, mut found) = (0u64, first, false);
+            // An element that is kept from now and then comes again in a list that loops.
+            let mut kept = 0;
             while element != 0 {
                 steps.set(steps.get() + 1);
-                if steps.get() > MOST_STEPS || !is_element(element) {
+                if steps.get() > MOST_STEPS || element == kept || !is_element(element) {
                     return None;
                 }
                 found |= wanted(element);
-                (length, element) = (length + 1, self.field(element, link)?);
+                length += 1;
+                if length.is_power_of_two() {
+                    kept = element;
+                }
+                element = self.field(element, link)?;
             }
             found.then_some(length)
         };

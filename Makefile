@@ -40,6 +40,7 @@ hosts:
 	@.ci/hosts $(HOSTS)
 
 bench: setup
+	rm -rf target/criterion
 	$(CARGO) bench --locked -p heapmatrix-benches --benches
 	$(CARGO) build --locked --release -p heapmatrix -p heapmatrix-benches --bins
 	@(target/release/summary && PLOT=benches/growth.svg target/release/growth && target/release/beside-go 50 && target/release/beside-today 50 && target/release/standstill 1000 && target/release/analysis) | tee benches/RESULTS.md

@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 use std::io::Write;
+use std::thread;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
@@ -60,6 +61,16 @@ fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
                 dump.chunks(Options::DEFAULT_CAPACITY).for_each(|part| again.write_all(part).expect("room"));
             };
             b.iter_batched(|| sinks::rewind(&mut file), |()| copy(), BatchSize::PerIteration);
+        });
+        // The same with what a thread costs that is started for it.
+        group.bench_function("tmpfs copy, new thread", |b| {
+            let again = file.try_clone().expect("a second handle");
+            let copy = || {
+                let mut out = &again;
+                dump.chunks(Options::DEFAULT_CAPACITY).for_each(|part| out.write_all(part).expect("room"));
+            };
+            let threaded = || thread::scope(|scope| scope.spawn(copy).join()).expect("no panic");
+            b.iter_batched(|| sinks::rewind(&mut file), |()| threaded(), BatchSize::PerIteration);
         });
     }
     group.finish();

@@ -55,6 +55,17 @@ fn encoders(group: &mut BenchmarkGroup<'_, WallTime>, integers: &[u64]) {
             }
         });
     });
+    // What is not done, and why: the row of single bytes beside that of the real mix.
+    group.bench_function("heapmatrix with a branch", |b| {
+        let mut null = Null;
+        let mut encoder = Encoder::new(&mut null, Options::DEFAULT_CAPACITY);
+        b.iter(|| {
+            for &v in black_box(integers) {
+                let result = if v < 0x80 { encoder.dwrite(&[v as u8]) } else { encoder.dumpint(v) };
+                result.expect("takes everything");
+            }
+        });
+    });
     group.bench_function("reference", |b| {
         let mut reference = Reference::new(Null);
         b.iter(|| {

@@ -5,33 +5,49 @@ use std::hint::black_box;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use heapmatrix_benches::sinks::{self, Null};
 use heapmatrix_writer::bench::Encoder;
 
 /// How many data make an iteration.
 const N: usize = 1024;
 
+/// How often each bench is run, with data and buffers in other places each time.
+const ROUNDS: usize = 5;
+
+/// By how many bytes places differ: neither a multiple of a line nor of a page.
+const STEP: usize = 1040;
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     for size in [1, 8, 64, 512, 4095, 4096, 4097, 65536] {
         for (kib, capacity) in [(4, 4 << 10), (256, 256 << 10)] {
-            let data = vec![0x5a; size];
-            let group = |sink| format!("dwrite {size} bytes, {kib} KiB buffer, {sink}");
-            null(&mut criterion.benchmark_group(group("null")), &data, capacity);
-            vec(&mut criterion.benchmark_group(group("Vec")), &data, capacity);
-            tmpfs(&mut criterion.benchmark_group(group("tmpfs")), &data, capacity);
+            for (sink, bench) in [("null", null as Bench), ("Vec", vec), ("tmpfs", tmpfs)] {
+                let mut group =
+                    criterion.benchmark_group(format!("dwrite {size} bytes, {kib} KiB buffer, {sink}"));
+                configure(&mut group, size);
+                let bytes = vec![0x5a; size + ROUNDS * STEP];
+                for round in 0..ROUNDS {
+                    // How fast bytes are copied depends on where they and the buffer happen to be.
+                    let data = &bytes[round * STEP..][..size];
+                    let spacer = Vec::<u8>::with_capacity(1 + round * STEP);
+                    bench(&mut group, round, data, capacity);
+                    drop(black_box(spacer));
+                }
+            }
         }
     }
     criterion.final_summary();
 }
 
-fn configure(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
-    group.throughput(Throughput::Bytes((N * data.len()) as u64));
+type Bench = fn(&mut BenchmarkGroup<'_, WallTime>, usize, &[u8], usize);
+
+fn configure(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
+    group.throughput(Throughput::Bytes((N * size) as u64));
     group
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(600));
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(50))
+        .measurement_time(Duration::from_millis(150));
 }
 
 /// An output of which nobody knows what it is, as the writer's own is: a compiler that knows makes nothing of
@@ -40,14 +56,13 @@ fn any(out: &mut dyn Write) -> &mut dyn Write {
     black_box(out)
 }
 
-fn null(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) {
-    configure(group, data);
-    group.bench_function("heapmatrix", |b| {
+fn null(group: &mut BenchmarkGroup<'_, WallTime>, round: usize, data: &[u8], capacity: usize) {
+    group.bench_function(BenchmarkId::new("heapmatrix", round), |b| {
         let mut null = Null;
-        let mut encoder = Encoder::new(&mut null, capacity);
+        let mut encoder = Encoder::new(any(&mut null), capacity);
         b.iter(|| (0..N).for_each(|_| encoder.dwrite(black_box(data)).expect("takes everything")));
     });
-    group.bench_function("BufWriter", |b| {
+    group.bench_function(BenchmarkId::new("BufWriter", round), |b| {
         let mut null = Null;
         let mut writer = BufWriter::with_capacity(capacity, any(&mut null));
         b.iter(|| (0..N).for_each(|_| writer.write_all(black_box(data)).expect("takes everything")));
@@ -55,18 +70,17 @@ fn null(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) 
 }
 
 /// Into memory that is there already, and with the buffer made and flushed each time.
-fn vec(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) {
-    configure(group, data);
+fn vec(group: &mut BenchmarkGroup<'_, WallTime>, round: usize, data: &[u8], capacity: usize) {
     let mut out = Vec::with_capacity(N * data.len());
-    group.bench_function("heapmatrix", |b| {
+    group.bench_function(BenchmarkId::new("heapmatrix", round), |b| {
         b.iter(|| {
             out.clear();
-            let mut encoder = Encoder::new(&mut out, capacity);
+            let mut encoder = Encoder::new(any(&mut out), capacity);
             (0..N).for_each(|_| encoder.dwrite(black_box(data)).expect("takes everything"));
             encoder.flush().expect("takes everything");
         });
     });
-    group.bench_function("BufWriter", |b| {
+    group.bench_function(BenchmarkId::new("BufWriter", round), |b| {
         b.iter(|| {
             out.clear();
             let mut writer = BufWriter::with_capacity(capacity, any(&mut out));
@@ -77,23 +91,23 @@ fn vec(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) {
 }
 
 /// Over a file's pages that are there already: otherwise the system's work hides the sink's.
-fn tmpfs(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8], capacity: usize) {
-    configure(group, data);
+fn tmpfs(group: &mut BenchmarkGroup<'_, WallTime>, round: usize, data: &[u8], capacity: usize) {
     let Some(mut file) = sinks::tmpfs() else { return };
     let again = file.try_clone().expect("a second handle");
-    group.bench_function("heapmatrix", |b| {
+    group.bench_function(BenchmarkId::new("heapmatrix", round), |b| {
         b.iter(|| {
             sinks::to_start(&mut file);
             let mut out = &again;
-            let mut encoder = Encoder::new(&mut out, capacity);
+            let mut encoder = Encoder::new(any(&mut out), capacity);
             (0..N).for_each(|_| encoder.dwrite(black_box(data)).expect("takes everything"));
             encoder.flush().expect("takes everything");
         });
     });
-    group.bench_function("BufWriter", |b| {
+    group.bench_function(BenchmarkId::new("BufWriter", round), |b| {
         b.iter(|| {
             sinks::to_start(&mut file);
-            let mut writer = BufWriter::with_capacity(capacity, &again);
+            let mut out = &again;
+            let mut writer = BufWriter::with_capacity(capacity, any(&mut out));
             (0..N).for_each(|_| writer.write_all(black_box(data)).expect("takes everything"));
             writer.flush().expect("takes everything");
         });

@@ -4,10 +4,11 @@
 //! compiler or another CPU may count differently: `UPDATE_BASELINE=1` takes the counts of this machine.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
 use heapmatrix_benches::image::Flat;
-use heapmatrix_benches::{measured, mix, shape, sinks::Null};
+use heapmatrix_benches::{measured, mix, reading, shape, sinks::Null};
 use heapmatrix_writer::bench::Encoder;
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
 
@@ -26,12 +27,20 @@ enum Case {
     Pointers(AnyTarget),
     /// Objects of a whole dump.
     Objects(AnyTarget),
+    /// Data of so many bytes.
+    Data(usize),
+    /// Objects of a dump in memory.
+    Walk,
+    /// The same within a buffer of fixed size.
+    Stream,
 }
 
 impl Case {
     fn all() -> Vec<Case> {
         let integers = [Case::Integers, Case::OneByOne, Case::Pointers(AnyTarget::Amd64)];
-        integers.into_iter().chain(measured().into_iter().map(Case::Objects)).collect()
+        let data = [1, 8, 64, 512, 4096, 65536].map(Case::Data);
+        let objects = measured().into_iter().map(Case::Objects);
+        integers.into_iter().chain(data).chain(objects).chain([Case::Walk, Case::Stream]).collect()
     }
 
     fn name(self) -> String {
@@ -40,6 +49,9 @@ impl Case {
             Case::OneByOne => "an integer of the real mix, one by one".to_owned(),
             Case::Pointers(target) => format!("a heap pointer of {target}"),
             Case::Objects(target) => format!("an object of {target}"),
+            Case::Data(size) => format!("data of {size} bytes"),
+            Case::Walk => "an object read in memory".to_owned(),
+            Case::Stream => "an object read in a fixed buffer".to_owned(),
         }
     }
 }
@@ -111,6 +123,26 @@ fn run(case: Case, times: usize) -> u64 {
             for _ in 0..times {
                 write_heap_dump(target, &flat, &flat.symbols, &Options::default(), Null)
                     .expect("a sound image");
+            }
+            flat.objects
+        }
+        Case::Data(size) => {
+            let data = vec![0x5a; size];
+            let mut null = Null;
+            let mut encoder = Encoder::new(&mut null, Options::REFERENCE_CAPACITY);
+            for _ in 0..times * N {
+                encoder.dwrite(black_box(&data)).expect("takes everything");
+            }
+            N as u64
+        }
+        Case::Walk | Case::Stream => {
+            let flat = Flat::new(AnyTarget::Amd64, &shape::SMALL, 1 << 20);
+            let mut dump = Vec::new();
+            write_heap_dump(flat.target, &flat, &flat.symbols, &Options::default(), &mut dump)
+                .expect("a sound image");
+            let read = if matches!(case, Case::Walk) { reading::walk } else { reading::stream };
+            for _ in 0..times {
+                assert_eq!(read(black_box(&dump)), flat.objects);
             }
             flat.objects
         }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use heapmatrix_benches::image::Flat;
+use heapmatrix_benches::reading::{stream, walk};
 use heapmatrix_benches::{shape, sizes};
-use heapmatrix_reader::{Dump, Event, Head, Index, Record, Stream};
+use heapmatrix_reader::{Dump, Index};
 use heapmatrix_writer::{AnyTarget, Options, write_heap_dump};
 
 fn main() {
@@ -40,36 +41,4 @@ fn main() {
         }
     }
     criterion.final_summary();
-}
-
-/// Every record and every field of every object; gives the number of objects.
-fn walk(dump: &[u8]) -> u64 {
-    let mut objects = 0;
-    for record in Dump::new(dump).expect("sound").records() {
-        if let (_, Record::Object(object)) = record.expect("sound") {
-            objects += 1;
-            black_box(object.fields.fold(0, |sum, field| sum ^ field.offset));
-        }
-    }
-    objects
-}
-
-/// The same. An object that comes in pieces counts too.
-fn stream(dump: &[u8]) -> u64 {
-    let mut stream = Stream::new(dump).expect("sound");
-    let mut objects = 0;
-    while let Some((_, event)) = stream.next().expect("sound") {
-        match event {
-            Event::Record(Record::Object(object)) => {
-                objects += 1;
-                black_box(object.fields.fold(0, |sum, field| sum ^ field.offset));
-            }
-            Event::Begin(Head::Object(_)) => objects += 1,
-            Event::Fields(fields) => {
-                black_box(fields.fold(0, |sum, field| sum ^ field.offset));
-            }
-            _ => {}
-        }
-    }
-    objects
 }

@@ -10,6 +10,7 @@ pub mod image;
 pub mod living;
 pub mod mix;
 pub mod plot;
+pub mod reading;
 pub mod reference;
 pub mod shape;
 pub mod sinks;

@@ -1,20 +1,41 @@
 //! The results of `cargo bench` as tables, with ratios: what `make bench` prints and `RESULTS.md` keeps.
 //!
 //! A bench's group is called `FAMILY ROW`, its functions are the columns. Of each bench the fastest sample
-//! counts: what else the machine does can only add to the time.
+//! counts: what else the machine does can only add to the time. Where a bench has rounds, the median of their fastest does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// What a bench took, in nanoseconds, and what it did in that time.
+/// What a bench took, and what it did in that time.
 struct Result {
-    ns: f64,
+    /// The fastest sample of each round, in nanoseconds, by the round's name.
+    rounds: BTreeMap<String, f64>,
     bytes: Option<f64>,
     elements: f64,
+}
+
+impl Result {
+    /// The median of the rounds, in nanoseconds.
+    fn ns(&self) -> f64 {
+        median(self.rounds.values().copied())
+    }
+
+    /// How many times as fast as another one, round by round.
+    fn ratios(&self, other: &Result) -> Vec<f64> {
+        self.rounds.iter().filter_map(|(round, ns)| Some(other.rounds.get(round)? / ns)).collect()
+    }
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len().is_multiple_of(2) { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] }
 }
 
 /// The rows of a family, and in each the functions.
@@ -39,7 +60,23 @@ struct Comparison {
     note: &'static str,
     ours: &'static str,
     peers: fn(&str) -> bool,
-    limit: Option<&'static str>,
+    limit: Option<Limit>,
+    /// What a row that is behind is explained with.
+    evidence: Option<Evidence>,
+}
+
+/// What no writer or reader could pass, and the part of it that is aimed at, if any.
+struct Limit {
+    function: &'static str,
+    aim: Option<f64>,
+}
+
+/// Another function of the bench that shows why a row is not faster.
+struct Evidence {
+    what: &'static str,
+    function: &'static str,
+    /// A row in which that function shows what it costs.
+    elsewhere: Option<&'static str>,
 }
 
 fn is_encoder(function: &str) -> bool {
@@ -52,14 +89,20 @@ const COMPARISONS: [Comparison; 5] = [
         note: ", in slices",
         ours: "heapmatrix",
         peers: is_encoder,
-        limit: Some("memcpy"),
+        limit: Some(Limit { function: "memcpy", aim: None }),
+        evidence: None,
     },
     Comparison {
         family: "dumpint",
         note: ", one by one",
         ours: "heapmatrix one by one",
         peers: is_encoder,
-        limit: Some("memcpy"),
+        limit: Some(Limit { function: "memcpy", aim: None }),
+        evidence: Some(Evidence {
+            what: "with a branch for one byte",
+            function: "heapmatrix with a branch",
+            elsewhere: Some("real mix"),
+        }),
     },
     Comparison {
         family: "dwrite",
@@ -67,20 +110,27 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "heapmatrix",
         peers: |function| function == "BufWriter",
         limit: None,
+        evidence: None,
     },
     Comparison {
         family: "dump",
         note: " to tmpfs, two threads",
         ours: "tmpfs pipelined",
         peers: |_| false,
-        limit: Some("tmpfs copy"),
+        limit: Some(Limit { function: "tmpfs copy", aim: Some(0.9) }),
+        evidence: Some(Evidence {
+            what: "copied by a thread started for it",
+            function: "tmpfs copy, new thread",
+            elsewhere: None,
+        }),
     },
     Comparison {
         family: "parse",
         note: ", in a fixed buffer",
         ours: "stream",
         peers: |_| false,
-        limit: Some("walk"),
+        limit: Some(Limit { function: "walk", aim: Some(0.5) }),
+        evidence: None,
     },
 ];
 
@@ -88,34 +138,125 @@ const COMPARISONS: [Comparison; 5] = [
 fn print_page(families: &BTreeMap<String, Family>) {
     println!("## At a glance\n");
     println!(
-        "\"Ratio\" is how many times as fast as the best peer; the limit is what no writer or reader could pass:"
+        "\"Ratio\" is how many times as fast as the best peer, of several rounds the median, and the range; the limit is what no"
     );
-    println!("a copy of the same bytes, by the same calls; for a stream, a walk over the dump in memory.\n");
-    println!("| | ours | best peer | ratio | limit | of it |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "writer or reader could pass: a copy of the same bytes, by the same calls; for a stream, a walk over the"
+    );
+    println!(
+        "dump in memory. Rows below 1, or below what is aimed at (90 % of a copy, half of a walk), say why.\n"
+    );
+    let mut table = String::new();
+    let mut behind = 0;
     for comparison in &COMPARISONS {
         let Some(rows) = families.get(comparison.family) else { continue };
         for (name, row) in sorted(rows) {
-            let Some(ours) = row.get(comparison.ours) else { continue };
-            let peers = row.iter().filter(|(function, _)| (comparison.peers)(function));
-            let peer = peers.min_by(|(_, a), (_, b)| a.ns.total_cmp(&b.ns));
-            let limit = comparison.limit.and_then(|limit| row.get(limit));
-            println!(
-                "| {} {name}{} | {} | {} | {} | {} | {} |",
-                comparison.family,
-                comparison.note,
-                figure_with_unit(ours),
-                peer.map_or("–".into(), |(function, peer)| format!(
-                    "{function} {}",
-                    figure_with_unit(peer)
-                )),
-                peer.map_or("–".into(), |(_, peer)| format!("{:.2}", peer.ns / ours.ns)),
-                limit.map_or("–".into(), figure_with_unit),
-                limit.map_or("–".into(), |limit| format!("{:.0} %", 100.0 * limit.ns / ours.ns)),
-            );
+            let Some(line) = Line::of(comparison, rows, row) else { continue };
+            behind += usize::from(line.verdict == Verdict::Behind);
+            table += &format!("| {} {name}{} | {line} |\n", comparison.family, comparison.note);
         }
     }
-    println!();
+    println!("Behind without a reason that was measured: {behind} rows.\n");
+    println!("| | ours | best peer | ratio | range | limit | of it | why |");
+    println!("|---|---|---|---|---|---|---|---|");
+    println!("{table}");
+}
+
+/// A row of the page.
+struct Line<'r> {
+    ours: &'r Result,
+    peer: Option<(&'r str, &'r Result)>,
+    limit: Option<&'r Result>,
+    verdict: Verdict,
+}
+
+/// How a row stands beside its peers and its limit.
+#[derive(PartialEq)]
+enum Verdict {
+    Ahead,
+    /// Some rounds were ahead, and others behind by a twentieth at most.
+    Even,
+    /// Behind, for a reason that the run shows.
+    Limited(String),
+    Behind,
+}
+
+impl<'r> Line<'r> {
+    fn of(comparison: &Comparison, rows: &Family, row: &'r BTreeMap<String, Result>) -> Option<Self> {
+        let ours = row.get(comparison.ours)?;
+        let peers = row.iter().filter(|(function, _)| (comparison.peers)(function));
+        let peer = peers.min_by(|(_, a), (_, b)| a.ns().total_cmp(&b.ns()));
+        let peer = peer.map(|(function, peer)| (function.as_str(), peer));
+        let limit = comparison.limit.as_ref().and_then(|limit| row.get(limit.function));
+        let aim = comparison.limit.as_ref().and_then(|limit| limit.aim);
+        let mut line = Line { ours, peer, limit, verdict: Verdict::Ahead };
+        let (ratios, of_limit) = (line.ratios(), line.of_limit());
+        let slower = !ratios.is_empty() && median(ratios.iter().copied()) < 1.0;
+        let below = aim.zip(of_limit).is_some_and(|(aim, part)| part < aim);
+        if slower || below {
+            let even = slower && median(ratios.iter().copied()) >= 0.95 && ratios.iter().any(|&r| r >= 1.0);
+            let shown =
+                comparison.evidence.as_ref().and_then(|evidence| evidence.show(comparison.ours, rows, row));
+            line.verdict = match shown {
+                _ if even => Verdict::Even,
+                Some(reason) => Verdict::Limited(reason),
+                None => Verdict::Behind,
+            };
+        }
+        Some(line)
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        self.peer.map_or_else(Vec::new, |(_, peer)| self.ours.ratios(peer))
+    }
+
+    fn of_limit(&self) -> Option<f64> {
+        Some(self.limit?.ns() / self.ours.ns())
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let none = || "–".to_owned();
+        let ratios = self.ratios();
+        let range = |ratios: &[f64]| {
+            let (low, high) = ratios.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
+            format!("{low:.2}–{high:.2}")
+        };
+        write!(
+            f,
+            "{} | {} | {} | {} | {} | {} | {}",
+            figure_with_unit(self.ours),
+            self.peer.map_or_else(none, |(name, peer)| format!("{name} {}", figure_with_unit(peer))),
+            if ratios.is_empty() { none() } else { format!("{:.2}", median(ratios.iter().copied())) },
+            if ratios.len() > 1 { range(&ratios) } else { none() },
+            self.limit.map_or_else(none, figure_with_unit),
+            self.of_limit().map_or_else(none, |part| format!("{:.0} %", 100.0 * part)),
+            match &self.verdict {
+                Verdict::Ahead => "",
+                Verdict::Even => "even: rounds differ by more",
+                Verdict::Limited(reason) => reason,
+                Verdict::Behind => "**behind**",
+            }
+        )
+    }
+}
+
+impl Evidence {
+    /// What the function takes in this row and in the other one, there beside ours; nothing where that was not measured.
+    fn show(&self, ours: &str, rows: &Family, row: &BTreeMap<String, Result>) -> Option<String> {
+        let mut text = format!("{}: {}", self.what, figure_with_unit(row.get(self.function)?));
+        if let Some(elsewhere) = self.elsewhere {
+            let other = rows.get(elsewhere)?;
+            let (with, without) = (other.get(self.function)?, other.get(ours)?);
+            text += &format!(
+                ", but {elsewhere} {} in place of {}",
+                figure_with_unit(with),
+                figure_with_unit(without)
+            );
+        }
+        Some(text)
+    }
 }
 
 fn figure_with_unit(result: &Result) -> String {
@@ -155,9 +296,9 @@ fn sorted(rows: &Family) -> Vec<(&String, &BTreeMap<String, Result>)> {
 /// GB/s of what has bytes, and otherwise the time for one element.
 fn figure(result: &Result) -> String {
     if let Some(bytes) = result.bytes {
-        return format!("{:.2}", bytes / result.ns);
+        return format!("{:.2}", bytes / result.ns());
     }
-    match result.ns / result.elements {
+    match result.ns() / result.elements {
         ns if ns < 1e3 => format!("{ns:.2} ns"),
         ns if ns < 1e6 => format!("{:.1} µs", ns / 1e3),
         ns => format!("{:.2} ms", ns / 1e6),
@@ -167,8 +308,9 @@ fn figure(result: &Result) -> String {
 /// The fastest peer's time by this project's own. The reference's algorithm and a mere copy are no peers.
 fn ratio_of(row: &BTreeMap<String, Result>) -> Option<f64> {
     let is_peer = |name: &str| !name.starts_with("heapmatrix") && !["memcpy", "reference"].contains(&name);
-    let peers = row.iter().filter(|(name, _)| is_peer(name)).map(|(_, peer)| peer.ns);
-    Some(peers.min_by(f64::total_cmp)? / row.get("heapmatrix")?.ns)
+    let peers = row.iter().filter(|(name, _)| is_peer(name)).map(|(_, peer)| peer);
+    let best = peers.min_by(|a, b| a.ns().total_cmp(&b.ns()))?;
+    Some(median(row.get("heapmatrix")?.ratios(best)))
 }
 
 /// Reads every bench's samples below a directory.
@@ -186,11 +328,16 @@ fn collect(dir: &Path, families: &mut BTreeMap<String, Family>) -> std::result::
             let ns =
                 numbers("times").zip(numbers("iters")).map(|(ns, n)| ns / n).fold(f64::INFINITY, f64::min);
             let amount = |unit: &str| bench["throughput"][unit].as_f64();
-            let result = Result { ns, bytes: amount("Bytes"), elements: amount("Elements").unwrap_or(1.0) };
             let text = |key: &str| bench[key].as_str().unwrap_or_default();
             let (family, row) = text("group_id").split_once(' ').unwrap_or((text("group_id"), ""));
             let rows = families.entry(family.to_owned()).or_default();
-            rows.entry(row.to_owned()).or_default().insert(text("function_id").to_owned(), result);
+            let functions = rows.entry(row.to_owned()).or_default();
+            let result = functions.entry(text("function_id").to_owned()).or_insert_with(|| Result {
+                rounds: BTreeMap::new(),
+                bytes: amount("Bytes"),
+                elements: amount("Elements").unwrap_or(1.0),
+            });
+            result.rounds.insert(text("value_str").to_owned(), ns);
         } else if path.is_dir() {
             collect(&path, families)?;
         }

@@ -39,6 +39,12 @@ impl Buffer {
         self.tidy
     }
 
+    /// Whether nothing is waiting.
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.nbuf == 0
+    }
+
     /// What is waiting.
     pub(super) fn waiting(&self) -> &[u8] {
         &self.bytes[..self.nbuf]

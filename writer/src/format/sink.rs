@@ -165,23 +165,40 @@ impl<'w> Sink<'w> {
         if self.buffer.append(data) { Ok(()) } else { self.dwrite_at_edge(data) }
     }
 
-    /// `dwrite` of what the buffer is not ready for.
+    /// `dwrite` of what the buffer is not ready for. Large data after large data are one write and one count.
     #[inline(never)]
     fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
         if self.losses.any() || self.buffer.is_tidy() {
             return self.dwrite_literally(data);
         }
-        if data.len() < self.buffer.capacity() {
-            if !self.buffer.fits(data.len()) {
-                write_all(self.out, self.buffer.take(), &mut self.written)?;
+        if data.len() < self.buffer.capacity() || !self.buffer.is_empty() {
+            return self.dwrite_after_flush(data);
+        }
+        match self.out.write(data) {
+            Ok(n) if n == data.len() => {
+                self.written += n as u64;
+                Ok(())
             }
+            answer => self.write_rest(data, answer),
+        }
+    }
+
+    #[inline(never)]
+    fn dwrite_after_flush(&mut self, data: &[u8]) -> Result<(), Error> {
+        if !self.buffer.fits(data.len()) {
+            self.write_buf()?;
+        }
+        if data.len() < self.buffer.capacity() {
             self.buffer.fill(data);
-            return Ok(());
+            Ok(())
+        } else {
+            self.write(data)
         }
-        if !self.buffer.waiting().is_empty() {
-            write_all(self.out, self.buffer.take(), &mut self.written)?;
-        }
-        write_all(self.out, data, &mut self.written)
+    }
+
+    #[cold]
+    fn write_rest(&mut self, data: &[u8], answer: io::Result<usize>) -> Result<(), Error> {
+        write_rest(self.out, data, &mut self.written, answer)
     }
 
     /// `dwrite` where it matters how it is done: bytes are lost, or somebody looks at the buffer.

@@ -174,11 +174,21 @@ struct Line<'r> {
 #[derive(PartialEq)]
 enum Verdict {
     Ahead,
-    /// Some rounds were ahead, and others behind by a twentieth at most.
+    /// Behind by a twentieth at most, and by no more than rounds differ.
     Even,
     /// Behind, for a reason that the run shows.
     Limited(String),
     Behind,
+}
+
+fn is_even(ratios: &[f64]) -> bool {
+    let (low, high) = range(ratios);
+    let middle = median(ratios.iter().copied());
+    middle >= 0.95 && high - low >= 1.0 - middle
+}
+
+fn range(ratios: &[f64]) -> (f64, f64) {
+    ratios.iter().fold((f64::INFINITY, 0.0), |(low, high), &ratio| (low.min(ratio), high.max(ratio)))
 }
 
 impl<'r> Line<'r> {
@@ -194,7 +204,7 @@ impl<'r> Line<'r> {
         let slower = !ratios.is_empty() && median(ratios.iter().copied()) < 1.0;
         let below = aim.zip(of_limit).is_some_and(|(aim, part)| part < aim);
         if slower || below {
-            let even = slower && median(ratios.iter().copied()) >= 0.95 && ratios.iter().any(|&r| r >= 1.0);
+            let even = slower && is_even(&ratios);
             let shown =
                 comparison.evidence.as_ref().and_then(|evidence| evidence.show(comparison.ours, rows, row));
             line.verdict = match shown {
@@ -219,17 +229,14 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let none = || "–".to_owned();
         let ratios = self.ratios();
-        let range = |ratios: &[f64]| {
-            let (low, high) = ratios.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
-            format!("{low:.2}–{high:.2}")
-        };
+        let (low, high) = range(&ratios);
         write!(
             f,
             "{} | {} | {} | {} | {} | {} | {}",
             figure_with_unit(self.ours),
             self.peer.map_or_else(none, |(name, peer)| format!("{name} {}", figure_with_unit(peer))),
             if ratios.is_empty() { none() } else { format!("{:.2}", median(ratios.iter().copied())) },
-            if ratios.len() > 1 { range(&ratios) } else { none() },
+            if ratios.len() > 1 { format!("{low:.2}–{high:.2}") } else { none() },
             self.limit.map_or_else(none, figure_with_unit),
             self.of_limit().map_or_else(none, |part| format!("{:.0} %", 100.0 * part)),
             match &self.verdict {

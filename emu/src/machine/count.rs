@@ -30,7 +30,10 @@ pub(super) struct Count {
     reached: Cell<bool>,
     /// Whether blocks don't count, as the CPU only repeats an instruction to see what it does.
     paused: Cell<bool>,
-    /// What the clock is compared with when a block begins: the limit, or zero while they don't count.
+    /// Whether a run is to end before the next block, because an access in a delay slot has missed the TLB.
+    in_slot: Cell<bool>,
+    /// What the clock is compared with when a block begins: the limit, or zero while they don't count or the next one
+    /// must not begin.
     bar: Cell<u64>,
     /// The address of the block that was entered last, and its length.
     block: Cell<(u64, u32)>,
@@ -66,6 +69,7 @@ impl Count {
             limit: Cell::new(u64::MAX),
             reached: Cell::new(false),
             paused: Cell::new(false),
+            in_slot: Cell::new(false),
             bar: Cell::new(u64::MAX),
             block: Cell::new((0, 0)),
             known: vec![Cell::default(); places].into(),
@@ -88,6 +92,23 @@ impl Count {
     /// Whether the guest was stopped at the limit since the last time this was asked.
     pub fn take_reached(&self) -> bool {
         self.reached.take()
+    }
+
+    /// The number of instructions at which to stop.
+    pub fn limit(&self) -> u64 {
+        self.limit.get()
+    }
+
+    /// An access in a delay slot has missed the TLB: the next block must not begin before [the CPU knows](super::slot)
+    /// that the branch is over.
+    pub fn miss_in_slot(&self) {
+        self.in_slot.set(true);
+        self.bar.set(0);
+    }
+
+    /// Whether that has happened since the last time this was asked.
+    pub fn take_missed_in_slot(&self) -> bool {
+        self.in_slot.take()
     }
 
     /// From now on blocks don't count, or do so again.
@@ -156,7 +177,8 @@ impl Count {
         instructions
     }
 
-    /// A block begins where the limit has been reached, or where blocks do not count. Whether that is all.
+    /// A block begins where the limit has been reached, where blocks do not count, or where the CPU is in no state to execute
+    /// it. Whether that is all.
     ///
     /// In the delay slot of a branch, which may be in a block of its own, nothing stops: the CPU is in the middle of the
     /// branch, and could not go on elsewhere.
@@ -174,7 +196,7 @@ impl Count {
             }
         }
         self.leave();
-        self.reached.set(true);
+        self.reached.set(!self.in_slot.get());
         // SAFETY: the engine is the hook's own. Fails only on a handle that is no engine.
         let _ = unsafe { uc_emu_stop(engine) };
         true

@@ -7,6 +7,7 @@ use unicorn_engine::{TlbType, Unicorn, uc_error};
 use super::arch::Arch;
 use super::count;
 use super::hooks::{self, State};
+use super::slot;
 
 /// An engine of an architecture, without memory.
 pub(super) fn new(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_error> {
@@ -26,5 +27,8 @@ pub(super) fn new(arch: &'static Arch) -> Result<Unicorn<'static, State>, uc_err
     let count = Rc::clone(&engine.get_data().count);
     count::on_block(&mut engine, &count)?;
     hooks::on_interrupt(&mut engine)?;
+    if arch.branches.is_some() {
+        slot::map(&mut engine)?;
+    }
     Ok(engine)
 }

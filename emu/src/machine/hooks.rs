@@ -13,6 +13,7 @@ use super::arch::{Arch, Interrupt};
 use super::attach::Attached;
 use super::count::Count;
 use super::fault::Access;
+use super::slot;
 
 /// What the hooks know and find out.
 pub(super) struct State {
@@ -122,10 +123,13 @@ pub(super) fn on_bad_access(engine: &mut Engine) -> Result<unicorn_engine::UcHoo
 /// miss again. What the region forbids is granted too: the engine looks at that itself, and knows better
 /// what to say. But never all three at once: stores to a page with code in its entry are slow for ever.
 pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
-    engine.add_tlb_hook(1, 0, |_, page, access| {
+    engine.add_tlb_hook(1, 0, |engine, page, access| {
         let perms = match access {
             MemType::FETCH => UcPerms::READ | UcPerms::EXEC,
-            _ => UcPerms::READ | UcPerms::WRITE,
+            _ => {
+                slot::missed(engine);
+                UcPerms::READ | UcPerms::WRITE
+            }
         };
         Some(TlbEntry { paddr: page, perms })
     })?;

@@ -3,8 +3,8 @@
 //! Processes of 64 bits live below 2 GiB: `ll` and `sc` translate addresses by the CPU's own rules, past the virtual
 //! TLB, and those rules leave no more as it is (`Status.ERL`).
 //!
-//! A fault in the delay slot of a branch leaves the engine in the middle of it. Go's compilers and assembler put nops
-//! there, which do not fault.
+//! A fault in the delay slot of a branch loses the branch: the program goes on after the slot. Go's compilers and assembler put
+//! nops there, which do not fault.
 
 use heapmatrix_writer::AnyTarget;
 use unicorn_engine::RegisterMIPS as Mips;
@@ -35,7 +35,7 @@ const fn engine(bits: u32, big: bool) -> (UcArch, Mode) {
     (UcArch::MIPS, Mode(bits | if big { Mode::BIG_ENDIAN.0 } else { 0 }))
 }
 
-const LITTLE: Option<fn([u8; 4]) -> bool> = Some(|word| ends_block(u32::from_le_bytes(word)));
+const LITTLE: Option<fn([u8; 4]) -> bool> = Some(|word| has_slot(u32::from_le_bytes(word)));
 
 const WIDE: Arch = Arch {
     // The default, an R4000, lacks conditional moves and `rdhwr`.
@@ -111,7 +111,7 @@ const NARROW: Arch = Arch {
     trap_skid: 0,
     exception_pc: ExceptionPc::Lost(at_fault),
     noted: &[],
-    branches: Some(|word| ends_block(u32::from_be_bytes(word))),
+    branches: Some(|word| has_slot(u32::from_be_bytes(word))),
     hook_code: Some(|engine, region| straight::hook(engine, region, ends_block)),
     withheld: None,
     trap_code: big,
@@ -129,6 +129,13 @@ fn little(&[.., a, b, c, d]: &[u8; TRAP_BYTES]) -> Option<u16> {
 fn trap_code(instruction: u32) -> Option<u16> {
     (instruction & !(0xf_ffff << 6) == 0x0c).then_some(())?;
     u16::try_from(instruction >> 6).ok()
+}
+
+/// Whether an instruction is a branch, after which another is executed before it goes anywhere.
+fn has_slot(instruction: u32) -> bool {
+    // syscall, break
+    let exception = instruction >> 26 == 0 && matches!(instruction & 0x3f, 0x0c | 0x0d);
+    ends_block(instruction) && !exception
 }
 
 /// Whether an instruction is a branch, or always an exception.

@@ -31,6 +31,7 @@ mod regions;
 mod registers;
 mod riscv64;
 mod s390x;
+mod slot;
 mod stop;
 mod straight;
 mod withheld;
@@ -190,6 +191,10 @@ impl Machine {
             let outcome = self.start(pc);
             self.clean_flags();
             pc = self.pc();
+            let over = self.leave_slot() && outcome.is_ok() && self.engine.get_data().stop.is_none();
+            if over {
+                continue;
+            }
             if let Some(next) = self.execute_withheld() {
                 pc = next;
             } else if !self.rested(outcome, pc) {

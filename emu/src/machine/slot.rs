@@ -1,0 +1,129 @@
+//! Loads and stores in delay slots, after which the engine does not leave the branch.
+//!
+//! On MIPS the CPU's state says whether the next instruction is in the delay slot of a branch. When an access misses the
+//! virtual TLB, the engine restores the state of its instruction, and code that does not expect that never clears it: the
+//! next block is translated as if it began in a delay slot. Its first instruction is followed by a jump to where the last
+//! branch went, or does not exist if it is a branch itself.
+//!
+//! So the machine stops before that block, has the CPU execute an instruction that does nothing as if in a delay slot,
+//! which clears the state, and goes on where it was. Go's compilers leave delay slots empty; those of C fill them.
+
+use std::rc::Rc;
+
+use unicorn_engine::{Prot as UcPerms, Unicorn, uc_error};
+
+use super::Machine;
+use super::hooks::State;
+use crate::memory::PAGE;
+
+/// Where the instruction lies: in the last page of the lower half of 32-bit addresses, which no process has.
+const ADDR: u64 = 0x7fff_f000;
+/// Its place there, after what is no branch.
+const NOTHING: u64 = ADDR + 16;
+/// `nop; j NOTHING; nop`: it is an endless loop for a CPU that is in no delay slot.
+const CODE: [u32; 3] = [0, 0x0800_0000 | (NOTHING as u32 >> 2) & 0x03ff_ffff, 0];
+
+/// Maps the instruction.
+pub(super) fn map(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
+    let big = engine.get_data().arch.target.big_endian();
+    let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
+    engine.mem_map(ADDR, PAGE, UcPerms::READ | UcPerms::EXEC)?;
+    engine.mem_write(NOTHING, CODE.map(bytes).as_flattened())
+}
+
+/// An access has missed the virtual TLB. Notes whether its instruction is in a delay slot.
+pub(super) fn missed(engine: &Unicorn<'_, State>) {
+    let State { arch, count, .. } = engine.get_data();
+    let Some(branches) = arch.branches else { return };
+    let mut word = [0; 4];
+    let Ok(pc) = engine.reg_read(arch.pc) else { return };
+    if engine.mem_read(pc.wrapping_sub(4), &mut word).is_ok() && branches(word) {
+        count.miss_in_slot();
+    }
+}
+
+impl Machine {
+    /// Brings the CPU out of the delay slot in which it believes itself, if a run has ended so. The PC stays.
+    pub(super) fn leave_slot(&mut self) -> bool {
+        let count = Rc::clone(&self.engine.get_data().count);
+        if !count.take_missed_in_slot() {
+            return false;
+        }
+        let (pc, clock, limit) = (self.pc(), count.clock().get(), count.limit());
+        count.begin(1);
+        // It ends before the block after that instruction, or cannot fetch that: the state is clear by then.
+        let _ = self.engine.emu_start(NOTHING, 0, 0, 0);
+        count.take_reached();
+        count.clock().set(clock);
+        count.begin(limit.saturating_sub(clock));
+        self.set_pc(pc);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heapmatrix_writer::{Addr, AnyTarget, Memory};
+
+    use super::*;
+    use crate::machine::{Exit, Limits, Register};
+    use crate::memory::Prot;
+
+    /// Branches of three kinds, with the first access to a page in the delay slot of each; the first is followed by an
+    /// addition, the second by a branch.
+    const PROGRAM: [u32; 14] = [
+        0x3c09_0002, // lui t1, 2
+        0x0411_0009, // bgezal zero, function
+        0x8d28_0000, // lw t0, 0(t1)
+        0x1000_0002, // back: b there
+        0x8d2a_1000, // lw t2, 4096(t1)
+        0x0000_000d, // break
+        0x256b_0001, // there: addiu t3, t3, 1
+        0x256b_0002, // addiu t3, t3, 2
+        0x0000_000c, // syscall
+        0x0000_0000, // nop
+        0x0000_0000, // nop
+        0x256b_0004, // function: addiu t3, t3, 4
+        0x03e0_0008, // jr ra
+        0xad2b_2000, // sw t3, 8192(t1)
+    ];
+
+    #[test]
+    fn the_first_access_to_a_page_may_be_in_a_delay_slot() {
+        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+            let big = target.big_endian();
+            let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
+            let mut machine = Machine::new(target).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().map("data", 0x2_0000, 0x3000, Prot::READ_WRITE).unwrap();
+            machine.memory_mut().write(0x1_0000, PROGRAM.map(bytes).as_flattened()).unwrap();
+            machine.memory_mut().write(0x2_0000, &bytes(0x1234)).unwrap();
+            machine.memory_mut().write(0x2_1000, &bytes(0x5678)).unwrap();
+            let mut pc = 0x1_0000;
+            // In pieces that end anywhere, and as a whole.
+            for limits in [Limits::instructions(1), Limits::instructions(3), Limits::NONE] {
+                machine.set(Register::General(11), 0).unwrap();
+                let before = machine.instructions();
+                let end = loop {
+                    match machine.run(pc, limits).unwrap_or_else(|fault| panic!("{target}: {fault}")) {
+                        Exit::Limit { pc: at } => pc = at,
+                        exit => break exit,
+                    }
+                };
+                assert_eq!(end, Exit::Trap { pc: 0x1_0024 }, "{target}");
+                let registers = [8, 10, 11].map(|r| machine.get(Register::General(r)).unwrap());
+                assert_eq!(registers, [0x1234, 0x5678, 7], "{target}");
+                let mut stored = [0; 4];
+                machine.memory().read(Addr(0x2_2000), &mut stored).unwrap();
+                assert_eq!(stored, bytes(4), "{target}");
+                assert_eq!(machine.instructions() - before, 11, "{target}");
+                // What the engine knows of pages is forgotten when the map changes.
+                machine.memory_mut().unmap(0x2_0000, 0x3000).unwrap();
+                machine.memory_mut().map("data", 0x2_0000, 0x3000, Prot::READ_WRITE).unwrap();
+                machine.memory_mut().write(0x2_0000, &bytes(0x1234)).unwrap();
+                machine.memory_mut().write(0x2_1000, &bytes(0x5678)).unwrap();
+                pc = 0x1_0000;
+            }
+        }
+    }
+}

@@ -259,11 +259,17 @@ impl<T: Target> Go119<'_, T> {
         symtab.name_is(&f, "runtime.", false)
     }
 
-    /// Whether there is a function on a goroutine's stack, as far as that can be unwound, which is not the runtime's.
+    /// Whether there is a function on a goroutine's stack, as far as that can be unwound, which is not the runtime's, or one of
+    /// those that call functions with arguments of so many bytes (`reflectcall`).
     fn runs_a_program(&self, gp: Addr) -> bool {
         let mut found = false;
         let unwound = self.unwind(gp, false, |f, _| {
-            found |= !self.symtab.name_is(f, "runtime.", false)?;
+            let name_is = |name, whole| self.symtab.name_is(f, name, whole);
+            found = found || !name_is("runtime.", false)? || name_is("runtime.reflectcall", true)?;
+            for call in ["runtime.call1", "runtime.call3", "runtime.call6", "runtime.call2", "runtime.call5"]
+            {
+                found = found || name_is(call, false)?;
+            }
             Ok(())
         });
         found || unwound.is_err()

@@ -2,23 +2,26 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::format::sink::write_all;
 use crate::generation::Generation;
 use crate::{AnyTarget, Error, Memory, Options, Summary, write_heap_dump};
 
-/// How many bytes are handed over at once, at most: the output has nothing to do until the first of them are there, and memory that
-/// is touched for the first time takes longer than what is written to it.
-const PIECE: usize = 64 << 10;
+/// How many bytes are written before there is a thread. To start one, and to touch for the first time what is handed over,
+/// takes longer than the encoder takes for so many.
+const ALONE: u64 = 2 << 20;
 
-/// How many pieces there are: one is being filled, one is being written, and the others even out the difference.
-const PIECES: usize = 8;
+/// How many bytes are handed over at once, at most.
+const PIECE: usize = 128 << 10;
+
+/// How many pieces there are: one is being filled, one is being written, and two even out the difference.
+const PIECES: usize = 4;
 
 /// [`write_heap_dump`] with the output in a thread of its own, for outputs that take their time: a file, a
 /// compressor. A dump takes as long as the slower of the two, and not as both. Beyond what
-/// [`write_heap_dump`] needs, that takes 512 KiB of memory. The output gets 64 KiB at a time, or the
-/// [capacity](Options::capacity) if that is less.
+/// [`write_heap_dump`] needs, that takes 512 KiB of memory. The first 2 MiB are written without the thread.
+/// The output gets 128 KiB at a time, or the [capacity](Options::capacity) if that is less.
 ///
 /// With [`Defects::write_errors_ignored`], what is lost depends on when the output is asked, and the two take turns.
 ///
@@ -33,20 +36,27 @@ pub fn write_heap_dump_pipelined<M: Memory + ?Sized>(
     options: &Options<'_>,
     out: impl Write + Send,
 ) -> Result<Summary, Error> {
+    pipelined(ALONE, target, memory, program, options, out)
+}
+
+/// The same with so many bytes written before there is a thread.
+fn pipelined<M: Memory + ?Sized>(
+    alone: u64,
+    target: AnyTarget,
+    memory: &M,
+    program: &impl Generation,
+    options: &Options<'_>,
+    out: impl Write + Send,
+) -> Result<Summary, Error> {
     if program.depends_on_output() {
         return write_heap_dump(target, memory, program, options, out);
     }
+    let options = Options { capacity: options.capacity.min(PIECE), ..*options };
     thread::scope(|scope| {
-        let (full, pieces) = sync_channel(PIECES);
-        let (emptied, empty) = channel();
-        for _ in 0..PIECES {
-            emptied.send(Vec::with_capacity(PIECE)).expect("the other end is here");
-        }
-        let writing = scope.spawn(move || drain(out, &pieces, &emptied));
-        let mut pipe = Pipe { full, empty };
-        let options = Options { capacity: options.capacity.min(PIECE), ..*options };
+        let mut pipe = Pipe { scope, alone, written: 0, out: Some(out), thread: None };
         let dumped = write_heap_dump(target, memory, program, &options, &mut pipe);
-        drop(pipe);
+        let Some(Thread { full, empty: _, writing }) = pipe.thread else { return dumped };
+        drop(full);
         match writing.join() {
             Ok(Ok(())) => dumped,
             Ok(Err(error)) => Err(error),
@@ -55,25 +65,58 @@ pub fn write_heap_dump_pipelined<M: Memory + ?Sized>(
     })
 }
 
-/// Writes each piece and gives it back; ends with the pipe, or with the first error.
-fn drain(mut out: impl Write, pieces: &Receiver<Vec<u8>>, emptied: &Sender<Vec<u8>>) -> Result<(), Error> {
-    let mut written = 0;
-    for piece in pieces {
-        write_all(&mut out, &piece, &mut written)?;
-        // Nobody takes it back after the last one.
-        let _ = emptied.send(piece);
-    }
-    Ok(())
+/// The encoder's end.
+struct Pipe<'scope, 'env, W> {
+    scope: &'scope Scope<'scope, 'env>,
+    alone: u64,
+    /// How many bytes have been written without the thread.
+    written: u64,
+    /// The output, until the thread has it.
+    out: Option<W>,
+    thread: Option<Thread<'scope>>,
 }
 
-/// The encoder's end.
-struct Pipe {
+impl<'scope, W: Write + Send + 'scope> Write for Pipe<'scope, '_, W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.written < self.alone
+            && let Some(out) = &mut self.out
+        {
+            let n = out.write(data)?.min(data.len());
+            self.written += n as u64;
+            return Ok(n);
+        }
+        if let Some(out) = self.out.take() {
+            self.thread = Some(Thread::start(self.scope, out, self.written));
+        }
+        self.thread.as_mut().expect("it was started when the output was taken").hand_over(data)?;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The thread that writes, and the way to it.
+struct Thread<'scope> {
     full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
+    writing: ScopedJoinHandle<'scope, Result<(), Error>>,
 }
 
-impl Write for Pipe {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+impl<'scope> Thread<'scope> {
+    /// Starts it, for an output that has taken so many bytes.
+    fn start(scope: &'scope Scope<'scope, '_>, out: impl Write + Send + 'scope, written: u64) -> Self {
+        let (full, pieces) = sync_channel(PIECES);
+        let (emptied, empty) = channel();
+        for _ in 0..PIECES {
+            emptied.send(Vec::with_capacity(PIECE)).expect("the other end is here");
+        }
+        let writing = scope.spawn(move || drain(out, written, &pieces, &emptied));
+        Thread { full, empty, writing }
+    }
+
+    fn hand_over(&mut self, data: &[u8]) -> io::Result<()> {
         // The thread has ended, and says why itself.
         let ended = || io::Error::from(io::ErrorKind::BrokenPipe);
         for part in data.chunks(PIECE) {
@@ -82,12 +125,23 @@ impl Write for Pipe {
             piece.extend_from_slice(part);
             self.full.send(piece).map_err(|_| ended())?;
         }
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Writes each piece and gives it back; ends with the pipe, or with the first error.
+fn drain(
+    mut out: impl Write,
+    mut written: u64,
+    pieces: &Receiver<Vec<u8>>,
+    emptied: &Sender<Vec<u8>>,
+) -> Result<(), Error> {
+    for piece in pieces {
+        write_all(&mut out, &piece, &mut written)?;
+        // Nobody takes it back after the last one.
+        let _ = emptied.send(piece);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -110,6 +164,7 @@ mod tests {
 
     fn both(
         image: &Image<Ppc64>,
+        alone: u64,
         dialect: Dialect,
         options: &Options<'_>,
         out: impl Fn() -> Reluctant,
@@ -118,7 +173,7 @@ mod tests {
         let [mut plain, mut pipelined] = [out(), out()];
         let results = [
             write_heap_dump(Ppc64::ANY, memory, &program, options, &mut plain),
-            write_heap_dump_pipelined(Ppc64::ANY, memory, &program, options, &mut pipelined),
+            super::pipelined(alone, Ppc64::ANY, memory, &program, options, &mut pipelined),
         ];
         let [first, second] = results.map(|r| r.map(|s| s.bytes).map_err(|e| e.to_string()));
         [(first, plain.taken), (second, pipelined.taken)]
@@ -156,13 +211,12 @@ mod tests {
         let image = image();
         for capacity in [4096, Options::DEFAULT_CAPACITY] {
             let options = Options { capacity, ..Options::default() };
-            for most in [usize::MAX / 2, 0, 4095, 100_000, 300_007] {
-                let [plain, pipelined] = both(&image, Dialect::Go15, &options, || Reluctant {
-                    taken: vec![],
-                    most,
-                    piece: 10_000,
-                    calls: 0,
-                });
+            for (most, alone) in [usize::MAX / 2, 0, 4095, 100_000, 300_007]
+                .into_iter()
+                .flat_map(|most| [0, 1, 50_000, 200_000, ALONE].map(|alone| (most, alone)))
+            {
+                let out = || Reluctant { taken: vec![], most, piece: 10_000, calls: 0 };
+                let [plain, pipelined] = both(&image, alone, Dialect::Go15, &options, out);
                 assert_eq!(plain.0, pipelined.0);
                 assert!(plain.1 == pipelined.1, "{} and {} bytes", plain.1.len(), pipelined.1.len());
             }
@@ -184,22 +238,24 @@ mod tests {
         }
     }
 
-    /// Unless it depends on the output when it is asked.
+    /// Unless it depends on the output when it is asked, or what comes first is all.
     #[test]
     fn the_output_has_a_thread_of_its_own() {
         let image = image();
-        for (dialect, here) in [(Dialect::Go15, false), (Dialect::Go15Exact, true)] {
+        let threads = |alone, dialect| {
             let program = Program::new(&image.symbols, dialect);
             let mut out = Threads::default();
-            write_heap_dump_pipelined(Ppc64::ANY, &image.memory, &program, &Options::default(), &mut out)
-                .unwrap();
-            assert!(!out.0.is_empty());
-            assert!(out.0.iter().all(|&id| (id == thread::current().id()) == here), "{dialect}");
-        }
-        let mut out = Threads::default();
-        write_heap_dump_pipelined(Ppc64::ANY, &image.memory, &image.symbols, &Options::default(), &mut out)
-            .unwrap();
-        assert!(out.0.iter().all(|&id| id != thread::current().id()));
+            pipelined(alone, Ppc64::ANY, &image.memory, &program, &Options::default(), &mut out).unwrap();
+            out.0.iter().map(|&id| id == thread::current().id()).collect::<Vec<bool>>()
+        };
+        let here = threads(0, Dialect::Go15Exact);
+        assert!(!here.is_empty() && here.iter().all(|&here| here), "{here:?}");
+        let there = threads(0, Dialect::Go15);
+        assert!(!there.is_empty() && there.iter().all(|&here| !here), "{there:?}");
+        let both = threads(1, Dialect::Go15);
+        assert!(both.len() > 1 && both[0] && both[1..].iter().all(|&here| !here), "{both:?}");
+        let small = threads(ALONE, Dialect::Go15);
+        assert!(!small.is_empty() && small.iter().all(|&here| here), "{small:?}");
     }
 
     #[test]
@@ -207,7 +263,7 @@ mod tests {
         let mut image = image();
         image.symbols.memstats = crate::Addr(0x10);
         let out = || Reluctant { taken: vec![], most: usize::MAX / 2, piece: usize::MAX, calls: 0 };
-        let [plain, pipelined] = both(&image, Dialect::Go15, &Options::default(), out);
+        let [plain, pipelined] = both(&image, 0, Dialect::Go15, &Options::default(), out);
         assert!(plain.0.is_err() && plain.1.len() > 400_000, "{:?}", plain.0);
         assert!(plain == pipelined);
     }
@@ -216,7 +272,7 @@ mod tests {
     fn losses_are_those_of_the_dialect() {
         let image = image();
         let out = || Reluctant { taken: vec![], most: 200_000, piece: 1000, calls: 0 };
-        let [plain, pipelined] = both(&image, Dialect::Go15Exact, &Options::default(), out);
+        let [plain, pipelined] = both(&image, 0, Dialect::Go15Exact, &Options::default(), out);
         assert!(plain == pipelined);
     }
 }

@@ -61,8 +61,8 @@ struct Comparison {
     ours: &'static str,
     peers: fn(&str) -> bool,
     limit: Option<Limit>,
-    /// What a row that is behind is explained with.
-    evidence: Option<Evidence>,
+    /// What a row that is behind is explained with: the first that holds.
+    evidence: &'static [Evidence],
 }
 
 /// What no writer or reader could pass, and the part of it that is aimed at, if any.
@@ -71,12 +71,12 @@ struct Limit {
     aim: Option<f64>,
 }
 
-/// Another function of the bench that shows why a row is not faster.
-struct Evidence {
-    what: &'static str,
-    function: &'static str,
-    /// A row in which that function shows what it costs.
-    elsewhere: Option<&'static str>,
+/// Another function of the bench that shows why a row is not faster. `what` it does is said on the page.
+enum Evidence {
+    /// The times of these functions together, of which the row must reach what is aimed at. What it passes is no limit.
+    Limit { what: &'static str, functions: &'static [&'static str] },
+    /// A variant that is faster here, and in another row must be slower.
+    Price { what: &'static str, function: &'static str, elsewhere: &'static str },
 }
 
 fn is_encoder(function: &str) -> bool {
@@ -90,7 +90,7 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "heapmatrix",
         peers: is_encoder,
         limit: Some(Limit { function: "memcpy", aim: None }),
-        evidence: None,
+        evidence: &[],
     },
     Comparison {
         family: "dumpint",
@@ -98,11 +98,11 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "heapmatrix one by one",
         peers: is_encoder,
         limit: Some(Limit { function: "memcpy", aim: None }),
-        evidence: Some(Evidence {
+        evidence: &[Evidence::Price {
             what: "with a branch for one byte",
             function: "heapmatrix with a branch",
-            elsewhere: Some("real mix"),
-        }),
+            elsewhere: "real mix",
+        }],
     },
     Comparison {
         family: "dwrite",
@@ -110,7 +110,7 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "heapmatrix",
         peers: |function| function == "BufWriter",
         limit: None,
-        evidence: None,
+        evidence: &[],
     },
     Comparison {
         family: "dump",
@@ -118,11 +118,13 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "tmpfs pipelined",
         peers: |_| false,
         limit: Some(Limit { function: "tmpfs copy", aim: Some(0.9) }),
-        evidence: Some(Evidence {
-            what: "copied by a thread started for it",
-            function: "tmpfs copy, new thread",
-            elsewhere: None,
-        }),
+        evidence: &[
+            Evidence::Limit { what: "encoded, then copied", functions: &["null", "tmpfs copy"] },
+            Evidence::Limit {
+                what: "copied by a thread started for it",
+                functions: &["tmpfs copy, new thread"],
+            },
+        ],
     },
     Comparison {
         family: "parse",
@@ -130,7 +132,7 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "stream",
         peers: |_| false,
         limit: Some(Limit { function: "walk", aim: Some(0.5) }),
-        evidence: None,
+        evidence: &[],
     },
 ];
 
@@ -168,6 +170,8 @@ struct Line<'r> {
     peer: Option<(&'r str, &'r Result)>,
     limit: Option<&'r Result>,
     verdict: Verdict,
+    /// What was measured of why it is behind.
+    reason: String,
 }
 
 /// How a row stands beside its peers and its limit.
@@ -176,8 +180,8 @@ enum Verdict {
     Ahead,
     /// Behind by a twentieth at most, and by no more than rounds differ.
     Even,
-    /// Behind, for a reason that the run shows.
-    Limited(String),
+    /// Behind, for a reason that was measured.
+    Limited,
     Behind,
 }
 
@@ -199,19 +203,20 @@ impl<'r> Line<'r> {
         let peer = peer.map(|(function, peer)| (function.as_str(), peer));
         let limit = comparison.limit.as_ref().and_then(|limit| row.get(limit.function));
         let aim = comparison.limit.as_ref().and_then(|limit| limit.aim);
-        let mut line = Line { ours, peer, limit, verdict: Verdict::Ahead };
+        let mut line = Line { ours, peer, limit, verdict: Verdict::Ahead, reason: String::new() };
         let (ratios, of_limit) = (line.ratios(), line.of_limit());
         let slower = !ratios.is_empty() && median(ratios.iter().copied()) < 1.0;
         let below = aim.zip(of_limit).is_some_and(|(aim, part)| part < aim);
-        if slower || below {
-            let even = slower && is_even(&ratios);
-            let shown =
-                comparison.evidence.as_ref().and_then(|evidence| evidence.show(comparison.ours, rows, row));
-            line.verdict = match shown {
-                _ if even => Verdict::Even,
-                Some(reason) => Verdict::Limited(reason),
-                None => Verdict::Behind,
-            };
+        if slower && is_even(&ratios) {
+            line.verdict = Verdict::Even;
+        } else if slower || below {
+            let mut reasons = comparison
+                .evidence
+                .iter()
+                .filter_map(|evidence| evidence.show(comparison.ours, aim.unwrap_or(1.0), rows, row));
+            let shown = reasons.find_map(|(holds, reason)| holds.then_some(reason));
+            line.verdict = if shown.is_some() { Verdict::Limited } else { Verdict::Behind };
+            line.reason = shown.unwrap_or_default();
         }
         Some(line)
     }
@@ -240,29 +245,42 @@ impl fmt::Display for Line<'_> {
             self.limit.map_or_else(none, figure_with_unit),
             self.of_limit().map_or_else(none, |part| format!("{:.0} %", 100.0 * part)),
             match &self.verdict {
-                Verdict::Ahead => "",
+                Verdict::Ahead | Verdict::Limited => "",
                 Verdict::Even => "even: rounds differ by more",
-                Verdict::Limited(reason) => reason,
                 Verdict::Behind => "**behind**",
             }
-        )
+        )?;
+        f.write_str(&self.reason)
     }
 }
 
 impl Evidence {
-    /// What the function takes in this row and in the other one, there beside ours; nothing where that was not measured.
-    fn show(&self, ours: &str, rows: &Family, row: &BTreeMap<String, Result>) -> Option<String> {
-        let mut text = format!("{}: {}", self.what, figure_with_unit(row.get(self.function)?));
-        if let Some(elsewhere) = self.elsewhere {
-            let other = rows.get(elsewhere)?;
-            let (with, without) = (other.get(self.function)?, other.get(ours)?);
-            text += &format!(
-                ", but {elsewhere} {} in place of {}",
-                figure_with_unit(with),
-                figure_with_unit(without)
-            );
+    /// Whether it holds, and its figures; nothing where it was not measured.
+    fn show(
+        &self,
+        ours: &str,
+        aim: f64,
+        rows: &Family,
+        row: &BTreeMap<String, Result>,
+    ) -> Option<(bool, String)> {
+        match self {
+            Self::Limit { what, functions } => {
+                let ours = row.get(ours)?;
+                let times: Option<Vec<f64>> =
+                    functions.iter().map(|&name| Some(row.get(name)?.ns())).collect();
+                let ns: f64 = times?.into_iter().sum();
+                let limit = Result { rounds: BTreeMap::from([(String::new(), ns)]), ..*ours };
+                let part = ns / ours.ns();
+                Some((aim <= part && part <= 1.05, format!("{what}: {}", figure_with_unit(&limit))))
+            }
+            Self::Price { what, function, elsewhere } => {
+                let other = rows.get(*elsewhere)?;
+                let (here, with, without) = (row.get(*function)?, other.get(*function)?, other.get(ours)?);
+                let [here, dear, cheap] = [here, with, without].map(figure_with_unit);
+                let text = format!("{what}: {here}, but {elsewhere} {dear} in place of {cheap}");
+                Some((with.ns() > without.ns(), text))
+            }
         }
-        Some(text)
     }
 }
 

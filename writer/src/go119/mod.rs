@@ -1,7 +1,7 @@
 //! Go 1.19 and later: the second generation.
 //!
 //! Its runtime as it lies in the target's memory. Where fields are, what is there at all and which numbers mean what, the
-//! program itself says ([`Layouts`](crate::Layouts)): `shape` asks once, when the process is opened.
+//! program itself says ([`Layouts`]): `shape` asks once, when the process is opened.
 //!
 //! | | |
 //! |---|---|

@@ -48,3 +48,16 @@ fn the_clock_of_s390x_stands_still() {
     std::thread::sleep(std::time::Duration::from_millis(2));
     assert_eq!(read(), first);
 }
+
+/// If not: a known limit less in `docs/decisions/unicorn.md`. What is inserted into the lower half of a register as one
+/// field goes into the upper half. Go's compilers do without the instruction; those of C for z196 and later do not.
+#[test]
+fn bits_for_the_lower_half_go_astray() {
+    // risblg %r2, %r4, 0, 31, 32: the upper half of one becomes the lower half of the other. svc 0
+    let mut e = trapping(AnyTarget::S390x, &[0xec, 0x24, 0, 31, 32, 0x51, 0x0a, 0]);
+    e.reg_write(RegisterS390X::R2, 0x1111_1111_2222_2222).unwrap();
+    e.reg_write(RegisterS390X::R4, 0x3333_3333_4444_4444).unwrap();
+    e.emu_start(CODE, 0, 0, 0).unwrap();
+    let right = 0x1111_1111_3333_3333;
+    assert_ne!(e.reg_read(RegisterS390X::R2), Ok(right));
+}

@@ -181,13 +181,16 @@ impl Count {
     /// it. Whether that is all.
     ///
     /// In the delay slot of a branch, which may be in a block of its own, nothing stops: the CPU is in the middle of the
-    /// branch, and could not go on elsewhere.
+    /// branch, and could not go on elsewhere. A guest that jumps into a slot is in no branch.
     #[cold]
     fn at_bar(&self, engine: *mut uc_engine, addr: u64) -> bool {
         if self.paused.get() {
             return true;
         }
-        if let Some(branches) = self.branches {
+        let (before, bytes) = self.block.get();
+        if let Some(branches) = self.branches
+            && before + u64::from(bytes) == addr
+        {
             let mut word = [0; 4];
             // SAFETY: the engine is the hook's own, and the buffer is as long as is said.
             let read = unsafe { uc_mem_read(engine, addr.wrapping_sub(4), word.as_mut_ptr().cast(), 4) };

@@ -146,3 +146,20 @@ fn nothing_stops_in_a_delay_slot() {
         }
     }
 }
+
+/// A loop that begins after the word of a branch does not escape a limit: who jumps there is in no delay slot.
+#[test]
+fn a_loop_after_a_branch_is_stopped() {
+    for target in ALL {
+        // b -1, which nobody executes; b -1, the loop; its slot
+        let mut m = machine(target, &bytes(target, &[0x1000_ffff, 0x1000_ffff, 0]));
+        for _ in 0..3 {
+            assert_eq!(
+                m.run(CODE + 4, Limits::instructions(10)),
+                Ok(Exit::Limit { pc: CODE + 4 }),
+                "{target}"
+            );
+        }
+        assert_eq!(m.instructions(), 30, "{target}");
+    }
+}

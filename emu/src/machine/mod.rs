@@ -191,7 +191,7 @@ impl Machine {
             let outcome = self.start(pc);
             self.clean_flags();
             pc = self.pc();
-            let over = self.leave_slot() && outcome.is_ok() && self.engine.get_data().stop.is_none();
+            let over = outcome.is_ok() && self.leave_slot() && self.engine.get_data().stop.is_none();
             if over {
                 continue;
             }
@@ -219,7 +219,11 @@ impl Machine {
                 Err(self.exception(pc, FaultKind::Exception { number }))
             }
             (Ok(()), Some(Stop::Withheld) | None) => Err(self.fault(pc, FaultKind::Halted)),
-            (Err(error), _) => Err(self.diagnose(pc, error)),
+            (Err(error), _) => {
+                let fault = self.diagnose(pc, error);
+                self.leave_slot();
+                Err(fault)
+            }
         }
     }
 

@@ -19,6 +19,11 @@ pub(super) struct Attached {
 }
 
 impl Attached {
+    /// Whether an address lies in it that the guest can't write.
+    pub fn is_constant_at(&self, addr: u64) -> bool {
+        (self.addr..self.addr + self.len).contains(&addr) && !self.prot.write
+    }
+
     /// Whether this is what the engine should have mapped for a region.
     fn is(&self, region: &Region) -> bool {
         (self.addr, self.len, self.prot, self.start)

@@ -33,10 +33,14 @@ pub(super) fn map(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> 
 
 /// An access has missed the virtual TLB. Notes whether its instruction is in a delay slot.
 pub(super) fn missed(engine: &Unicorn<'_, State>) {
-    let State { arch, count, .. } = engine.get_data();
+    let State { arch, count, attached, .. } = engine.get_data();
     let Some(branches) = arch.branches else { return };
     let mut word = [0; 4];
     let Ok(pc) = engine.reg_read(arch.pc) else { return };
+    // Code that the guest writes itself is hooked all over, with which the engine's translator does not survive this.
+    if !attached.iter().any(|region| region.is_constant_at(pc)) {
+        return;
+    }
     if engine.mem_read(pc.wrapping_sub(4), &mut word).is_ok() && branches(word) {
         count.miss_in_slot();
     }

@@ -186,14 +186,13 @@ impl<'w> Sink<'w> {
     #[inline(never)]
     fn dwrite_after_flush(&mut self, data: &[u8]) -> Result<(), Error> {
         if !self.buffer.fits(data.len()) {
-            self.write_buf()?;
+            write_all(self.out, self.buffer.take(), &mut self.written)?;
         }
-        if data.len() < self.buffer.capacity() {
-            self.buffer.fill(data);
-            Ok(())
-        } else {
-            self.write(data)
+        if data.len() >= self.buffer.capacity() {
+            return write_all(self.out, data, &mut self.written);
         }
+        self.buffer.fill(data);
+        Ok(())
     }
 
     #[cold]

@@ -109,13 +109,29 @@ on_each_machine!(
 );
 
 #[test]
-fn a_program_without_dwarf_says_so() {
+fn programs_without_dwarf_are_laid_out_as_tables_say() {
     each_toolchain(|go| {
-        let guest = Program::build_with(go, "../corpora/real/guest", "amd64", &["-ldflags=-w"]);
-        let output = heapmatrix(&["--dump", &guest.file("out"), guest.path(), "own.dump"]);
-        let message = stderr(&output);
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert!(message.contains("has no DWARF") && message.trim_end().lines().count() == 1, "{message}");
+        for arch in ["amd64", "386", "mips", "s390x"] {
+            let shapes = Program::build_with(go, "tests/exec/shapes", arch, &["-ldflags=-w"]);
+            compare(&shapes, &format!("shapes of {} for {arch}, without DWARF,", go.display()), "4");
+        }
+    });
+}
+
+#[test]
+fn a_program_without_symbols_is_told_to_leave_a_core_file() {
+    each_toolchain(|go| {
+        let guest = Program::build_with(go, "../corpora/real/guest", "amd64", &["-ldflags=-s -w"]);
+        for args in [&["--dump", &guest.file("out")][..], &["--compare"]] {
+            let output = heapmatrix(&[args, &[guest.path(), "own.dump"]].concat());
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{message}");
+            assert!(
+                message.contains("the program has no symbols") && message.contains("--core"),
+                "{message}"
+            );
+            assert_eq!(message.trim_end().lines().count(), 1, "{message}");
+        }
     });
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::live::{Running, can_stop, goarch};
-use crate::{busy, go, has, refused, stderr, toolchains};
+use crate::{busy, has, refused, stderr, toolchains};
 
 const HEAPMATRIX: &str = env!("CARGO_BIN_EXE_heapmatrix");
 
@@ -134,23 +134,13 @@ fn who_may_not_stop_a_process_is_told_who_may() {
     assert!(said(&output).contains("docker run --cap-add SYS_PTRACE"), "{output:?}");
 }
 
-/// Programs that do not say where their runtime keeps what are told before they are stopped.
+/// What is wrong with the output is told before the process is stopped.
 #[test]
-fn programs_without_symbols_are_told() {
+fn places_that_cannot_be_written_are_told() {
     if !can_stop() {
         return;
     }
     for go in toolchains() {
-        for (flags, says) in [
-            ("-ldflags=-s -w", "is a Go program without symbols and DWARF"),
-            ("-ldflags=-w", "has no DWARF: it was built with -ldflags=-w"),
-        ] {
-            let program = go::Program::build_with(&go, "tests/outside/busy", goarch(), &[flags]);
-            let running = Running::start(program.path(), &["stay"]);
-            let message = dump_of(running.pid().parse().unwrap());
-            assert!(message.contains(says), "{}, {flags}: {message}", go.display());
-        }
-        // What is wrong with the output, too.
         let program = busy(&go, goarch());
         let running = Running::start(program.path(), &["stay"]);
         let message = refused(&["dump", "--pid", &running.pid(), "-o", "/no/dump/is/written/here"]);

@@ -11,6 +11,8 @@ mod image;
 mod offsets;
 mod variables;
 
+use std::cell::Cell;
+
 use heapmatrix_writer::{AnyTarget, Memory};
 
 use crate::Measured;
@@ -33,6 +35,9 @@ pub enum SearchError {
         "its table of functions (pclntab), or what points to it (moduledata), is not in the process's memory"
     )]
     NoModule,
+    /// More lists, and longer ones, than a runtime has.
+    #[error("its memory has so many lists that could be its runtime's that the search was given up")]
+    GivenUp,
     /// A variable without which there is no dump.
     #[error("its runtime's variable {0} was not found by what it contains")]
     NotFound(&'static str),
@@ -72,9 +77,12 @@ impl Measured {
         let offsets = Offsets::find(&self)?;
         let image = Image::new(process)?;
         let module = image.module(&offsets).ok_or(SearchError::NoModule)?;
-        let search = Search { image: &image, at: &offsets, module };
+        let search = Search { image: &image, at: &offsets, module, steps: Cell::new(0) };
         for (name, addr) in search.variables(process.version) {
             self.set(name, addr);
+        }
+        if search.is_given_up() {
+            return Err(SearchError::GivenUp);
         }
         match NEEDED.iter().find(|name| self.missing().contains(name)) {
             Some(name) => Err(SearchError::NotFound(name)),

@@ -60,6 +60,13 @@ impl<'a> Image<'a> {
         Ok(Image { memory: process.memory, ptr_size: process.target.ptr_size(), endian, tables, data })
     }
 
+    /// Memory of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn of(memory: &'a dyn Memory, target: heapmatrix_writer::AnyTarget) -> Self {
+        let endian = if target.big_endian() { Endianness::Big } else { Endianness::Little };
+        Image { memory, ptr_size: target.ptr_size(), endian, tables: Vec::new(), data: Vec::new() }
+    }
+
     /// The first module: what begins with the address of a table of functions.
     pub(super) fn module(&self, at: &Offsets) -> Option<Module> {
         let mut words = self.data.iter().flat_map(|&range| self.words(range));

@@ -8,7 +8,7 @@ use super::image::{Image, Module};
 use super::offsets::{Offsets, SPAN_CLASSES};
 
 /// The most elements that are looked at in all lists together: a process that was made up cannot hold the search up.
-const MOST_STEPS: u64 = 1 << 24;
+const MOST_STEPS: u64 = 1 << 26;
 /// `memProfile`.
 const MEM_PROFILE: u64 = 1;
 /// `maxStack` and more.
@@ -27,6 +27,8 @@ pub(super) struct Search<'a> {
     pub image: &'a Image<'a>,
     pub at: &'a Offsets,
     pub module: Module,
+    /// How many elements have been looked at.
+    pub steps: Cell<u64>,
 }
 
 impl Search<'_> {
@@ -78,6 +80,17 @@ impl Search<'_> {
         self.words().find(|&(addr, word)| is_it(addr, word)).map(|(addr, _)| addr)
     }
 
+    /// Goes on to another element; whether there may be more.
+    fn step(&self) -> bool {
+        self.steps.set(self.steps.get() + 1);
+        !self.is_given_up()
+    }
+
+    /// Whether there were too many: what was not found may be there all the same.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.steps.get() > MOST_STEPS
+    }
+
     /// A field of what is at `base`.
     fn field(&self, base: u64, offset: u64) -> Option<u64> {
         self.image.word(base.checked_add(offset)?)
@@ -126,14 +139,12 @@ impl Search<'_> {
         is_element: impl Fn(u64) -> bool,
         wanted: impl Fn(u64) -> bool,
     ) -> Option<u64> {
-        let steps = Cell::new(0);
         let length = |first: u64| {
             let (mut length, mut element, mut found) = (0u64, first, false);
             // An element that is kept from now and then comes again in a list that loops.
             let mut kept = 0;
             while element != 0 {
-                steps.set(steps.get() + 1);
-                if steps.get() > MOST_STEPS || element == kept || !is_element(element) {
+                if !self.step() || element == kept || !is_element(element) {
                     return None;
                 }
                 found |= wanted(element);
@@ -187,7 +198,8 @@ impl Search<'_> {
                 number == Some(i) && self.field(p, self.at.p_mcache).is_some_and(|mcache| mcache != 0)
             })
         };
-        (0..len).all(is_p) && (held.is_empty() || (0..len).any(|i| p(i).is_some_and(|p| held.contains(&p))))
+        (0..len).all(|i| self.step() && is_p(i))
+            && (held.is_empty() || (0..len).any(|i| p(i).is_some_and(|p| held.contains(&p))))
     }
 
     /// The first goroutine is number 1.
@@ -201,7 +213,7 @@ impl Search<'_> {
                 goid(g).is_some() && m(g).is_some_and(|m| m == 0 || self.field(m, self.at.m_g0).is_some())
             })
         };
-        g(0).and_then(goid) == Some(1) && (0..len).all(is_g)
+        g(0).and_then(goid) == Some(1) && (0..len).all(|i| self.step() && is_g(i))
     }
 
     /// A block of finalizers that wait to be run.
@@ -255,7 +267,10 @@ impl Search<'_> {
         let (Some(size), Some(count)) = (field(self.at.itab_size), field(self.at.itab_count)) else {
             return false;
         };
-        let entry = |i: u64| field(self.at.itab_entries + i * self.image.ptr_size);
+        let entry = |i: u64| {
+            let at = self.at.itab_entries + i * self.image.ptr_size;
+            if self.step() { field(at) } else { None }
+        };
         table != 0
             && size.is_power_of_two()
             && (512..1 << 24).contains(&size)
@@ -290,5 +305,62 @@ impl Search<'_> {
             self.module.segments.into_iter().flat_map(|segment| self.image.integers(segment, 4));
         let is_it = |&(addr, off): &(u64, u64)| off == below && self.image.uint(addr + 4, 4) == Some(size);
         integers.find(is_it).map(|(addr, _)| addr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use heapmatrix_writer::{AnyTarget, Memory, Unreadable};
+
+    use super::*;
+    use crate::Measured;
+
+    /// A piece of memory of which each word is what a function of its address says.
+    struct Words(fn(u64) -> u64);
+
+    const START: u64 = 0x10_0000;
+    const END: u64 = START + (1 << 20);
+
+    impl Memory for Words {
+        fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Unreadable> {
+            let len = buf.len() as u64;
+            if addr.0 < START || addr.0.checked_add(len).is_none_or(|end| end > END) {
+                return Err(Unreadable { addr, len });
+            }
+            for (at, byte) in (addr.0..).zip(buf) {
+                *byte = (self.0)(at & !7).to_le_bytes()[at as usize % 8];
+            }
+            Ok(())
+        }
+    }
+
+    /// Nothing is found in memory that was made to look like lists, tables and slices without an end, and it does not take
+    /// for ever.
+    #[test]
+    fn made_up_memory_does_not_hold_the_search_up() {
+        let shapes: [fn(u64) -> u64; 5] = [
+            |_| 0,
+            // Each points to itself, to the next, or to one of a few.
+            |at| at,
+            |at| at + 8,
+            |at| START + at % 0x1000 / 8 * 8,
+            // Small numbers among pointers.
+            |at| if at % 16 == 0 { START } else { 1 << 16 },
+        ];
+        for (i, shape) in shapes.into_iter().enumerate() {
+            let (memory, begun) = (Words(shape), Instant::now());
+            let layouts = Measured::new(27, AnyTarget::Amd64).unwrap();
+            let at = Offsets::find(&layouts).unwrap();
+            let image = Image::of(&memory, AnyTarget::Amd64);
+            let segments = [(START, START + 0x1_0000), (END - 0x1000, END), (0, 0), (END, END + 0x1000)];
+            let module = Module { addr: START, text: (START, END), segments };
+            let search = Search { image: &image, at: &at, module, steps: Cell::new(0) };
+            let found = search.variables("go1.27.3");
+            let named = |name: &str| found.iter().any(|(found, _)| *found == name);
+            assert!(!named("runtime.mheap_") && !named("runtime.buildVersion"), "{i}: {found:?}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{i}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::target::{Amd64, Arm, I386, Mips, S390x, Target};
 use crate::testing::{counted, ints};
 
 /// What Go 1.22 and later do not have.
-const HEADERS: &[&str] = &["runtime.heapArena"];
+const HEADERS: &[&str] = &["runtime.gobuf.ret", "runtime.heapArena"];
 /// What Go 1.20 and 1.21 do not have.
 const ONE_BIT: &[&str] = &["runtime.mspan.largeType"];
 /// What Go 1.19 does not have.

@@ -10,7 +10,8 @@ use super::{Machine, amd64, arm, arm64, i386, mips, ppc64, riscv64, s390x};
 /// `callback! { {machines that have synthetic worlds} {those that have none} arguments }`, each machine as
 /// `name Target table;`.
 ///
-/// Worlds need what the runtime of Go 1.5 looks like there, beside the engine. Go 1.5 never ran on mips: it is there because no other machine has 32 bits and is big-endian.
+/// Worlds need what the runtime of Go 1.5 looks like there, beside the engine. Go 1.5 never ran on mips: it is there because no
+/// other machine has 32 bits and is big-endian.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! machine_list {

@@ -112,8 +112,9 @@ impl Dumper {
     /// the one that is exact, if `exact` says so, or the one that is not.
     ///
     /// # Errors
-    /// [`ProcessError::Release`], [`ProcessError::NotGo`], [`ProcessError::Stripped`], [`ProcessError::Layouts`] and [`ProcessError::Symbols`] for programs
-    /// that cannot be dumped; [`ProcessError::Dialect`] where another generation's dialect is wanted.
+    /// [`ProcessError::Release`], [`ProcessError::NotGo`], [`ProcessError::Layouts`] and [`ProcessError::Symbols`] for programs
+    /// that cannot be dumped; of those without DWARF or symbols [`ProcessError::Stripped`], [`ProcessError::NotMeasured`],
+    /// [`ProcessError::NoSymbols`] and [`ProcessError::Search`]; [`ProcessError::Dialect`] where another generation's dialect is wanted.
     pub fn open(
         program: &Program<'_>,
         memory: &dyn Memory,

@@ -84,8 +84,8 @@ pub enum ProcessError {
     NotGo,
     /// A Go program that does not say of which release it is.
     #[error(
-        "the program is a Go program without symbols, and of a release before Go 1.18, which left no version in them: it was \
-         built with -ldflags=-s or stripped; build it without"
+        "the program is a Go program without symbols, which does not say by which release it was built (before Go 1.18 none \
+         did): it was built with -ldflags=-s or stripped; build it without"
     )]
     Stripped,
     /// A program without DWARF, whose layouts nobody has measured.

@@ -63,6 +63,17 @@ fn stopped_status(g: Addr, status: u32) -> Result<Option<u32>, Error> {
     })
 }
 
+/// What `reflectcall` chooses from, by the size of the arguments (asm_*.s, `DISPATCH`).
+#[rustfmt::skip]
+const CALLS: [&str; 27] = [
+    "runtime.call16", "runtime.call32", "runtime.call64", "runtime.call128", "runtime.call256", "runtime.call512",
+    "runtime.call1024", "runtime.call2048", "runtime.call4096", "runtime.call8192", "runtime.call16384",
+    "runtime.call32768", "runtime.call65536", "runtime.call131072", "runtime.call262144", "runtime.call524288",
+    "runtime.call1048576", "runtime.call2097152", "runtime.call4194304", "runtime.call8388608",
+    "runtime.call16777216", "runtime.call33554432", "runtime.call67108864", "runtime.call134217728",
+    "runtime.call268435456", "runtime.call536870912", "runtime.call1073741824",
+];
+
 impl<T: Target> Goroutines for Go119<'_, T> {
     fn goroutines(&self, mut each: impl FnMut(Goroutine) -> Result<(), Error>) -> Result<(), Error> {
         let at = At { offset: 0, size: T::PTR_SIZE, place: ALLGS };
@@ -248,7 +259,7 @@ impl<T: Target> Go119<'_, T> {
                     let place = Place::variable("fingStatus");
                     self.process.uint(at, At { offset: 0, size: 4, place })? & running == 0
                 }
-                Finalizing::Frames => !self.runs_a_program(gp),
+                Finalizing::Frames => !self.runs_a_finalizer(gp),
             });
         }
         if symtab.is(&f, ids.run_cleanups)
@@ -259,16 +270,16 @@ impl<T: Target> Go119<'_, T> {
         symtab.name_is(&f, "runtime.", false)
     }
 
-    /// Whether there is a function on a goroutine's stack, as far as that can be unwound, which is not the runtime's, or one of
-    /// those that call functions with arguments of so many bytes (`reflectcall`).
-    fn runs_a_program(&self, gp: Addr) -> bool {
+    /// Whether the goroutine of finalizers runs one: on its stack is a function that is not the runtime's, or `reflectcall` or one
+    /// of those that this chooses from (`call16`, `call32`, …). A stack that cannot be unwound is taken for one that does.
+    fn runs_a_finalizer(&self, gp: Addr) -> bool {
         let mut found = false;
         let unwound = self.unwind(gp, false, |f, _| {
-            let name_is = |name, whole| self.symtab.name_is(f, name, whole);
-            found = found || !name_is("runtime.", false)? || name_is("runtime.reflectcall", true)?;
-            for call in ["runtime.call1", "runtime.call3", "runtime.call6", "runtime.call2", "runtime.call5"]
-            {
-                found = found || name_is(call, false)?;
+            found = found
+                || !self.symtab.name_is(f, "runtime.", false)?
+                || self.symtab.name_is(f, "runtime.reflectcall", true)?;
+            for call in CALLS {
+                found = found || self.symtab.name_is(f, call, true)?;
             }
             Ok(())
         });

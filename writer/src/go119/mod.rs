@@ -70,8 +70,8 @@ use symtab::Symtab;
 /// The version of the format that all these releases write.
 pub const VERSION: Version = Version { header: b"go1.7 heap dump\n" };
 
-/// Asks for everything that a dump may ask for, of a program whose machine has pointers of `ptr_size` bytes. Who makes a
-/// [`Layouts`] of what another has said learns here what it takes.
+/// Asks for everything that a dump may ask for, of a program whose machine has pointers of `ptr_size` bytes. A [`Layouts`] that
+/// writes down what it is asked learns here what a table must have.
 ///
 /// # Errors
 /// What is missing, and no dump can be written without.

@@ -85,6 +85,14 @@ mod cases {
         let beyond = ints(&[1, base + 4 * size, size]);
         assert_eq!(objects(&dump, &beyond), 0);
         assert_eq!(objects(&image.dump(Defects::ALL).unwrap(), &beyond), 1);
+        // Before Go 1.25 it is another index that slots are compared with.
+        let mut older = Image::<T>::new(&["runtime.heapArena"], &[]);
+        let span = older.span(1, 1, size, 4, 0b1000, 2);
+        older.put(span, "runtime.mspan", "freeindex", 0, 4);
+        older.put(span, "runtime.mspan", "freeIndexForScan", 0, 2);
+        let dump = older.dump(Defects::NONE).unwrap();
+        let allocated = [0, 1, 3].map(|i| object::<T>(base + i * size, size, 0, &[]));
+        assert!(has(&dump, &allocated.concat()), "{}", T::GOARCH);
     }
 
     pub fn types_before_objects<T: Target>() {

@@ -16,19 +16,27 @@ use super::Machine;
 use super::hooks::State;
 use crate::memory::PAGE;
 
-/// Where the instruction lies: in the last page of the lower half of 32-bit addresses, which no process has.
-const ADDR: u64 = 0x7fff_f000;
+/// The page in which the instruction lies, by the size of pointers: beyond what a process may have, which is half of the
+/// addresses of 32 bits, and 2^40 of those of 64.
+const fn page(ptr_size: u64) -> u64 {
+    if ptr_size == 4 { 0xffff_e000 } else { 1 << 41 }
+}
+
 /// Its place there, after what is no branch.
-const NOTHING: u64 = ADDR + 16;
-/// `nop; j NOTHING; nop`: it is an endless loop for a CPU that is in no delay slot.
-const CODE: [u32; 3] = [0, 0x0800_0000 | (NOTHING as u32 >> 2) & 0x03ff_ffff, 0];
+const OFFSET: u64 = 16;
+
+/// `nop; j` to it`; nop`: an endless loop for a CPU that is in no delay slot.
+const fn code(at: u64) -> [u32; 3] {
+    [0, 0x0800_0000 | (at as u32 >> 2) & 0x03ff_ffff, 0]
+}
 
 /// Maps the instruction.
 pub(super) fn map(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
-    let big = engine.get_data().arch.target.big_endian();
-    let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
-    engine.mem_map(ADDR, PAGE, UcPerms::READ | UcPerms::EXEC)?;
-    engine.mem_write(NOTHING, CODE.map(bytes).as_flattened())
+    let target = engine.get_data().arch.target;
+    let bytes = |word: u32| if target.big_endian() { word.to_be_bytes() } else { word.to_le_bytes() };
+    let page = page(target.ptr_size());
+    engine.mem_map(page, PAGE, UcPerms::READ | UcPerms::EXEC)?;
+    engine.mem_write(page + OFFSET, code(page + OFFSET).map(bytes).as_flattened())
 }
 
 /// An access has missed the virtual TLB. Notes whether its instruction is in a delay slot.
@@ -56,7 +64,8 @@ impl Machine {
         let (pc, clock, limit) = (self.pc(), count.clock().get(), count.limit());
         count.begin(1);
         // It ends before the block after that instruction, or cannot fetch that: the state is clear by then.
-        let _ = self.engine.emu_start(NOTHING, 0, 0, 0);
+        let nothing = page(self.engine.get_data().arch.target.ptr_size()) + OFFSET;
+        let _ = self.engine.emu_start(nothing, 0, 0, 0);
         count.take_reached();
         count.clock().set(clock);
         count.begin(limit.saturating_sub(clock));
@@ -128,6 +137,27 @@ mod tests {
                 machine.memory_mut().write(0x2_1000, &bytes(0x5678)).unwrap();
                 pc = 0x1_0000;
             }
+        }
+    }
+
+    /// The last addresses that a process may have are its own.
+    #[test]
+    fn a_guest_may_have_all_its_memory() {
+        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+            let big = target.big_endian();
+            let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
+            let mut machine = Machine::new(target).unwrap();
+            let last = if target.ptr_size() == 4 { 0x7fff_f000 } else { (1 << 40) - 0x1000 };
+            machine.memory_mut().map("code", last, 0x1000, Prot::READ_EXEC).unwrap();
+            if last != 0x7fff_f000 {
+                machine.memory_mut().map("data", 0x7fff_f000, 0x1000, Prot::READ_WRITE).unwrap();
+            }
+            let code = [0x2409_0007, 0x0000_000c]; // li t1, 7; syscall
+            machine.memory_mut().write(last, code.map(bytes).as_flattened()).unwrap();
+            let exit =
+                machine.run(last, Limits::instructions(100)).unwrap_or_else(|f| panic!("{target}: {f}"));
+            assert_eq!(exit, Exit::Trap { pc: last + 8 }, "{target}");
+            assert_eq!(machine.get(Register::General(9)).unwrap(), 7, "{target}");
         }
     }
 }

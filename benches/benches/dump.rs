@@ -11,6 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use heapmatrix_benches::image::Flat;
 use heapmatrix_benches::shape::{self, Shape};
 use heapmatrix_benches::{measured, sinks, sizes};
+use heapmatrix_writer::bench::copy_pipelined;
 use heapmatrix_writer::{AnyTarget, Options, Summary, write_heap_dump, write_heap_dump_pipelined};
 
 fn main() {
@@ -71,6 +72,12 @@ fn dumps(criterion: &mut Criterion, target: AnyTarget, shape: &Shape, mb: u64) {
             };
             let threaded = || thread::scope(|scope| scope.spawn(copy).join()).expect("no panic");
             b.iter_batched(|| sinks::rewind(&mut file), |()| threaded(), BatchSize::PerIteration);
+        });
+        // The same with what it costs to hand each byte over to another core.
+        group.bench_function("tmpfs copy, handed over", |b| {
+            let again = file.try_clone().expect("a second handle");
+            let copy = || copy_pipelined(&dump, &again).expect("room");
+            b.iter_batched(|| sinks::rewind(&mut file), |()| copy(), BatchSize::PerIteration);
         });
     }
     group.finish();

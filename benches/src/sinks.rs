@@ -17,6 +17,36 @@ impl Write for Null {
     }
 }
 
+/// Counts the bytes that an output takes.
+pub struct Counted<'w> {
+    out: &'w mut dyn Write,
+    written: u64,
+}
+
+impl<'w> Counted<'w> {
+    /// Nothing has been taken yet.
+    pub fn new(out: &'w mut dyn Write) -> Self {
+        Counted { out, written: 0 }
+    }
+
+    /// How many bytes have been taken.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(data)?;
+        self.written += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// The device of that name, with a system call for each write: what Go programs are measured with.
 ///
 /// # Panics

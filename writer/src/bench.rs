@@ -33,3 +33,9 @@ impl<'w> Encoder<'w> {
         self.0.flush()
     }
 }
+
+/// Writes what was dumped before as [`write_heap_dump_pipelined`](crate::write_heap_dump_pipelined) writes a dump.
+#[allow(missing_docs, reason = "the errors are the writer's")]
+pub fn copy_pipelined(dump: &[u8], out: impl Write + Send) -> Result<(), Error> {
+    crate::pipelined::copy_pipelined(dump, out)
+}

@@ -10,17 +10,21 @@ use crate::{AnyTarget, Error, Memory, Options, Summary, write_heap_dump};
 
 /// How many bytes are written before there is a thread. To start one, and to touch for the first time what is handed over,
 /// takes longer than the encoder takes for so many.
-const ALONE: u64 = 2 << 20;
+const ALONE: u64 = 20 * PIECE as u64;
 
 /// How many bytes are handed over at once, at most.
 const PIECE: usize = 128 << 10;
 
-/// How many pieces there are: one is being filled, one is being written, and two even out the difference.
-const PIECES: usize = 4;
+/// How many pieces there are: as many are written as one group as are being filled.
+const PIECES: usize = 2 * GROUP;
+
+/// How many pieces the thread gives back at once. The faster of the two waits for the other, and to wake it up takes the
+/// slower one's time: so it happens once for so many.
+const GROUP: usize = 4;
 
 /// [`write_heap_dump`] with the output in a thread of its own, for outputs that take their time: a file, a
 /// compressor. A dump takes as long as the slower of the two, and not as both. Beyond what
-/// [`write_heap_dump`] needs, that takes 512 KiB of memory. The first 2 MiB are written without the thread.
+/// [`write_heap_dump`] needs, that takes 1 MiB of memory. The first 2.5 MiB are written without the thread.
 /// The output gets 128 KiB at a time, or the [capacity](Options::capacity) if that is less.
 ///
 /// With [`Defects::write_errors_ignored`], what is lost depends on when the output is asked, and the two take turns.
@@ -52,16 +56,33 @@ fn pipelined<M: Memory + ?Sized>(
         return write_heap_dump(target, memory, program, options, out);
     }
     let options = Options { capacity: options.capacity.min(PIECE), ..*options };
+    through_thread(alone, out, |out| write_heap_dump(target, memory, program, &options, out))
+}
+
+/// What `encode` writes goes into `out`, by a thread after so many bytes.
+fn through_thread<T>(
+    alone: u64,
+    out: impl Write + Send,
+    encode: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
+) -> Result<T, Error> {
     thread::scope(|scope| {
         let mut pipe = Pipe { scope, alone, written: 0, out: Some(out), thread: None };
-        let dumped = write_heap_dump(target, memory, program, &options, &mut pipe);
-        let Some(Thread { full, empty: _, writing }) = pipe.thread else { return dumped };
+        let encoded = encode(&mut pipe);
+        let Some(Thread { full, empty: _, writing }) = pipe.thread else { return encoded };
         drop(full);
         match writing.join() {
-            Ok(Ok(())) => dumped,
+            Ok(Ok(())) => encoded,
             Ok(Err(error)) => Err(error),
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    })
+}
+
+/// What the way to the thread takes where nothing has to be encoded: the benches' limit.
+pub(crate) fn copy_pipelined(dump: &[u8], out: impl Write + Send) -> Result<(), Error> {
+    let mut written = 0;
+    through_thread(ALONE, out, |out| {
+        dump.chunks(PIECE).try_for_each(|piece| write_all(out, piece, &mut written))
     })
 }
 
@@ -129,17 +150,21 @@ impl<'scope> Thread<'scope> {
     }
 }
 
-/// Writes each piece and gives it back; ends with the pipe, or with the first error.
+/// Writes each piece and gives it back, with its group; ends with the pipe, or with the first error.
 fn drain(
     mut out: impl Write,
     mut written: u64,
     pieces: &Receiver<Vec<u8>>,
     emptied: &Sender<Vec<u8>>,
 ) -> Result<(), Error> {
+    let mut group = Vec::with_capacity(GROUP);
     for piece in pieces {
         write_all(&mut out, &piece, &mut written)?;
-        // Nobody takes it back after the last one.
-        let _ = emptied.send(piece);
+        group.push(piece);
+        if group.len() == GROUP {
+            // Nobody takes them back after the last one.
+            group.drain(..).for_each(|piece| drop(emptied.send(piece)));
+        }
     }
     Ok(())
 }

@@ -124,6 +124,10 @@ const COMPARISONS: [Comparison; 5] = [
                 what: "copied by a thread started for it",
                 functions: &["tmpfs copy, new thread"],
             },
+            Evidence::Limit {
+                what: "handed over to a thread without being encoded",
+                functions: &["tmpfs copy, handed over"],
+            },
         ],
     },
     Comparison {

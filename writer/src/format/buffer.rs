@@ -1,12 +1,9 @@
 //! `buf` and `nbuf` of heapdump.go: what is waiting to be written.
 
-/// How many bytes of a new buffer can be used before more of it is prepared.
-const FIRST: usize = 4096;
+/// How many bytes of a buffer are prepared at once: so few that they are still in the nearest cache when data come.
+const STEP: usize = 16 << 10;
 
-/// From so many bytes on, data make the memory that is not prepared yet: fewer are cheaper to prepare for.
-const MUCH: usize = 32;
-
-/// So many bytes are copied as two pieces.
+/// So many bytes are copied as two pieces. More make the memory that is not prepared yet; it is cheaper to prepare it for fewer.
 const SHORT: usize = 64;
 
 /// A buffer whose memory is prepared as it is used: a dump of a few bytes does not pay for a large buffer.
@@ -24,7 +21,7 @@ impl Buffer {
     /// An empty buffer of so many bytes.
     pub(super) fn new(capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
-        bytes.resize(capacity.min(FIRST), 0);
+        bytes.resize(capacity.min(STEP), 0);
         Buffer { bytes, nbuf: 0, capacity, tidy: false }
     }
 
@@ -115,9 +112,9 @@ impl Buffer {
             } else {
                 return false;
             }
-        } else if data.len() >= MUCH && data.len() < self.capacity - self.nbuf {
+        } else if data.len() > SHORT && data.len() < self.capacity - self.nbuf {
             self.bytes.truncate(self.nbuf);
-            extend(&mut self.bytes, data);
+            self.bytes.extend_from_slice(data);
         } else {
             return false;
         }
@@ -133,13 +130,13 @@ impl Buffer {
         }
     }
 
-    /// Prepares more of the buffer, twice what there is at least; whether `len` bytes are free now.
+    /// Prepares more of the buffer, [`STEP`] at least; whether `len` bytes are free now.
     #[cold]
     fn prepare(&mut self, len: usize) -> bool {
         if !self.fits(len) {
             return false;
         }
-        let len = (self.nbuf + len).max(2 * self.bytes.len()).min(self.capacity);
+        let len = (self.nbuf + len.max(STEP)).min(self.capacity);
         self.bytes.resize(len, 0);
         true
     }
@@ -160,20 +157,6 @@ fn copy(to: &mut [u8], from: &[u8]) {
         copy_ends::<4>(to, from);
     } else if len >= 2 {
         copy_ends::<2>(to, from);
-    }
-}
-
-/// Puts data after what there is. Data of [`SHORT`] bytes or fewer, and 32 or more, are put as two pieces, likewise.
-#[inline(always)]
-fn extend(bytes: &mut Vec<u8>, data: &[u8]) {
-    match (data.first_chunk::<32>(), data.last_chunk::<32>()) {
-        (Some(first), Some(last)) if data.len() <= SHORT => {
-            let end = bytes.len() + data.len();
-            bytes.extend_from_slice(first);
-            bytes.truncate(end - 32);
-            bytes.extend_from_slice(last);
-        }
-        _ => bytes.extend_from_slice(data),
     }
 }
 
@@ -209,11 +192,11 @@ mod tests {
         let data: Vec<u8> = (0..200).collect();
         for len in 0..data.len() {
             for prepared in 0..=len {
-                let mut buffer = Buffer::new(2 * FIRST);
-                buffer.fill(&vec![9; FIRST - prepared]);
+                let mut buffer = Buffer::new(2 * STEP);
+                buffer.fill(&vec![9; STEP - prepared]);
                 buffer.fill(&data[..len]);
                 buffer.fill(&[8]);
-                let expected = [&vec![9; FIRST - prepared][..], &data[..len], &[8]].concat();
+                let expected = [&vec![9; STEP - prepared][..], &data[..len], &[8]].concat();
                 assert!(buffer.waiting() == expected, "{len} bytes, {prepared} of them prepared");
             }
         }
@@ -221,17 +204,17 @@ mod tests {
 
     #[test]
     fn memory_is_prepared_as_it_is_used() {
-        let mut buffer = Buffer::new(5 * FIRST);
-        assert_eq!(buffer.bytes().len(), FIRST);
-        buffer.put(FIRST - 1);
+        let mut buffer = Buffer::new(5 * STEP);
+        assert_eq!(buffer.bytes().len(), STEP);
+        buffer.put(STEP - 1);
         assert_eq!(buffer.free(1).map(|free| free.len()), Some(1));
-        assert_eq!(buffer.free(2).map(|free| free.len()), Some(FIRST + 1));
-        assert!(buffer.append(&[7; 2 * FIRST]));
-        assert_eq!(buffer.bytes().len(), 3 * FIRST - 1, "nothing but the data");
-        assert!(buffer.fits(2 * FIRST + 1) && !buffer.fits(2 * FIRST + 2));
-        assert!(!buffer.append(&[7; MUCH - 1]), "not what is cheaper to prepare for");
-        assert!(!buffer.append(&[7; 2 * FIRST + 1]), "not what fills the buffer");
-        assert_eq!(buffer.free(2 * FIRST + 1).map(|free| free.len()), Some(2 * FIRST + 1));
-        assert!(buffer.free(2 * FIRST + 2).is_none());
+        assert_eq!(buffer.free(2).map(|free| free.len()), Some(STEP));
+        assert!(buffer.append(&[7; 2 * STEP]));
+        assert_eq!(buffer.bytes().len(), 3 * STEP - 1, "nothing but the data");
+        assert!(buffer.fits(2 * STEP + 1) && !buffer.fits(2 * STEP + 2));
+        assert!(!buffer.append(&[7; SHORT]), "not what is cheaper to prepare for");
+        assert!(!buffer.append(&[7; 2 * STEP + 1]), "not what fills the buffer");
+        assert_eq!(buffer.free(2 * STEP + 1).map(|free| free.len()), Some(2 * STEP + 1));
+        assert!(buffer.free(2 * STEP + 2).is_none());
     }
 }

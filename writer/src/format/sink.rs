@@ -47,6 +47,8 @@ pub(crate) struct Sink<'w> {
     out: &'w mut dyn Write,
     buffer: Buffer,
     losses: Losses,
+    /// From so many bytes on, data go to `out` as they are where nothing is waiting; none do if it matters how.
+    large: usize,
     written: u64,
     lost: u64,
 }
@@ -54,13 +56,15 @@ pub(crate) struct Sink<'w> {
 impl<'w> Sink<'w> {
     /// A sink of the given capacity in bytes.
     pub(crate) fn new(out: &'w mut dyn Write, capacity: usize, losses: Losses) -> Self {
-        Sink { out, buffer: Buffer::new(capacity), losses, written: 0, lost: 0 }
+        let large = if losses.any() { usize::MAX } else { capacity };
+        Sink { out, buffer: Buffer::new(capacity), losses, large, written: 0, lost: 0 }
     }
 
     /// Fills the buffer after what is waiting in it, that is, with what nobody will write. From then on
     /// nothing but the data themselves goes into the buffer, so that it holds what the reference's does.
     pub(crate) fn preload(&mut self, bytes: &[u8]) {
         self.buffer.preload(bytes);
+        self.large = usize::MAX;
     }
 
     /// `buf` and `nbuf`.
@@ -168,10 +172,7 @@ impl<'w> Sink<'w> {
     /// `dwrite` of what the buffer is not ready for. Large data after large data are one write and one count.
     #[inline(never)]
     fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.losses.any() || self.buffer.is_tidy() {
-            return self.dwrite_literally(data);
-        }
-        if data.len() < self.buffer.capacity() || !self.buffer.is_empty() {
+        if data.len() < self.large || !self.buffer.is_empty() {
             return self.dwrite_after_flush(data);
         }
         match self.out.write(data) {
@@ -185,6 +186,9 @@ impl<'w> Sink<'w> {
 
     #[inline(never)]
     fn dwrite_after_flush(&mut self, data: &[u8]) -> Result<(), Error> {
+        if self.large == usize::MAX {
+            return self.dwrite_literally(data);
+        }
         if !self.buffer.fits(data.len()) {
             write_all(self.out, self.buffer.take(), &mut self.written)?;
         }
@@ -196,6 +200,7 @@ impl<'w> Sink<'w> {
     }
 
     #[cold]
+    #[inline(never)]
     fn write_rest(&mut self, data: &[u8], answer: io::Result<usize>) -> Result<(), Error> {
         write_rest(self.out, data, &mut self.written, answer)
     }

@@ -58,6 +58,6 @@ pub(super) static ARCH: Arch = Arch {
     noted: AMD64_REGISTERS,
     branches: None,
     hook_code: None,
-    withheld: None,
+    withheld: &[],
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
 };

@@ -51,7 +51,7 @@ pub(super) struct Arch {
     /// Hooks that code needs, where it does.
     pub hook_code: Option<HookCode>,
     /// The instructions that the host executes, whether the engine knows them or not.
-    pub withheld: Option<Withheld>,
+    pub withheld: &'static [Withheld],
     /// The code of the trap whose instruction ends at the end of these bytes.
     pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
 }

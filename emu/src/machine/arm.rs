@@ -47,7 +47,7 @@ pub(super) static ARCH: Arch = Arch {
     noted: &[],
     branches: None,
     hook_code: None,
-    withheld: None,
+    withheld: &[],
     // svc #code: cond=1110 1111 imm24, of which sixteen bits are used
     trap_code: |bytes| match *bytes {
         [.., lo, hi, 0, 0xef] => Some(u16::from_le_bytes([lo, hi])),

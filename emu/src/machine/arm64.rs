@@ -66,7 +66,7 @@ pub(super) static ARCH: Arch = Arch {
     noted: &[],
     branches: None,
     hook_code: None,
-    withheld: None,
+    withheld: &[],
     // svc #code: 11010100000 imm16 00001
     trap_code: |&[.., a, b, c, d]| {
         let insn = u32::from_le_bytes([a, b, c, d]);

@@ -47,7 +47,7 @@ pub(super) static ARCH: Arch = Arch {
     noted: I386_REGISTERS,
     branches: None,
     hook_code: None,
-    withheld: None,
+    withheld: &[],
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),
 };
 

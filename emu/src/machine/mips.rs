@@ -113,7 +113,7 @@ const NARROW: Arch = Arch {
     noted: &[],
     branches: Some(|word| has_slot(u32::from_be_bytes(word))),
     hook_code: Some(|engine, region| straight::hook(engine, region, ends_block)),
-    withheld: None,
+    withheld: &[],
     trap_code: big,
 };
 

@@ -82,7 +82,7 @@ const BIG: Arch = Arch {
     noted: &[],
     branches: None,
     hook_code: Some(withheld::hook),
-    withheld: Some(Withheld { matches: reads_time_base, execute: read_time_base, align: 4 }),
+    withheld: &[Withheld { matches: reads_time_base, execute: read_time_base, bytes: 4, align: 4 }],
     // cmpldi r0, code: 001010 000 01 00000 imm16; then sc
     trap_code: |bytes| match *bytes {
         [0x28, 0x20, hi, lo, 0x44, 0, 0, 2] => Some(u16::from_be_bytes([hi, lo])),
@@ -111,14 +111,14 @@ fn start_little(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
 
 /// Whether an instruction reads the time base, which stands still in the engine: `mfspr` or `mftb`, of all of it or the
 /// upper half.
-fn reads_time_base(instruction: u32) -> bool {
-    const RT: u32 = 0x1f << 21;
+fn reads_time_base(instruction: u64) -> bool {
+    const RT: u64 = 0x1f << 21;
     matches!(instruction & !RT, 0x7c0c_42a6 | 0x7c0c_42e6 | 0x7c0d_42a6 | 0x7c0d_42e6)
 }
 
 /// It counts instructions.
-fn read_time_base(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
-    const UPPER: u32 = 1 << 16;
+fn read_time_base(machine: &mut Machine, instruction: u64, clock: u64) -> bool {
+    const UPPER: u64 = 1 << 16;
     let register = (instruction >> 21 & 0x1f) as usize;
     let value = if instruction & UPPER != 0 { clock >> 32 } else { clock };
     machine.write(machine.arch.general[register], value);

@@ -69,7 +69,7 @@ pub(super) static ARCH: Arch = Arch {
     noted: &[],
     branches: None,
     hook_code: Some(withheld::hook),
-    withheld: Some(Withheld { matches: reads_counter, execute: read_counter, align: 2 }),
+    withheld: &[Withheld { matches: reads_counter, execute: read_counter, bytes: 4, align: 2 }],
     // lui zero, code; ecall
     trap_code: |&[a, b, c, d, trap @ ..]| {
         let hint = u32::from_le_bytes([a, b, c, d]);
@@ -93,15 +93,15 @@ fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
 }
 
 /// Whether an instruction reads `cycle`, `time` or `instret`. The engine lacks the second; the others are the host's.
-fn reads_counter(instruction: u32) -> bool {
+fn reads_counter(instruction: u64) -> bool {
     // csrrs, csrrc, csrrsi or csrrci rd, counter, zero: nothing is written.
-    const FIXED: u32 = 0xfff0_207f | 0x1f << 15;
+    const FIXED: u64 = 0xfff0_207f | 0x1f << 15;
     let bits = instruction & FIXED;
     matches!(bits, 0xc000_2073 | 0xc010_2073 | 0xc020_2073)
 }
 
 /// All three count instructions.
-fn read_counter(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
+fn read_counter(machine: &mut Machine, instruction: u64, clock: u64) -> bool {
     let register = (instruction >> 7 & 0x1f) as usize;
     // The first register is always zero.
     if register != 0 {

@@ -67,7 +67,10 @@ pub(super) static ARCH: Arch = Arch {
     noted: &[],
     branches: None,
     hook_code: Some(withheld::hook),
-    withheld: Some(Withheld { matches: stores_clock, execute: store_clock, align: 2 }),
+    withheld: &[
+        Withheld { matches: stores_clock, execute: store_clock, bytes: 4, align: 2 },
+        Withheld { matches: inserts_half, execute: insert_half, bytes: 6, align: 2 },
+    ],
     // brcl never, code; svc 0. Or svc number
     trap_code: |bytes| match *bytes {
         [0xc0, 0x04, 0, 0, high, low, 0x0a, 0] => Some(u16::from_be_bytes([high, low])),
@@ -92,14 +95,14 @@ fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
 }
 
 /// Whether an instruction stores the clock, which stands still in the engine: `stck`, `stckf` or `stcke`.
-fn stores_clock(instruction: u32) -> bool {
+fn stores_clock(instruction: u64) -> bool {
     matches!(instruction >> 16, 0xb205 | 0xb27c | 0xb278)
 }
 
 /// The clock counts instructions, as nanoseconds: bit 51 of it is a microsecond.
-fn store_clock(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
-    const EXTENDED: u32 = 0xb278;
-    let (base, displacement) = ((instruction >> 12 & 15) as usize, u64::from(instruction & 0xfff));
+fn store_clock(machine: &mut Machine, instruction: u64, clock: u64) -> bool {
+    const EXTENDED: u64 = 0xb278;
+    let (base, displacement) = ((instruction >> 12 & 15) as usize, instruction & 0xfff);
     let base = if base == 0 { 0 } else { machine.read(machine.arch.general[base]) };
     let addr = base.wrapping_add(displacement);
     let time = (u128::from(clock) * 4096 / 1000) as u64;
@@ -122,4 +125,69 @@ fn store_clock(machine: &mut Machine, instruction: u32, clock: u64) -> bool {
     let mask = machine.read(flags);
     machine.write(flags, mask & !CONDITION);
     true
+}
+
+const RISBHG: u8 = 0x5d;
+const RISBLG: u8 = 0x51;
+
+/// Whether an instruction is `risbhg` or `risblg`, which the engine translates wrongly.
+fn inserts_half(instruction: u64) -> bool {
+    instruction >> 40 == 0xec && [RISBHG, RISBLG].contains(&(instruction as u8))
+}
+
+/// Rotate then insert selected bits high, or low: in one half of the first register, the bits from I3 to I4 become those
+/// of the second register, rotated by I5. The other bits of that half stay, or become zero if I4 says so.
+fn insert_half(machine: &mut Machine, instruction: u64, _clock: u64) -> bool {
+    const ZERO: u8 = 0x80;
+    let [.., registers, i3, i4, i5, operation] = instruction.to_be_bytes();
+    let [to, from] = [registers >> 4, registers & 15].map(|r| machine.arch.general[usize::from(r)]);
+    let (from_first, to_last) = (u32::MAX >> (i3 & 31), !(u32::MAX >> (i4 & 31) >> 1));
+    let wraps = i3 & 31 > i4 & 31;
+    let selected = if wraps { from_first | to_last } else { from_first & to_last };
+    let shift = if operation == RISBHG { 32 } else { 0 };
+    let changed = if i4 & ZERO != 0 { u32::MAX } else { selected };
+    let [selected, changed] = [selected, changed].map(|bits| u64::from(bits) << shift);
+    let rotated = machine.read(from).rotate_left(u32::from(i5 & 63));
+    let value = machine.read(to) & !changed | rotated & selected;
+    machine.write(to, value);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Exit, Limits, Register};
+    use crate::memory::Prot;
+
+    const FIRST: u64 = 0x0123_4567_89ab_cdef;
+    const SECOND: u64 = 0xfedc_ba98_7654_3210;
+
+    /// What is in %r2 after `OPERATION %r2, %r4, i3, i4, i5`.
+    fn inserted(operation: u8, [i3, i4, i5]: [u8; 3]) -> u64 {
+        let mut machine = Machine::new(AnyTarget::S390x).unwrap();
+        machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+        // After it, svc 0.
+        let code = [0xec, 0x24, i3, i4, i5, operation, 0x0a, 0];
+        machine.memory_mut().write(0x1_0000, &code).unwrap();
+        machine.set(Register::General(2), FIRST).unwrap();
+        machine.set(Register::General(4), SECOND).unwrap();
+        assert_eq!(machine.run(0x1_0000, Limits::NONE).unwrap(), Exit::Trap { pc: 0x1_0008 });
+        assert_eq!(machine.instructions(), 2);
+        machine.get(Register::General(2)).unwrap()
+    }
+
+    #[test]
+    fn bits_are_inserted_in_one_half() {
+        // The other half, moved, all of it; a byte of it; a byte, and zeros; from the last byte around to the first.
+        assert_eq!(inserted(RISBLG, [0, 31, 32]), 0x0123_4567_fedc_ba98);
+        assert_eq!(inserted(RISBHG, [0, 31, 32]), 0x7654_3210_89ab_cdef);
+        assert_eq!(inserted(RISBLG, [8, 15, 32]), 0x0123_4567_89dc_cdef);
+        assert_eq!(inserted(RISBHG, [8, 15, 32]), 0x0154_4567_89ab_cdef);
+        assert_eq!(inserted(RISBLG, [8, 15 | 0x80, 0]), 0x0123_4567_0054_0000);
+        assert_eq!(inserted(RISBHG, [8, 15 | 0x80, 0]), 0x00dc_0000_89ab_cdef);
+        assert_eq!(inserted(RISBLG, [24, 7, 4]), 0x0123_4567_65ab_cd0f);
+        assert_eq!(inserted(RISBHG, [24, 7, 4]), 0xed23_4587_89ab_cdef);
+        // What is above the lowest five bits of I3 and six of I5 does not count.
+        assert_eq!(inserted(RISBLG, [0xe8, 15, 0xe0]), inserted(RISBLG, [8, 15, 32]));
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::ir::{Label, Op, Reg, Width};
-use heapmatrix_emu::guest::system_call;
+use heapmatrix_emu::linux::system_call;
 use heapmatrix_emu::linux::{Host, Options, Process, Stream};
 use heapmatrix_emu::machine::Machine;
 use heapmatrix_writer::AnyTarget;

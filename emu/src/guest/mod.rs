@@ -4,6 +4,3 @@ pub mod asm;
 pub mod interpreter;
 pub mod ir;
 pub mod program;
-mod syscall;
-
-pub use syscall::system_call;

@@ -46,6 +46,7 @@ mod timer;
 mod user;
 mod watch;
 
+pub use arch::system_call;
 pub use elf::SymbolTable;
 pub use fd::Stream;
 pub use fs::{Kept, Mount};

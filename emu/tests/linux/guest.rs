@@ -4,7 +4,7 @@
 
 use heapmatrix_emu::guest::asm::assemble;
 use heapmatrix_emu::guest::ir::{Assembled, Label, Op, Reg, Width};
-use heapmatrix_emu::guest::system_call;
+use heapmatrix_emu::linux::system_call;
 use heapmatrix_emu::linux::{Options, Outcome, Output, Process, Recorder, RunError};
 use heapmatrix_writer::{Addr, AnyTarget, Memory};
 

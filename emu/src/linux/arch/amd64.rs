@@ -10,7 +10,7 @@ use super::frame::{
 };
 use super::signals::{GENERIC, SEGV};
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     KernelPage, Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame,
     no_alignment, no_hint, start, stat, thread_register,
 };
@@ -56,6 +56,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer: thread_register,
     // mov eax, 15; syscall
     sigreturn: &[0xb8, 15, 0, 0, 0, 0x0f, 0x05],
+    call: CALL,
     pages: || vec![vsyscall()],
     frame: &Amd64,
     exception: x86_exception,
@@ -168,5 +169,30 @@ impl SignalFrame for Amd64 {
         set_flags(machine, saved[17], X86_FLAGS);
         machine.set_pc(saved[16]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`]. The return PC is at the stack pointer.
+const CALL: Code = Code::Bytes(&[
+    &[0x48, 0x8b, 0x44, 0x24, 0x08], // mov rax, [rsp+8]
+    &[0x48, 0x8b, 0x7c, 0x24, 0x10], // mov rdi, [rsp+16]
+    &[0x48, 0x8b, 0x74, 0x24, 0x18], // mov rsi, [rsp+24]
+    &[0x48, 0x8b, 0x54, 0x24, 0x20], // mov rdx, [rsp+32]
+    &[0x4c, 0x8b, 0x54, 0x24, 0x28], // mov r10, [rsp+40]
+    &[0x4c, 0x8b, 0x44, 0x24, 0x30], // mov r8, [rsp+48]
+    &[0x4c, 0x8b, 0x4c, 0x24, 0x38], // mov r9, [rsp+56]
+    &[0x0f, 0x05],                   // syscall
+    &[0x48, 0x89, 0x44, 0x24, 0x08], // mov [rsp+8], rax
+    &[0xc3],                         // ret
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [0, 56, 202, 231]);
     }
 }

@@ -8,7 +8,7 @@ use super::super::user::{Order, Record};
 use super::frame::{general, get, load, load_mask, set, set_flags, set_general, store};
 use super::signals::GENERIC;
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     KernelPage, Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
     no_alignment, start, stat, thread_register,
 };
@@ -55,6 +55,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer: thread_register,
     // mov r7, #173; svc 0
     sigreturn: &[0xad, 0x70, 0xa0, 0xe3, 0, 0, 0, 0xef],
+    call: CALL,
     pages: || vec![vectors()],
     frame: &Arm,
     exception: breakpoint,
@@ -181,5 +182,30 @@ impl SignalFrame for Arm {
         set_flags(machine, saved[SAVED + 1], FLAGS);
         machine.set_pc(saved[SAVED]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL: Code = Code::Words(&[
+    0xe59d_7000, // ldr r7, [sp]
+    0xe59d_0004, // ldr r0, [sp, #4]
+    0xe59d_1008, // ldr r1, [sp, #8]
+    0xe59d_200c, // ldr r2, [sp, #12]
+    0xe59d_3010, // ldr r3, [sp, #16]
+    0xe59d_4014, // ldr r4, [sp, #20]
+    0xe59d_5018, // ldr r5, [sp, #24]
+    0xef00_0000, // svc 0
+    0xe58d_0000, // str r0, [sp]
+    0xe12f_ff1e, // bx lr
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [3, 120, 240, 248]);
     }
 }

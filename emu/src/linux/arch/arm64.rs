@@ -8,7 +8,7 @@ use super::super::user::{Order, Record};
 use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::GENERIC;
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
     no_alignment, no_hint, start, stat, thread_register,
 };
@@ -55,6 +55,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer: thread_register,
     // mov x8, #139; svc #0
     sigreturn: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+    call: CALL,
     pages: Vec::new,
     frame: &Arm64,
     exception: breakpoint,
@@ -132,5 +133,30 @@ impl SignalFrame for Arm64 {
         machine.set_pc(saved[SAVED + 1]);
         set(machine, Register::Flags, saved[SAVED + 2] & FLAGS);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL: Code = Code::Words(&[
+    0xf940_03e8, // ldr x8, [sp]
+    0xf940_07e0, // ldr x0, [sp, #8]
+    0xf940_0be1, // ldr x1, [sp, #16]
+    0xf940_0fe2, // ldr x2, [sp, #24]
+    0xf940_13e3, // ldr x3, [sp, #32]
+    0xf940_17e4, // ldr x4, [sp, #40]
+    0xf940_1be5, // ldr x5, [sp, #48]
+    0xd400_0001, // svc 0
+    0xf900_03e0, // str x0, [sp]
+    0xd65f_03c0, // ret
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [63, 220, 98, 94]);
     }
 }

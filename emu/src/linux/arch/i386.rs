@@ -11,7 +11,7 @@ use super::frame::{
 };
 use super::signals::GENERIC;
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment, no_hint,
     start, stat,
 };
@@ -59,6 +59,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer: |_, _| Err(Errno::NoSys),
     // mov eax, 173; int 0x80
     sigreturn: &[0xb8, 173, 0, 0, 0, 0xcd, 0x80],
+    call: CALL,
     pages: Vec::new,
     frame: &I386,
     exception: x86_exception,
@@ -141,5 +142,30 @@ impl SignalFrame for I386 {
         set_flags(machine, rest[2], X86_FLAGS);
         machine.set_pc(rest[0]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL: Code = Code::Bytes(&[
+    &[0x8b, 0x44, 0x24, 0x04], // mov eax, [esp+4]
+    &[0x8b, 0x5c, 0x24, 0x08], // mov ebx, [esp+8]
+    &[0x8b, 0x4c, 0x24, 0x0c], // mov ecx, [esp+12]
+    &[0x8b, 0x54, 0x24, 0x10], // mov edx, [esp+16]
+    &[0x8b, 0x74, 0x24, 0x14], // mov esi, [esp+20]
+    &[0x8b, 0x7c, 0x24, 0x18], // mov edi, [esp+24]
+    &[0x8b, 0x6c, 0x24, 0x1c], // mov ebp, [esp+28]
+    &[0xcd, 0x80],             // int 0x80
+    &[0x89, 0x44, 0x24, 0x04], // mov [esp+4], eax
+    &[0xc3],                   // ret
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [3, 120, 240, 252]);
     }
 }

@@ -8,7 +8,7 @@ use super::super::user::{Order, Record};
 use super::frame::{general, load, load_mask, set_general, store};
 use super::signals;
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_hint, start,
     stat, thread_register,
 };
@@ -118,6 +118,7 @@ const fn wide(target: AnyTarget, frame: &'static Frame, sigreturn: &'static [u8]
         start,
         set_thread_pointer: thread_register,
         sigreturn,
+        call: CALL64,
         pages: Vec::new,
         frame,
         exception,
@@ -132,6 +133,7 @@ const fn narrow(target: AnyTarget, frame: &'static Frame, sigreturn: &'static [u
     let wide = wide(target, frame, sigreturn);
     Linux {
         machine: "mips",
+        call: CALL,
         syscalls: include_str!("../syscalls/mips.tbl"),
         // A caller's frame has room for the first four arguments too.
         convention: Convention { args: &[4, 5, 6, 7], on_stack: 16, ..wide.convention },
@@ -326,9 +328,50 @@ impl SignalFrame for Frame {
     }
 }
 
+/// A function that makes a system call: see [`Linux::call`]. Two of the arguments are on the stack, after room for the first four. An error is a register.
+const CALL: Code = Code::Words(&[
+    0x8fb8_0014, // lw t8, 20(sp)
+    0x8fb9_0018, // lw t9, 24(sp)
+    0x27bd_ffe0, // addiu sp, sp, -32
+    0xafb8_0010, // sw t8, 16(sp)
+    0xafb9_0014, // sw t9, 20(sp)
+    0x8fa2_0020, // lw v0, 32(sp)
+    0x8fa4_0024, // lw a0, 36(sp)
+    0x8fa5_0028, // lw a1, 40(sp)
+    0x8fa6_002c, // lw a2, 44(sp)
+    0x8fa7_0030, // lw a3, 48(sp)
+    0x0000_000c, // syscall
+    0x10e0_0002, // beq a3, zero, +12
+    0x0000_0000, // nop
+    0x0002_1023, // subu v0, zero, v0
+    0xafa2_0020, // sw v0, 32(sp)
+    0x27bd_0020, // addiu sp, sp, 32
+    0x03e0_0008, // jr ra
+    0x0000_0000, // nop
+]);
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL64: Code = Code::Words(&[
+    0xdfa2_0000, // ld v0, 0(sp)
+    0xdfa4_0008, // ld a0, 8(sp)
+    0xdfa5_0010, // ld a1, 16(sp)
+    0xdfa6_0018, // ld a2, 24(sp)
+    0xdfa7_0020, // ld a3, 32(sp)
+    0xdfa8_0028, // ld a4, 40(sp)
+    0xdfa9_0030, // ld a5, 48(sp)
+    0x0000_000c, // syscall
+    0x10e0_0002, // beq a3, zero, +12
+    0x0000_0000, // nop
+    0x0002_102f, // dsubu v0, zero, v0
+    0xffa2_0000, // sd v0, 0(sp)
+    0x03e0_0008, // jr ra
+    0x0000_0000, // nop
+]);
+
 #[cfg(test)]
 mod tests {
     use super::super::of;
+    use super::super::tests::assert_numbers;
     use super::*;
     use crate::machine::{Exit, FaultKind, Limits};
     use crate::memory::Prot;
@@ -372,5 +415,13 @@ mod tests {
             assert_eq!(loaded, [signed(half, 16), half, signed(0x8899_aabb, 32)], "{target}");
             assert!(!wide || general(&machine, 13) == 0x8899_aabb);
         }
+    }
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&MIPS, [4003, 4120, 4238, 4246]);
+        assert_numbers(&MIPSLE, [4003, 4120, 4238, 4246]);
+        assert_numbers(&MIPS64, [5000, 5055, 5194, 5205]);
+        assert_numbers(&MIPS64LE, [5000, 5055, 5194, 5205]);
     }
 }

@@ -5,6 +5,7 @@
 mod amd64;
 mod arm;
 mod arm64;
+mod call;
 mod convention;
 mod frame;
 mod i386;
@@ -24,6 +25,7 @@ use super::user::Order;
 use crate::machine::Machine;
 use crate::memory::MemoryError;
 
+pub use call::{Code, system_call};
 pub use convention::{CloneArguments, Convention, Errors, Long};
 pub use frame::{Delivery, Returned, SignalFrame};
 pub use layout::{Epoll, Flock, Layouts, SigAction, SigStack};
@@ -72,6 +74,8 @@ pub struct Linux {
     pub set_thread_pointer: fn(&mut Machine, u64) -> Result<(), Errno>,
     /// The code that a signal handler returns to if its program names none: the system call `rt_sigreturn`.
     pub sigreturn: &'static [u8],
+    /// The code of a function that makes a system call, for [programs](system_call) that are made here.
+    pub call: Code,
     /// The pages of code that the kernel gives to every process, besides that one.
     pub pages: fn() -> Vec<KernelPage>,
     /// What a signal handler finds on its stack.
@@ -334,11 +338,23 @@ fn no_hint(_: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::flags::*;
+    use super::super::syscalls::handler;
+    use super::super::table::Table;
     use super::*;
 
     /// The descriptions that there are.
     fn all() -> impl Iterator<Item = &'static Linux> {
         AnyTarget::ALL.iter().copied().filter_map(of)
+    }
+
+    /// The numbers of `read`, `clone`, `futex` and `exit_group`.
+    pub fn assert_numbers(linux: &Linux, numbers: [u64; 4]) {
+        let table = Table::new(linux.syscalls, handler);
+        for (number, name) in numbers.into_iter().zip(["read", "clone", "futex", "exit_group"]) {
+            let call = table.get(number).unwrap();
+            assert_eq!(call.name, name, "{linux:?}");
+            assert!(call.handler.is_some(), "{linux:?} {name}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::super::user::{Order, Record, User};
 use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::{GENERIC, SEGV};
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Entry, Epoll, Errors, Fcntl, Flock, Ioctl,
-    Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Entry, Epoll, Errors, Fcntl, Flock,
+    Ioctl, Layouts, Linux, Long, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, breakpoint,
     no_alignment, no_hint, stat, thread_register,
 };
 use crate::machine::{Machine, Register};
@@ -87,6 +87,7 @@ const fn linux(
         start,
         set_thread_pointer: thread_register,
         sigreturn,
+        call: CALL,
         pages: Vec::new,
         frame,
         exception: breakpoint,
@@ -212,5 +213,33 @@ impl SignalFrame for Ppc64 {
         set(machine, Register::Flags, saved[38]);
         machine.set_pc(saved[32]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`]. An error is a bit of the condition register.
+const CALL: Code = Code::Words(&[
+    0xe801_0000, // ld r0, 0(r1)
+    0xe861_0008, // ld r3, 8(r1)
+    0xe881_0010, // ld r4, 16(r1)
+    0xe8a1_0018, // ld r5, 24(r1)
+    0xe8c1_0020, // ld r6, 32(r1)
+    0xe8e1_0028, // ld r7, 40(r1)
+    0xe901_0030, // ld r8, 48(r1)
+    0x4400_0002, // sc
+    0x4083_0008, // bns +8
+    0x7c63_00d0, // neg r3, r3
+    0xf861_0000, // std r3, 0(r1)
+    0x4e80_0020, // blr
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::{PPC64, PPC64LE};
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&PPC64, [3, 120, 221, 234]);
+        assert_numbers(&PPC64LE, [3, 120, 221, 234]);
     }
 }

@@ -8,7 +8,7 @@ use super::super::user::{Order, Record};
 use super::frame::{general, load, load_mask, set_general, store};
 use super::signals::GENERIC;
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment,
     no_hint, start, stat, thread_register,
 };
@@ -54,6 +54,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer: thread_register,
     // li a7, 139; ecall
     sigreturn: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0, 0, 0],
+    call: CALL,
     pages: Vec::new,
     frame: &Riscv64,
     exception,
@@ -125,5 +126,30 @@ impl SignalFrame for Riscv64 {
         }
         machine.set_pc(saved[0]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL: Code = Code::Words(&[
+    0x0001_3883, // ld a7, 0(sp)
+    0x0081_3503, // ld a0, 8(sp)
+    0x0101_3583, // ld a1, 16(sp)
+    0x0181_3603, // ld a2, 24(sp)
+    0x0201_3683, // ld a3, 32(sp)
+    0x0281_3703, // ld a4, 40(sp)
+    0x0301_3783, // ld a5, 48(sp)
+    0x0000_0073, // ecall
+    0x00a1_3023, // sd a0, 0(sp)
+    0x0000_8067, // ret
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [63, 220, 98, 94]);
     }
 }

@@ -8,7 +8,7 @@ use super::super::user::{Order, Record};
 use super::frame::{general, get, load, load_mask, set, set_general, store};
 use super::signals::{GENERIC, SEGV};
 use super::{
-    Addresses, Capabilities, CloneArguments, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
+    Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
     Layouts, Linux, Long, Raised, ResourceLimits, Returned, SigAction, SigStack, SignalFrame, no_alignment,
     no_hint, start, stat,
 };
@@ -55,6 +55,7 @@ pub(super) static LINUX: Linux = Linux {
     set_thread_pointer,
     // lghi %r1, 173; svc 0
     sigreturn: &[0xa7, 0x19, 0x00, 0xad, 0x0a, 0x00],
+    call: CALL,
     pages: Vec::new,
     frame: &S390x,
     exception,
@@ -153,5 +154,30 @@ impl SignalFrame for S390x {
         set(machine, Register::Flags, kept | saved[0] & CONDITION);
         machine.set_pc(saved[1]);
         Ok(Returned { mask })
+    }
+}
+
+/// A function that makes a system call: see [`Linux::call`].
+const CALL: Code = Code::Bytes(&[
+    &[0xe3, 0x10, 0xf0, 0x00, 0x00, 0x04], // lg %r1, 0(%r15)
+    &[0xe3, 0x20, 0xf0, 0x08, 0x00, 0x04], // lg %r2, 8(%r15)
+    &[0xe3, 0x30, 0xf0, 0x10, 0x00, 0x04], // lg %r3, 16(%r15)
+    &[0xe3, 0x40, 0xf0, 0x18, 0x00, 0x04], // lg %r4, 24(%r15)
+    &[0xe3, 0x50, 0xf0, 0x20, 0x00, 0x04], // lg %r5, 32(%r15)
+    &[0xe3, 0x60, 0xf0, 0x28, 0x00, 0x04], // lg %r6, 40(%r15)
+    &[0xe3, 0x70, 0xf0, 0x30, 0x00, 0x04], // lg %r7, 48(%r15)
+    &[0x0a, 0x00],                         // svc 0
+    &[0xe3, 0x20, 0xf0, 0x00, 0x00, 0x24], // stg %r2, 0(%r15)
+    &[0x07, 0xfe],                         // br %r14
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_numbers;
+    use super::LINUX;
+
+    #[test]
+    fn calls_have_their_numbers() {
+        assert_numbers(&LINUX, [3, 120, 238, 248]);
     }
 }

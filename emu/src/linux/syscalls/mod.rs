@@ -35,28 +35,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_sorted_and_name_what_go_calls() {
+    fn the_tables_are_sorted() {
         for (target, table) in tables() {
-            // The numbers of read, clone, futex and exit_group.
-            let numbers = match target {
-                AnyTarget::Amd64 => [0, 56, 202, 231],
-                AnyTarget::I386 => [3, 120, 240, 252],
-                AnyTarget::Arm => [3, 120, 240, 248],
-                AnyTarget::Arm64 => [63, 220, 98, 94],
-                AnyTarget::Ppc64 | AnyTarget::Ppc64le => [3, 120, 221, 234],
-                AnyTarget::Mips | AnyTarget::Mipsle => [4003, 4120, 4238, 4246],
-                AnyTarget::Mips64 | AnyTarget::Mips64le => [5000, 5055, 5194, 5205],
-                AnyTarget::Riscv64 => [63, 220, 98, 94],
-                AnyTarget::S390x => [3, 120, 238, 248],
-                other => panic!("{other} has numbers that this test does not know"),
-            };
             let numbered: Vec<u64> = table.iter().map(|(number, _)| *number).collect();
             assert!(numbered.is_sorted_by(|a, b| a < b), "{target}");
-            for (number, name) in numbers.into_iter().zip(["read", "clone", "futex", "exit_group"]) {
-                let call = table.get(number).unwrap();
-                assert_eq!(call.name, name, "{target}");
-                assert!(call.handler.is_some(), "{target} {name}");
-            }
             assert!(table.get(100_000).is_none());
         }
     }

@@ -13,7 +13,7 @@ use heapmatrix_writer::bench::Encoder;
 const N: usize = 1024;
 
 /// How often each bench is run, with data and buffers in other places each time.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 /// By how many bytes places differ: neither a multiple of a line nor of a page.
 const STEP: usize = 1040;
@@ -44,10 +44,7 @@ type Bench = fn(&mut BenchmarkGroup<'_, WallTime>, usize, &[u8], usize);
 
 fn configure(group: &mut BenchmarkGroup<'_, WallTime>, size: usize) {
     group.throughput(Throughput::Bytes((N * size) as u64));
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(50))
-        .measurement_time(Duration::from_millis(150));
+    group.sample_size(10).warm_up_time(Duration::from_millis(30)).measurement_time(Duration::from_millis(80));
 }
 
 /// An output of which nobody knows what it is, as the writer's own is: a compiler that knows makes nothing of

@@ -6,7 +6,8 @@
 //! branch went, or does not exist if it is a branch itself.
 //!
 //! So the machine stops before that block, has the CPU execute an instruction that does nothing as if in a delay slot,
-//! which clears the state, and goes on where it was. Go's compilers leave delay slots empty; those of C fill them.
+//! which clears the state, and goes on where it was. The block that was translated wrongly goes, since the branch leads to
+//! it for ever otherwise. Go's compilers leave delay slots empty; those of C fill them.
 
 use std::rc::Rc;
 
@@ -69,6 +70,7 @@ impl Machine {
         count.take_reached();
         count.clock().set(clock);
         count.begin(limit.saturating_sub(clock));
+        let _ = self.engine.ctl_remove_cache(pc, pc.wrapping_add(4));
         self.set_pc(pc);
         true
     }
@@ -137,6 +139,34 @@ mod tests {
                 machine.memory_mut().write(0x2_1000, &bytes(0x5678)).unwrap();
                 pc = 0x1_0000;
             }
+        }
+    }
+
+    /// Once, the access in the slot is the first one to its page: the branch goes to another branch, over and over.
+    const LOOP: [u32; 9] = [
+        0x3c09_0002, // lui t1, 2
+        0x1000_0001, // b again
+        0x240a_0005, // addiu t2, zero, 5
+        0x1540_0003, // again: bne t2, zero, on
+        0x8d28_0000, // lw t0, 0(t1)
+        0x0000_000c, // syscall
+        0x0000_000d, // break
+        0x1000_fffb, // on: b again
+        0x254a_ffff, // addiu t2, t2, -1
+    ];
+
+    #[test]
+    fn a_branch_leads_to_the_right_block_ever_after() {
+        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+            let big = target.big_endian();
+            let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
+            let mut machine = Machine::new(target).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().map("data", 0x2_0000, 0x1000, Prot::READ_WRITE).unwrap();
+            machine.memory_mut().write(0x1_0000, LOOP.map(bytes).as_flattened()).unwrap();
+            let exit = machine.run(0x1_0000, Limits::instructions(1000));
+            assert_eq!(exit.unwrap_or_else(|f| panic!("{target}: {f}")), Exit::Trap { pc: 0x1_0018 });
+            assert_eq!(machine.instructions(), 26, "{target}");
         }
     }
 

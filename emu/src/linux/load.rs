@@ -57,6 +57,12 @@ pub enum LoadError {
         /// What is wrong.
         why: String,
     },
+    /// It begins with Thumb code.
+    #[error(
+        "the program begins with Thumb instructions at {0:#x}, and only those of ARM are emulated: Go's compilers make \
+         these, and so do C compilers with -marm (Debian's armel, not its armhf)"
+    )]
+    Thumb(u64),
     /// Its image does not fit.
     #[error("cannot load the program's image: {0}")]
     Memory(#[from] MemoryError),
@@ -140,6 +146,9 @@ impl Process {
             drop(budget.take(needed + linker.image_len()).map_err(too_large)?);
             load_segments(machine.memory_mut(), &linker)?;
             (entry, descriptors) = (linker.entry, linker.descriptors);
+        }
+        if target == AnyTarget::Arm && entry & 1 != 0 {
+            return Err(LoadError::Thumb(entry));
         }
         (linux.start)(&mut machine, Entry { addr: entry, descriptors, sp: stack.sp })?;
         let space =

@@ -5,8 +5,8 @@ use unicorn_engine::RegisterX86 as X86;
 use unicorn_engine::{Arch as UcArch, Mode};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
-use super::hooks;
 use super::noted::AMD64_REGISTERS;
+use super::{hooks, x87};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Amd64,
@@ -50,7 +50,8 @@ pub(super) static ARCH: Arch = Arch {
     // `syscall` reaches the host by its own hook and raises no interrupt.
     start: |engine| {
         hooks::on_syscall(engine)?;
-        hooks::on_time_stamp::<true>(engine)
+        hooks::on_time_stamp::<true>(engine)?;
+        x87::start_units(engine)
     },
     interrupt: |_| Interrupt::Exception,
     trap_skid: 0,

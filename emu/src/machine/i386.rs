@@ -6,7 +6,7 @@ use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
 use super::noted::I386_REGISTERS;
-use super::{EngineError, Machine, hooks};
+use super::{EngineError, Machine, hooks, x87};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::I386,
@@ -40,7 +40,10 @@ pub(super) static ARCH: Arch = Arch {
     thread: None,
     encoding: Encoding::X86 { bits: 32 },
     rests: false,
-    start: hooks::on_time_stamp::<false>,
+    start: |engine| {
+        hooks::on_time_stamp::<false>(engine)?;
+        x87::start_units(engine)
+    },
     interrupt: |number| if number == 0x80 { Interrupt::Trap } else { Interrupt::Exception },
     trap_skid: 0,
     exception_pc: ExceptionPc::Exact,

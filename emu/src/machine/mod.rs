@@ -35,6 +35,7 @@ mod slot;
 mod stop;
 mod straight;
 mod withheld;
+mod x87;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -83,3 +83,14 @@ fn a_dynamic_linker_comes_from_the_sysroot() {
         }
     });
 }
+
+/// The lowest bit of an address says so on arm.
+#[test]
+fn a_program_of_thumb_code_is_refused() {
+    let shape = Shape { addr: BEGIN, movable: true, interpreter: None };
+    let mut elf = shape.elf(AnyTarget::Arm, &ends_with(AnyTarget::Arm, 7));
+    let entry = 24;
+    elf[entry] |= 1;
+    let error = load(&elf, Options::default()).err().expect("Thumb code").to_string();
+    assert!(error.contains("Thumb"), "{error}");
+}

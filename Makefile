@@ -49,6 +49,7 @@ lint: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	.ci/mutants --entries
 	cd corpora/fuzz/targets && $(CARGO) metadata --locked --format-version 1 >/dev/null
 
 SECONDS ?= 60

@@ -198,7 +198,7 @@ impl Builder {
 
 /// Makes room by an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.
 #[inline]
-fn grow<T>(values: &mut Vec<T>) {
+pub(super) fn grow<T>(values: &mut Vec<T>) {
     if values.len() == values.capacity() {
         values.reserve_exact(values.len() / 8 + 64);
     }

@@ -1,6 +1,6 @@
 //! Objects by address one by one: those that are unlike their neighbours, or overlap, which no runtime writes.
 
-use super::blocks::Place;
+use super::blocks::{Place, grow};
 use crate::cursor::Cursor;
 use crate::wire::{Wire, uvarint_length};
 use crate::{Dump, Object};
@@ -35,11 +35,8 @@ impl Entries {
 
     /// Adds the next object.
     pub fn push(&mut self, Place { address, offset, size, .. }: Place) {
-        // By an eighth and not twofold: while it moves it is there twice, and an object may be four bytes of input.
-        if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact(self.entries.len() / 8 + 64);
-            self.lengths.reserve_exact(self.lengths.len() / 8 + 64);
-        }
+        grow(&mut self.entries);
+        grow(&mut self.lengths);
         self.entries.push(Entry { address, offset });
         self.lengths.push(u32::try_from(size).unwrap_or(LONG));
     }

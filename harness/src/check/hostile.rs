@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::cases::{Bytes, Case, Class, Expected};
-use super::generated::{FORMATS, Field, MACHINES, Machine, Record, dump, eof, params, uvarint};
+use super::encoding::{FORMATS, Field, MACHINES, Machine, Record, dump, eof, params, uvarint};
 
 /// The machines of which dumps are broken: both pointer sizes and both byte orders.
 const BROKEN: [&str; 4] = ["amd64", "386", "ppc64", "mips"];

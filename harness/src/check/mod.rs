@@ -7,6 +7,7 @@
 pub mod adapter;
 pub mod cases;
 pub mod child;
+pub mod encoding;
 pub mod generated;
 pub mod hostile;
 pub mod junit;

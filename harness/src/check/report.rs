@@ -127,7 +127,7 @@ impl CheckReport {
                 Class::Corpus | Class::Generated => (&*case.machine, &*case.format),
             };
             // In the order of the machines; what is no known machine comes after them.
-            let place = super::generated::MACHINES.iter().position(|known| known.name == machine);
+            let place = super::encoding::MACHINES.iter().position(|known| known.name == machine);
             let row = rows.entry((place.unwrap_or(usize::MAX), machine, format)).or_default();
             row[case.verdict as usize] += 1;
         }

@@ -283,6 +283,34 @@ mod tests {
         assert!(!small.is_empty() && small.iter().all(|&here| here), "{small:?}");
     }
 
+    /// Of what is collected, the output gets as much at once as the thread would, whatever the capacity.
+    #[test]
+    fn the_output_gets_no_more_than_a_piece_at_once() {
+        let image = image();
+        let program = Program::new(&image.symbols, Dialect::Go15);
+        let options = Options { capacity: 8 * PIECE, ..Options::default() };
+        let mut out = Lengths::default();
+        pipelined(ALONE, Ppc64::ANY, &image.memory, &program, &options, &mut out).unwrap();
+        // The object that is larger than a piece is not collected.
+        out.0.retain(|&len| len != 40 << 13);
+        assert!(out.0.len() > 1 && out.0.iter().all(|&len| len <= PIECE), "{:?}", out.0);
+    }
+
+    /// The lengths of all writes.
+    #[derive(Default)]
+    struct Lengths(Vec<usize>);
+
+    impl Write for Lengths {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.0.push(data.len());
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn an_error_of_memory_comes_after_what_precedes_it() {
         let mut image = image();

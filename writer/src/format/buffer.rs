@@ -216,5 +216,9 @@ mod tests {
         assert!(!buffer.append(&[7; 2 * STEP + 1]), "not what fills the buffer");
         assert_eq!(buffer.free(2 * STEP + 1).map(|free| free.len()), Some(2 * STEP + 1));
         assert!(buffer.free(2 * STEP + 2).is_none());
+        // What is prepared suffices, and nothing more is prepared for it.
+        let mut buffer = Buffer::new(2 * STEP);
+        assert_eq!((buffer.next(STEP).len(), buffer.bytes().len()), (STEP, STEP));
+        assert!(!Buffer::new(STEP).append(&[7; STEP]), "not what fills an empty buffer");
     }
 }

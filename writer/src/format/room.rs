@@ -83,7 +83,7 @@ impl<'b> Room<'b> {
             offset += 8 * step;
         }
         // Offsets of two bytes, likewise, if those of eight words have the same second byte.
-        while offset >= 0x80 && offset + 7 * step < 0x4000 && offset.is_multiple_of(8 * step) {
+        while (0x80..0x4000).contains(&offset) && offset.is_multiple_of(8 * step) {
             let (low, high) = (offset & 0x7f, offset >> 7);
             let [near, middle, far] = [0x0001_0000_0100_0001, 0x0100_0001_0000_0100, 0x0000_0100_0001_0000];
             let from = [low * middle + high * far, high * near + low * far, low * near + high * middle];

@@ -96,6 +96,49 @@ fn without_the_defect_nothing_empty_is_written() {
     assert!(writes_of(&[], Losses::default(), true).is_empty());
 }
 
+#[test]
+fn each_loss_is_one() {
+    for n in 0..16 {
+        let [int32_lengths, unsigned_count, write_errors_ignored, empty_writes] =
+            [1, 2, 4, 8].map(|bit| n & bit != 0);
+        let losses = Losses { int32_lengths, unsigned_count, write_errors_ignored, empty_writes };
+        assert_eq!(losses.any(), n != 0, "{n:04b}");
+    }
+}
+
+/// With losses too, what the buffer has room for is not written before it is full.
+#[test]
+fn memory_that_is_not_prepared_is_part_of_the_buffer() {
+    let mut recorder = Recorder::default();
+    let losses = Losses { write_errors_ignored: true, ..Losses::default() };
+    let mut sink = Sink::new(&mut recorder, 64 << 10, losses);
+    sink.dwrite(&[1; 16 << 10]).unwrap();
+    sink.dwrite(&[2; 3]).unwrap();
+    sink.flush().unwrap();
+    assert_eq!(recorder.writes, [(16 << 10) + 3]);
+}
+
+/// Where the buffer is looked at, data as large as the buffer go through it, as the reference's do.
+#[test]
+fn data_that_fill_the_buffer_are_in_it() {
+    let mut out = Vec::new();
+    let mut sink = Sink::new(&mut out, 1000, Losses::default());
+    sink.preload(&[9; 1000]);
+    sink.dwrite(&[7; 1000]).unwrap();
+    let (buf, nbuf) = sink.buffer();
+    assert_eq!((buf, nbuf), (&[7; 1000][..], 1000));
+}
+
+/// An output that is interrupted in an empty write, and then takes nothing, as it should.
+#[test]
+fn an_interrupted_empty_write_is_written_again() {
+    let interrupted = Err(io::ErrorKind::Interrupted.into());
+    let mut recorder = Recorder { answers: vec![interrupted], ..Recorder::default() };
+    let mut sink = Sink::new(&mut recorder, BUF_SIZE, Losses { empty_writes: true, ..Losses::default() });
+    sink.flush().unwrap();
+    assert_eq!(recorder.writes, [0, 0]);
+}
+
 proptest! {
     /// The reference's algorithm, in its own words.
     #[test]

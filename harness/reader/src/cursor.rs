@@ -194,6 +194,16 @@ mod tests {
         }
     }
 
+    /// What salvaging pays for.
+    #[test]
+    fn contents_are_not_looked_at() {
+        let mut cursor = Cursor::new(&[3, 7, 7, 7, 2, 8, 8, 0x81, 1], 100, Version::Go15);
+        assert_eq!((cursor.bytes("contents"), cursor.looked_at()), (Ok(&[7; 3][..]), 1));
+        assert_eq!((cursor.bytes("contents"), cursor.looked_at()), (Ok(&[8; 2][..]), 2));
+        assert_eq!((cursor.uvarint("size"), cursor.looked_at()), (Ok(129), 4));
+        assert_eq!((cursor.consumed(), cursor.offset()), (9, 109));
+    }
+
     #[test]
     fn numbers_that_no_runtime_writes_are_refused() {
         for length in 2..=10 {

@@ -85,7 +85,6 @@ impl<T: Target> Go119<'_, T> {
         // Bits after the last object mean nothing.
         let last = (span.nelems / 8) as usize;
         bits[last] &= low_bits(span.nelems % 8) as u8;
-        bits[last + 1..].fill(0);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use crate::go119::{Defects, Program};
+use crate::go119::{Defects, Program, Stopped};
 use crate::layouts::{FieldAt, Layouts, VariableAt};
 use crate::memory::{Addr, Memory};
 use crate::process::patch::push;
@@ -63,9 +63,9 @@ impl Layouts for Made {
             fields.push(field.to_owned());
             fields.len() - 1
         });
-        // What arrays and structures add to a type comes after it.
-        let before =
-            if ["internal/abi.ArrayType", "internal/abi.StructType"].contains(&structure) { 8 } else { 0 };
+        // What arrays and structures add to a type comes after it, and so with special records.
+        let parts = ["internal/abi.ArrayType", "internal/abi.StructType", "runtime.specialfinalizer"];
+        let before = if parts.contains(&structure) { 8 } else { 0 };
         // And what a goroutine's registers take is more than a field has.
         let index = if name == "runtime.g.sched" { 30 } else { index as u64 };
         Some(FieldAt { offset: (before + index) * STEP, size: self.ptr_size })
@@ -385,7 +385,15 @@ impl<T: Target> Image<T> {
 
     /// Dumps the process.
     pub(super) fn dump(&self, defects: Defects) -> Result<Vec<u8>, Error> {
-        let program = Program { defects, ..Program::new(&self.layouts) };
+        self.write(Program { defects, ..Program::new(&self.layouts) })
+    }
+
+    /// Dumps the process as one that was stopped from outside.
+    pub(super) fn dump_stopped(&self, stopped: &Stopped<'_>) -> Result<Vec<u8>, Error> {
+        self.write(Program { defects: Defects::NONE, stopped: Some(stopped), ..Program::new(&self.layouts) })
+    }
+
+    fn write(&self, program: Program<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         write_heap_dump(T::ANY, &self.memory, &program, &Options::default(), &mut out).map(|_| out)
     }

@@ -1,6 +1,7 @@
 //! The generation, on processes of a few pages.
 
 mod image;
+mod sweep;
 mod types;
 
 use image::{HEAP, Image, STACK};

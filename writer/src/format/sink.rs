@@ -166,13 +166,19 @@ impl<'w> Sink<'w> {
     /// Port of `dwrite`, for bytes of the host.
     #[inline]
     pub(crate) fn dwrite(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.buffer.append(data) { Ok(()) } else { self.dwrite_at_edge(data) }
+        if self.buffer.append(data) {
+            Ok(())
+        } else if data.len() < self.large {
+            self.dwrite_after_flush(data)
+        } else {
+            self.dwrite_at_edge(data)
+        }
     }
 
     /// `dwrite` of what the buffer is not ready for. Large data after large data are one write and one count.
     #[inline(never)]
     fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
-        if data.len() < self.large || !self.buffer.is_empty() {
+        if !self.buffer.is_empty() {
             return self.dwrite_after_flush(data);
         }
         match self.out.write(data) {

@@ -77,6 +77,8 @@ enum Evidence {
     Limit { what: &'static str, function: &'static str },
     /// The same of two that come one after the other, the first of which ends after so many bytes.
     Both { what: &'static str, first: &'static str, bytes: f64, then: &'static str },
+    /// A peer that does something more, which is needed here: the row is no slower than that.
+    Needed { what: &'static str, function: &'static str },
     /// A variant that is faster here, and in another row must be slower.
     Price { what: &'static str, function: &'static str, elsewhere: &'static str },
 }
@@ -112,7 +114,10 @@ const COMPARISONS: [Comparison; 5] = [
         ours: "heapmatrix",
         peers: |function| function == "BufWriter",
         limit: None,
-        evidence: &[],
+        evidence: &[Evidence::Needed {
+            what: "memory must be cleared without unsafe code; BufWriter and that",
+            function: "BufWriter, cleared",
+        }],
     },
     Comparison {
         family: "dump",
@@ -279,6 +284,11 @@ impl Evidence {
         };
         match self {
             Self::Limit { what, function } => beside(what, row.get(*function)?.ns()),
+            Self::Needed { what, function } => {
+                let other = row.get(*function)?;
+                let holds = row.get(ours)?.ns() <= other.ns();
+                Some((holds, format!("{what}: {}", figure_with_unit(other))))
+            }
             Self::Both { what, first, bytes, then } => {
                 let first = row.get(*first)?;
                 let part = (bytes / first.bytes?).min(1.0);
@@ -343,7 +353,9 @@ fn figure(result: &Result) -> String {
 
 /// The fastest peer's time by this project's own. The reference's algorithm and a mere copy are no peers.
 fn ratio_of(row: &BTreeMap<String, Result>) -> Option<f64> {
-    let is_peer = |name: &str| !name.starts_with("heapmatrix") && !["memcpy", "reference"].contains(&name);
+    let is_peer = |name: &str| {
+        !name.starts_with("heapmatrix") && !["memcpy", "reference", "BufWriter, cleared"].contains(&name)
+    };
     let peers = row.iter().filter(|(name, _)| is_peer(name)).map(|(_, peer)| peer);
     let best = peers.min_by(|a, b| a.ns().total_cmp(&b.ns()))?;
     Some(median(row.get("heapmatrix")?.ratios(best)))

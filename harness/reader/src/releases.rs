@@ -104,3 +104,13 @@ impl fmt::Display for Releases {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_begin_with_the_first() {
+        assert_eq!((Releases::between(5, 7).first(), Releases::since(19).first()), (5, 19));
+    }
+}

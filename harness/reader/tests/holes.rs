@@ -217,6 +217,7 @@ fn holes_are_told_one_by_one() {
     holes.iter().for_each(|hole| drop(damaged.drain(hole.clone())));
     let saved = salvage(&damaged).unwrap();
     assert_eq!((saved.cut(), saved.skipped().count()), (None, 3));
+    assert!(!saved.is_intact() && saved.has_lost_records());
     let mut out = Vec::new();
     saved.write_to(&mut out).unwrap();
     let records = Dump::new(&out).unwrap().records().count();

@@ -21,7 +21,10 @@ fn found(file: &[u8]) -> (Vec<Law>, Vec<Fault>) {
                 laws.insert(law);
                 (offset, detail)
             }
-            Finding::Known(Known { fault, offset, detail }) => {
+            Finding::Known(known) => {
+                let message = known.to_string();
+                let Known { fault, offset, detail } = known;
+                assert_eq!(message, format!("offset {offset}: {fault}: {detail}"));
                 faults.insert(fault);
                 (offset, detail)
             }

@@ -82,7 +82,8 @@ const CLAIMS: [u64; 6] = [0, 3, 300, 0x2_0000, 0xc8_2000_0000, u64::MAX];
 #[test]
 fn a_sound_dump_stays_as_it_is() {
     let sound = file(&[&named(T, "main.T"), &itab(0x900, T), &itab(0x910, T), &tail()]);
-    assert!(salvage(&sound).unwrap().is_intact());
+    let saved = salvage(&sound).unwrap();
+    assert!(saved.is_intact() && !saved.has_lost_records());
     assert_mended(&sound, &sound, &[]);
 }
 
@@ -98,6 +99,7 @@ fn a_struck_type_loses_its_name_and_nothing_else() {
             }
             assert_mended(&broken, &sound, &[T]);
             let salvage = salvage(&broken).unwrap();
+            assert!(!salvage.is_intact() && !salvage.has_lost_records());
             let lost = salvage.lost_names().next().unwrap();
             assert_eq!((lost.claimed, lost.size), (claimed, 8));
             assert_eq!(lost.removed.end - lost.removed.start, memory.len() as u64);
@@ -226,6 +228,7 @@ fn a_struck_dump_that_is_cut_as_well_is_kept_up_to_the_cut() {
         let mut out = Vec::new();
         salvage.write_to(&mut out).unwrap();
         let error = salvage.cut().unwrap_or_else(|| panic!("cut at {cut} unnoticed"));
+        assert!(!salvage.is_intact() && salvage.has_lost_records());
         assert!(error.is_truncation(), "cut at {cut}: {error}");
         let kept = out.len() - 1;
         assert_eq!(out[kept], 0, "an eof record is added");

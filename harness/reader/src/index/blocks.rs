@@ -379,6 +379,25 @@ mod tests {
         places
     }
 
+    /// With few moves, and an eighth more than is needed at most.
+    #[test]
+    fn room_grows_by_an_eighth() {
+        let (mut values, mut moves) = (Vec::new(), 0);
+        for value in 0..10_000u32 {
+            let before = values.capacity();
+            grow(&mut values);
+            values.push(value);
+            moves += u32::from(values.capacity() != before);
+            assert!(
+                values.capacity() <= values.len() / 8 * 9 + 72,
+                "{} of {}",
+                values.len(),
+                values.capacity()
+            );
+        }
+        assert!(moves < 64, "{moves}");
+    }
+
     #[test]
     fn objects_of_spans_are_few_blocks() {
         let mut places: Vec<Place> = spans().into_iter().filter(|place| place.size != 1 << 20).collect();

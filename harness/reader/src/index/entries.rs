@@ -123,3 +123,101 @@ fn object<'a>(dump: &Dump<'a>, offset: u64) -> Object<'a> {
     let mut cursor = Cursor::new(&dump.bytes()[offset as usize + 1..], offset + 1, dump.version());
     Object::decode(&mut cursor, "").expect("it could be read before")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, Fields, Record, Version};
+
+    /// A dump of objects at these addresses, of these lengths, the odd ones with a field; and where each is.
+    fn dump_of(objects: &[(u64, usize)]) -> (Vec<u8>, Vec<Place>) {
+        let mut file = Version::Go15.header().to_vec();
+        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        let list = Fields::encode_list([Field::pointer(0)]);
+        let mut places = Vec::new();
+        for (number, &(address, size)) in objects.iter().enumerate() {
+            let (offset, fields) = (file.len() as u64, number % 2 != 0);
+            let list = if fields { Fields::from_encoded(&list).unwrap() } else { Fields::default() };
+            places.push(Place { address, offset, size: size as u64, fields });
+            Record::Object(Object { address, contents: &vec![0; size], fields: list })
+                .write_to(&mut file)
+                .unwrap();
+        }
+        file.push(0);
+        (file, places)
+    }
+
+    fn entries(dump: &Dump<'_>, places: &[Place]) -> Entries {
+        let mut entries = Entries::with_capacity(places.len());
+        places.iter().for_each(|&place| entries.push(place));
+        entries.sorted(dump)
+    }
+
+    #[test]
+    fn objects_are_found_as_a_search_finds_them() {
+        let two = vec![(0x1000, 16), (0x1010, 16)];
+        let dense: Vec<(u64, usize)> = (0..100).map(|i| (0x1000 + 16 * i, 16)).collect();
+        let disorder = (0..300).map(|i| (i * 7919 % 1009 * 64, i as usize % 70)).collect();
+        let overlapping = vec![(0x100, 300), (0x110, 8), (0x110, 20), (0x200, 200), (0x300, 1)];
+        let apart = vec![(0x10, 8), (1 << 40, 64), (u64::MAX - 15, 16), (1 << 63, 200)];
+        for objects in [Vec::new(), vec![(7, 1)], two, dense, disorder, overlapping, apart] {
+            let (file, mut places) = dump_of(&objects);
+            let dump = Dump::new(&file).unwrap();
+            let entries = entries(&dump, &places);
+            places.sort_unstable();
+            assert_eq!(entries.len(), places.len());
+            for (id, expected) in places.iter().enumerate() {
+                let quickly = (entries.address(id), entries.size(id, &dump));
+                assert_eq!(
+                    (entries.place(id, &dump), quickly),
+                    (*expected, (expected.address, expected.size))
+                );
+            }
+            let around = |place: &Place| {
+                let (start, end) = (place.address, place.address.wrapping_add(place.size));
+                [start.wrapping_sub(1), start, start + 7, end.wrapping_sub(1), end, end.wrapping_add(1)]
+            };
+            for address in places.iter().flat_map(around).chain([0, 1 << 50, u64::MAX]) {
+                let last = places.iter().rposition(|place| place.address <= address);
+                let expected = last.filter(|&id| address - places[id].address < places[id].size);
+                let expected = expected.map(|id| (id, address - places[id].address));
+                assert_eq!(entries.find(address, &dump), expected, "{address:#x}");
+            }
+        }
+    }
+
+    /// Not more parts than objects, and as many where they are side by side.
+    #[test]
+    fn a_part_has_one_object() {
+        for count in [2u64, 3, 64, 100, 128] {
+            let objects: Vec<(u64, usize)> = (0..count).map(|i| (0x1000 + 16 * i, 16)).collect();
+            let (file, places) = dump_of(&objects);
+            let entries = entries(&Dump::new(&file).unwrap(), &places);
+            assert_eq!(
+                (entries.parts.len(), entries.parts.capacity()),
+                (count as usize + 1, count as usize + 1)
+            );
+        }
+    }
+
+    #[test]
+    fn memory_is_that_of_the_objects() {
+        let (file, mut places) = dump_of(&[(0x1000, 16); 100]);
+        assert_eq!(Entries::with_capacity(100).entries.capacity(), 100);
+        assert_eq!(Entries::with_capacity(100).lengths.capacity(), 100);
+        places.truncate(90);
+        let entries = entries(&Dump::new(&file).unwrap(), &places);
+        assert_eq!((entries.entries.capacity(), entries.lengths.capacity()), (90, 90));
+    }
+
+    /// A length that has no room is read in the dump again.
+    #[test]
+    fn long_objects_have_the_length_of_the_dump() {
+        let (file, mut places) = dump_of(&[(0x1000, 40)]);
+        places[0].size = 1 << 32;
+        let dump = Dump::new(&file).unwrap();
+        let entries = entries(&dump, &places);
+        assert_eq!((entries.size(0, &dump), entries.find(0x1027, &dump)), (40, Some((0, 39))));
+        assert_eq!(entries.find(0x1028, &dump), None);
+    }
+}

@@ -406,6 +406,35 @@ mod tests {
     }
 
     #[test]
+    fn an_index_is_made_again_of_its_parts() {
+        let file = dump(&[(0x100, 8), (0x108, 8), (0x200, 16)]);
+        let dump_of = |file| Dump::new(file).unwrap();
+        let index = Index::new(dump_of(&file)).unwrap();
+        let parts = index.parts().unwrap();
+        let again = Index::from_parts(dump_of(&file), parts.clone()).unwrap();
+        assert_eq!(again.parts(), Some(parts.clone()));
+        assert_eq!((again.len(), again.find(0x20f)), (3, Some(2)));
+        // The params and the end.
+        assert_eq!(again.others().map(Iterator::count).collect::<Vec<_>>(), [1, 1]);
+        let length = file.len() as u64;
+        for (others, possible) in [
+            (&[][..], true),
+            (&[(30, 1), (length - 1, length - 1)], true),
+            // One more than there are bytes.
+            (&[(30, 1), (length - 1, length)], false),
+            (&[(30, 1), (length - 1, u64::MAX)], false),
+            // Not in their order, or not in the dump.
+            (&[(length - 1, 1), (30, 1)], false),
+            (&[(30, 1), (length, 1)], false),
+        ] {
+            let parts = Parts { others: others.into(), ..parts.clone() };
+            assert_eq!(Index::from_parts(dump_of(&file), parts).is_some(), possible, "{others:?}");
+        }
+        let overlapping = dump(&[(0x100, 8), (0x108, 8), (0x104, 8)]);
+        assert_eq!(Index::new(dump_of(&overlapping)).unwrap().parts(), None);
+    }
+
+    #[test]
     fn an_object_points_to_objects() {
         let mut file = dump(&[(0x100, 8), (0x200, 8)]);
         assert_eq!(file.pop(), Some(0), "the eof record");

@@ -97,3 +97,82 @@ pub(super) fn interrupted<T: Target>(
         general: (general.0..general.0 + general.1).map(register).collect::<Option<_>>()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::patch::push;
+    use crate::target::{Amd64, Arm, Arm64, I386, Mips, Mips64, Ppc64, S390x};
+    use crate::testing::Segments;
+
+    /// The handler's stack.
+    const LO: u64 = 0x1_0000;
+    const HI: u64 = 0x1_4000;
+
+    fn put<T: Target>(memory: &mut Segments, at: u64, value: u64, size: u64) {
+        let mut bytes = Vec::new();
+        push::<T>(&mut bytes, value, size as usize);
+        memory.write(Addr(at), &bytes);
+    }
+
+    /// A stack with `ucontext_t`s, in which the stack's size is so many words after its address.
+    fn stack<T: Target>(contexts: &[u64], size_after: u64) -> Segments {
+        let mut memory = Segments::new(true);
+        memory.map(LO, HI - LO);
+        let p = T::PTR_SIZE;
+        for &at in contexts {
+            put::<T>(&mut memory, at + 2 * p, LO, p);
+            put::<T>(&mut memory, at + (2 + size_after) * p, HI - LO, p);
+        }
+        // An address without a size, and sizes without an address.
+        for (at, value) in [(0x1100, LO), (0x3800, LO), (0x1200, HI - LO), (0x3900, HI - LO)] {
+            put::<T>(&mut memory, LO + at, value, p);
+        }
+        memory
+    }
+
+    /// The distances of PC, SP and LR from the beginning of a `ucontext_t`, as the system's headers have them.
+    fn registers_are_found<T: Target>(pc: u64, sp: u64, lr: Option<u64>) {
+        let Layout { first, size, general: (from, count), .. } = layout(T::ANY);
+        for size_after in [1, 2] {
+            let (earlier, context) = (LO + 0x1800, LO + 0x2000);
+            let mut memory = stack::<T>(&[earlier, context], size_after);
+            for number in from..from + count {
+                put::<T>(&mut memory, context + first + number * size, 0x5000 + number, size);
+            }
+            for (at, value) in [(Some(pc), 0x71), (Some(sp), 0x72), (lr, 0x73)] {
+                at.into_iter().for_each(|at| put::<T>(&mut memory, context + at, value, size));
+            }
+            let process = Process::<T>::new(&memory);
+            let found = interrupted(&process, (LO, HI), LO + 0x1001).unwrap();
+            let expected = (0x71, 0x72, if lr.is_some() { 0x73 } else { 0 });
+            assert_eq!((found.pc, found.sp, found.lr), expected, "{}", T::GOARCH);
+            let general: Vec<u64> = (from..from + count)
+                .map(|number| match first + number * size {
+                    at if at == pc => 0x71,
+                    at if at == sp => 0x72,
+                    at if Some(at) == lr => 0x73,
+                    _ => 0x5000 + number,
+                })
+                .collect();
+            assert_eq!(found.general, general, "{}", T::GOARCH);
+            // What is below the stack pointer is no longer in use.
+            assert!(interrupted(&process, (LO, HI), context + 3 * T::PTR_SIZE).is_none(), "{}", T::GOARCH);
+        }
+        // And where there is none, the decoys are not taken for one.
+        let memory = stack::<T>(&[], 0);
+        assert!(interrupted(&Process::<T>::new(&memory), (LO, HI), LO + 0x1001).is_none(), "{}", T::GOARCH);
+    }
+
+    #[test]
+    fn registers_are_where_the_kernel_leaves_them() {
+        registers_are_found::<Amd64>(168, 160, None);
+        registers_are_found::<I386>(76, 48, None);
+        registers_are_found::<Arm>(92, 84, Some(88));
+        registers_are_found::<Arm64>(440, 432, Some(424));
+        registers_are_found::<Ppc64>(488, 240, Some(520));
+        registers_are_found::<Mips>(32, 272, Some(288));
+        registers_are_found::<Mips64>(616, 272, Some(288));
+        registers_are_found::<S390x>(48, 176, Some(168));
+    }
+}

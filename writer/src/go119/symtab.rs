@@ -444,3 +444,6 @@ const CUTAB: Place = Place::new("moduledata", "cutab");
 const FUNCNAMETAB: Place = Place::new("moduledata", "funcnametab");
 const PCDATA: Place = Place::new("_func", "pcdata");
 const FUNCDATA: Place = Place::new("_func", "funcdata");
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ impl Bits {
 
     /// Port of `bitCursor.write`, of eight bits.
     fn write(&mut self, at: u64, byte: u8, len: u64) {
-        let Some(left) = self.n.checked_sub(at).filter(|&left| left > 0) else { return };
+        let Some(left) = self.n.checked_sub(at) else { return };
         let byte = u64::from(byte) & low_bits(len.min(left).min(8));
         let (index, shift) = ((at / 64) as usize, at % 64);
         if byte == 0 {
@@ -94,7 +94,7 @@ impl Bits {
             self.bits.resize(last + 1, 0);
         }
         self.bits[index] |= byte << shift;
-        if shift > 56 {
+        if last > index {
             self.bits[last] |= byte >> (64 - shift);
         }
     }
@@ -212,6 +212,12 @@ mod tests {
         bits.write(60, 0b1010_0101, 8);
         bits.write(128, 0xff, 1);
         assert_eq!(bits.bits, [0b0101 << 60, 0b1010, 1]);
+        // The last eight bits of a word need no further one, and what is at the end or after it none at all.
+        let mut bits = Bits::new(64);
+        for at in [56, 64, 72] {
+            bits.write(at, 0xff, 8);
+        }
+        assert_eq!(bits.bits, [0xff << 56]);
     }
 
     #[test]

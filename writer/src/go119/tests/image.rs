@@ -393,9 +393,22 @@ impl<T: Target> Image<T> {
         self.write(Program { defects: Defects::NONE, stopped: Some(stopped), ..Program::new(&self.layouts) })
     }
 
+    /// The same into an output that ends, as soon as there is anything to write.
+    pub(super) fn dump_into(&self, stopped: &Stopped<'_>, out: &mut [u8]) -> Result<(), Error> {
+        let program =
+            Program { defects: Defects::NONE, stopped: Some(stopped), ..Program::new(&self.layouts) };
+        let options = Options { capacity: 1, ..Options::default() };
+        write_heap_dump(T::ANY, &self.memory, &program, &options, out).map(drop)
+    }
+
     fn write(&self, program: Program<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         write_heap_dump(T::ANY, &self.memory, &program, &Options::default(), &mut out).map(|_| out)
+    }
+
+    /// The goroutine's address.
+    pub(super) fn g(&self) -> u64 {
+        self.g
     }
 
     /// The distance of a field from the beginning of its structure.

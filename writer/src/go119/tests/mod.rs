@@ -1,5 +1,6 @@
 //! The generation, on processes of a few pages.
 
+mod conservative;
 mod image;
 mod sweep;
 mod types;

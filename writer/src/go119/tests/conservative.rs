@@ -55,7 +55,7 @@ fn outputs_that_end_are_told<T: Target>() {
     let image = stopped_image::<T>();
     let stopped = Stopped::new(&[]);
     let len = image.dump_stopped(&stopped).unwrap().len();
-    for room in 0..len {
+    for room in (0..len).step_by(23) {
         let error = image.dump_into(&stopped, &mut vec![0; room][..]).unwrap_err();
         assert!(matches!(error, Error::Write { .. }), "{error}");
         assert_eq!(stopped.doubts().not_unwound, [], "{} {room}", T::GOARCH);

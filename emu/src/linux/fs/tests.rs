@@ -170,6 +170,31 @@ fn what_is_cut_off_gives_its_room_back() {
     assert!(files.room.left() > before && files.room.left() < left);
 }
 
+/// A name, an inode: nothing is too small to count.
+#[test]
+fn folders_and_empty_files_end_with_the_room() {
+    type Make = fn(&mut Files, &Node, String) -> Result<(), Errno>;
+    let kinds: [Make; 3] = [
+        |files, root, name| files.mkdir(root, name.as_bytes(), 0o755),
+        |files, root, name| files.open(root, name.as_bytes(), O_WRONLY | O_CREAT, 0o644).map(drop),
+        |files, root, name| files.symlink(b"x", root, name.as_bytes()),
+    ];
+    for (kind, make) in kinds.into_iter().enumerate() {
+        let (mut files, root) = files();
+        // A mebibyte has room for some thousands.
+        let made = (0..100_000).map(|n| make(&mut files, &root, format!("/{n}")));
+        let made: Vec<Result<(), Errno>> = made.take_while(Result::is_ok).collect();
+        assert!((100..20_000).contains(&made.len()), "{kind}: {}", made.len());
+        assert_eq!(make(&mut files, &root, "/another".into()), Err(Errno::NoSpc), "{kind}");
+        files.unlink(&root, b"/7").or_else(|_| files.rmdir(&root, b"/7")).unwrap();
+        assert_eq!(
+            make(&mut files, &root, "/another".into()),
+            Ok(()),
+            "{kind}: what goes gives its room back"
+        );
+    }
+}
+
 #[test]
 fn the_host_is_seen_through_mounts_alone() {
     let dir = tempdir();

@@ -22,6 +22,13 @@ fn corpus() {
     }
 }
 
+/// Its instruction at fault did not fail when it was repeated to see why, and the program ran on without a limit.
+#[test]
+fn what_does_not_fail_again_ends() {
+    let (_, kind) = running::Kind::ALL[0];
+    running::exec(&running::generate(kind, AnyTarget::Mips, 13_555));
+}
+
 /// Each kind of damage on one machine.
 fn damaged_programs(target: AnyTarget) {
     for (name, kind) in running::Kind::ALL {

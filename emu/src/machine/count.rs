@@ -30,6 +30,8 @@ pub(super) struct Count {
     reached: Cell<bool>,
     /// Whether blocks don't count, as the CPU only repeats an instruction to see what it does.
     paused: Cell<bool>,
+    /// How many blocks may still begin meanwhile.
+    repeats: Cell<u32>,
     /// Whether a run is to end before the next block, because an access in a delay slot has missed the TLB.
     in_slot: Cell<bool>,
     /// What the clock is compared with when a block begins: the limit, or zero while they don't count or the next one
@@ -53,6 +55,9 @@ struct Known {
 /// Places in the cache of blocks, a power of two.
 const KNOWN: usize = 1 << 13;
 
+/// How many blocks an instruction takes that is repeated: its own, and that of a delay slot.
+const REPEATS: u32 = 2;
+
 /// The longest block in bytes: the engine ends one before it would have crossed two pages.
 const LONGEST: usize = 2 * 4096;
 
@@ -69,6 +74,7 @@ impl Count {
             limit: Cell::new(u64::MAX),
             reached: Cell::new(false),
             paused: Cell::new(false),
+            repeats: Cell::new(0),
             in_slot: Cell::new(false),
             bar: Cell::new(u64::MAX),
             block: Cell::new((0, 0)),
@@ -114,6 +120,7 @@ impl Count {
     /// From now on blocks don't count, or do so again.
     pub fn pause(&self, paused: bool) {
         self.paused.set(paused);
+        self.repeats.set(REPEATS);
         self.bar.set(if paused { 0 } else { self.limit.get() });
     }
 
@@ -185,6 +192,12 @@ impl Count {
     #[cold]
     fn at_bar(&self, engine: *mut uc_engine, addr: u64) -> bool {
         if self.paused.get() {
+            match self.repeats.get().checked_sub(1) {
+                Some(rest) => self.repeats.set(rest),
+                // The instruction has not failed again, and the guest would run on for ever.
+                // SAFETY: as below.
+                None => drop(unsafe { uc_emu_stop(engine) }),
+            }
             return true;
         }
         let (before, bytes) = self.block.get();

@@ -28,10 +28,8 @@ pub(super) struct Count {
     limit: Cell<u64>,
     /// Whether the guest was stopped there.
     reached: Cell<bool>,
-    /// Whether blocks don't count, as the CPU only repeats an instruction to see what it does.
-    paused: Cell<bool>,
-    /// How many blocks may still begin meanwhile.
-    repeats: Cell<u32>,
+    /// How many blocks may still begin without counting, while the CPU only repeats an instruction to see what it does.
+    paused: Cell<Option<u32>>,
     /// Whether a run is to end before the next block, because an access in a delay slot has missed the TLB.
     in_slot: Cell<bool>,
     /// What the clock is compared with when a block begins: the limit, or zero while they don't count or the next one
@@ -73,8 +71,7 @@ impl Count {
             clock: Cell::new(0),
             limit: Cell::new(u64::MAX),
             reached: Cell::new(false),
-            paused: Cell::new(false),
-            repeats: Cell::new(0),
+            paused: Cell::new(None),
             in_slot: Cell::new(false),
             bar: Cell::new(u64::MAX),
             block: Cell::new((0, 0)),
@@ -119,8 +116,7 @@ impl Count {
 
     /// From now on blocks don't count, or do so again.
     pub fn pause(&self, paused: bool) {
-        self.paused.set(paused);
-        self.repeats.set(REPEATS);
+        self.paused.set(paused.then_some(REPEATS));
         self.bar.set(if paused { 0 } else { self.limit.get() });
     }
 
@@ -191,12 +187,12 @@ impl Count {
     /// branch, and could not go on elsewhere. A guest that jumps into a slot is in no branch.
     #[cold]
     fn at_bar(&self, engine: *mut uc_engine, addr: u64) -> bool {
-        if self.paused.get() {
-            match self.repeats.get().checked_sub(1) {
-                Some(rest) => self.repeats.set(rest),
+        if let Some(left) = self.paused.get() {
+            self.paused.set(Some(left.saturating_sub(1)));
+            if left == 0 {
                 // The instruction has not failed again, and the guest would run on for ever.
                 // SAFETY: as below.
-                None => drop(unsafe { uc_emu_stop(engine) }),
+                let _ = unsafe { uc_emu_stop(engine) };
             }
             return true;
         }

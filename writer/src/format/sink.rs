@@ -171,13 +171,13 @@ impl<'w> Sink<'w> {
         } else if data.len() < self.large {
             self.dwrite_after_flush(data)
         } else {
-            self.dwrite_at_edge(data)
+            self.dwrite_directly(data)
         }
     }
 
-    /// `dwrite` of what the buffer is not ready for. Large data after large data are one write and one count.
+    /// `dwrite` of data as large as the buffer. After others of the kind they are one write and one count.
     #[inline(never)]
-    fn dwrite_at_edge(&mut self, data: &[u8]) -> Result<(), Error> {
+    fn dwrite_directly(&mut self, data: &[u8]) -> Result<(), Error> {
         if !self.buffer.is_empty() {
             return self.dwrite_after_flush(data);
         }

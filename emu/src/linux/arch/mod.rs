@@ -76,6 +76,9 @@ pub struct Linux {
     pub sigreturn: &'static [u8],
     /// The code of a function that makes a system call, for [programs](system_call) that are made here.
     pub call: Code,
+    /// The numbers of `read`, `clone`, `futex` and `exit_group`, apart from the table.
+    #[cfg(test)]
+    pub numbers: [u64; 4],
     /// The pages of code that the kernel gives to every process, besides that one.
     pub pages: fn() -> Vec<KernelPage>,
     /// What a signal handler finds on its stack.
@@ -347,13 +350,15 @@ mod tests {
         AnyTarget::ALL.iter().copied().filter_map(of)
     }
 
-    /// The numbers of `read`, `clone`, `futex` and `exit_group`.
-    pub fn assert_numbers(linux: &Linux, numbers: [u64; 4]) {
-        let table = Table::new(linux.syscalls, handler);
-        for (number, name) in numbers.into_iter().zip(["read", "clone", "futex", "exit_group"]) {
-            let call = table.get(number).unwrap();
-            assert_eq!(call.name, name, "{linux:?}");
-            assert!(call.handler.is_some(), "{linux:?} {name}");
+    #[test]
+    fn calls_have_their_numbers() {
+        for linux in all() {
+            let table = Table::new(linux.syscalls, handler);
+            for (number, name) in linux.numbers.into_iter().zip(["read", "clone", "futex", "exit_group"]) {
+                let call = table.get(number).unwrap();
+                assert_eq!(call.name, name, "{linux:?}");
+                assert!(call.handler.is_some(), "{linux:?} {name}");
+            }
         }
     }
 

@@ -60,5 +60,6 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: None,
     withheld: &[],
+    poison: None,
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
 };

@@ -6,6 +6,7 @@ use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 use super::Machine;
 use super::fault::FaultKind;
 use super::hooks::State;
+use super::poison::Poison;
 use super::regions::HookCode;
 use super::withheld::Withheld;
 
@@ -52,6 +53,8 @@ pub(super) struct Arch {
     pub hook_code: Option<HookCode>,
     /// The instructions that the host executes, whether the engine knows them or not.
     pub withheld: &'static [Withheld],
+    /// Instructions that the engine does not survive.
+    pub poison: Option<Poison>,
     /// The code of the trap whose instruction ends at the end of these bytes.
     pub trap_code: fn(&[u8; TRAP_BYTES]) -> Option<u16>,
 }

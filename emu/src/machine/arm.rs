@@ -48,6 +48,7 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: None,
     withheld: &[],
+    poison: None,
     // svc #code: cond=1110 1111 imm24, of which sixteen bits are used
     trap_code: |bytes| match *bytes {
         [.., lo, hi, 0, 0xef] => Some(u16::from_le_bytes([lo, hi])),

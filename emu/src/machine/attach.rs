@@ -56,6 +56,7 @@ pub(super) fn attach(engine: &mut Unicorn<'static, State>, memory: &GuestMemory)
     // First all that goes, since the new may lie across it. An entry stays until the engine has let go.
     let mut failed = Ok(());
     for region in gone {
+        engine.get_data_mut().poison.forget(region.addr, region.len);
         if failed.is_ok() {
             failed = engine.mem_unmap(region.addr, region.len);
         }

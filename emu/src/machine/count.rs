@@ -159,6 +159,13 @@ impl Count {
         self.leave();
     }
 
+    /// The CPU has come to an instruction that is in no block, because the engine must not see it: as if it were one.
+    pub fn enter_one(&self, pc: u64) {
+        const SHORTEST: u32 = 4;
+        self.block.set((pc, SHORTEST));
+        self.clock.set(self.clock.get() + 1);
+    }
+
     fn place(addr: u64) -> usize {
         (addr ^ (addr >> 13)) as usize & (KNOWN - 1)
     }

@@ -13,6 +13,7 @@ use super::arch::{Arch, Interrupt};
 use super::attach::Attached;
 use super::count::Count;
 use super::fault::Access;
+use super::poison;
 use super::slot;
 
 /// What the hooks know and find out.
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub access: Option<(Access, u64, u64)>,
     /// What the engine has mapped, by address.
     pub attached: Vec<Attached>,
+    /// Where instructions are that the engine must not see.
+    pub poison: poison::Known,
 }
 
 /// Why a hook has stopped the guest.
@@ -50,6 +53,7 @@ impl State {
             stop: None,
             access: None,
             attached: Vec::new(),
+            poison: poison::Known::default(),
         }
     }
 }
@@ -125,6 +129,7 @@ pub(super) fn on_bad_access(engine: &mut Engine) -> Result<unicorn_engine::UcHoo
 pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
     engine.add_tlb_hook(1, 0, |engine, page, access| {
         let perms = match access {
+            MemType::FETCH if !poison::fetched(engine, page) => return None,
             MemType::FETCH => UcPerms::READ | UcPerms::EXEC,
             _ => {
                 slot::missed(engine);

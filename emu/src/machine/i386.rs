@@ -51,6 +51,7 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: None,
     withheld: &[],
+    poison: None,
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),
 };
 

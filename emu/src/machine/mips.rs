@@ -12,7 +12,7 @@ use unicorn_engine::{Arch as UcArch, Mode};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, TRAP_BYTES};
 use super::fault::FaultKind;
-use super::straight;
+use super::straight::{self, InBlock};
 use super::{Machine, Register};
 
 pub(super) static MIPS: Arch =
@@ -112,8 +112,9 @@ const NARROW: Arch = Arch {
     exception_pc: ExceptionPc::Lost(at_fault),
     noted: &[],
     branches: Some(|word| has_slot(u32::from_be_bytes(word))),
-    hook_code: Some(|engine, region| straight::hook(engine, region, ends_block)),
+    hook_code: Some(|engine, region| straight::hook(engine, region, in_block)),
     withheld: &[],
+    poison: None,
     trap_code: big,
 };
 
@@ -135,22 +136,30 @@ fn trap_code(instruction: u32) -> Option<u16> {
 fn has_slot(instruction: u32) -> bool {
     // syscall, break
     let exception = instruction >> 26 == 0 && matches!(instruction & 0x3f, 0x0c | 0x0d);
-    ends_block(instruction) && !exception
+    in_block(instruction) == InBlock::Ends && !exception
 }
 
-/// Whether an instruction is a branch, or always an exception.
-fn ends_block(instruction: u32) -> bool {
+/// Which instruction is a branch, or always an exception. A branch that compares a register with itself, or zero with zero, and so
+/// is never taken, is none for the engine.
+fn in_block(instruction: u32) -> InBlock {
     let (code, function) = (instruction >> 26, instruction & 0x3f);
-    match code {
-        // jr, jalr, syscall, break
-        0x00 => matches!(function, 0x08 | 0x09 | 0x0c | 0x0d),
+    let (s, t) = (instruction >> 21 & 0x1f, instruction >> 16 & 0x1f);
+    match (code, t) {
+        // bne, bgtz, bltz
+        (0x05, _) if s == t => InBlock::Straight,
+        (0x07, _) | (0x01, 0x00) if s == 0 => InBlock::Straight,
+        // The same, likely; bltzall
+        (0x15, _) if s == t => InBlock::Skips,
+        (0x17, _) | (0x01, 0x02 | 0x12) if s == 0 => InBlock::Skips,
         // bltz to bgezl, and those with a link
-        0x01 => matches!(instruction >> 16 & 0x1f, 0x00..=0x03 | 0x10..=0x13),
+        (0x01, 0x00..=0x03 | 0x10..=0x13) => InBlock::Ends,
+        // jr, jalr, syscall, break
+        (0x00, _) if matches!(function, 0x08 | 0x09 | 0x0c | 0x0d) => InBlock::Ends,
         // j, jal, beq to bgtz, beql to bgtzl
-        0x02..=0x07 | 0x14..=0x17 => true,
+        (0x02..=0x07 | 0x14..=0x17, _) => InBlock::Ends,
         // bc1f to bc1tl
-        0x11 => instruction >> 21 & 0x1f == 8,
-        _ => false,
+        (0x11, _) if s == 8 => InBlock::Ends,
+        _ => InBlock::Straight,
     }
 }
 

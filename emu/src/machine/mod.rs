@@ -26,6 +26,7 @@ mod i386;
 mod list;
 mod mips;
 mod noted;
+mod poison;
 mod ppc64;
 mod regions;
 mod registers;
@@ -114,6 +115,7 @@ impl Machine {
         }
         self.engine.context_restore(&self.initial).expect("a context of this engine");
         self.engine.get_data_mut().count.clock().set(0);
+        self.forget_poison();
         std::mem::take(&mut self.memory)
     }
 
@@ -137,11 +139,18 @@ impl Machine {
         self.memory
     }
 
-    /// Forgets what the CPU knows of the code in a range of addresses.
-    pub fn flush_code(&mut self, addr: u64, len: u64) {
+    /// Forgets what the CPU knows of the code in a range of addresses. Gives how many bytes there are of it.
+    pub fn flush_code(&mut self, addr: u64, len: u64) -> u64 {
         self.engine.get_data_mut().count.forget();
-        // The engine's range ends before its end; there is nothing to do where nothing was translated.
-        let _ = self.engine.ctl_remove_cache(addr, addr.saturating_add(len));
+        let end = addr.saturating_add(len);
+        let mut flushed = 0;
+        // The engine looks at each page of a range, and there is nothing to do where there is no code.
+        for region in self.memory.regions_in(addr, end).filter(|region| region.prot().exec) {
+            let (from, to) = (addr.max(region.addr()), end.min(region.end()));
+            let _ = self.engine.ctl_remove_cache(from, to);
+            flushed += to - from;
+        }
+        flushed
     }
 
     /// Stops the guest whenever it is about to execute the instruction at an address.
@@ -193,7 +202,7 @@ impl Machine {
             self.clean_flags();
             pc = self.pc();
             let over = outcome.is_ok() && self.leave_slot() && self.engine.get_data().stop.is_none();
-            if over {
+            if over || outcome.is_ok() && self.leave_exit(pc) {
                 continue;
             }
             if let Some(next) = self.execute_withheld() {
@@ -288,6 +297,9 @@ impl Machine {
         }
         if self.arch.hook_code.is_some() && (changed || !rewritten.is_empty()) {
             self.hooked.update(&mut self.engine, &self.memory, &rewritten)?;
+        }
+        if !rewritten.is_empty() {
+            self.look_for_poison_again();
         }
         for (addr, len) in rewritten {
             self.flush_code(addr, len);

@@ -83,6 +83,7 @@ const BIG: Arch = Arch {
     branches: None,
     hook_code: Some(withheld::hook),
     withheld: &[Withheld { matches: reads_time_base, execute: read_time_base, bytes: 4, align: 4 }],
+    poison: None,
     // cmpldi r0, code: 001010 000 01 00000 imm16; then sc
     trap_code: |bytes| match *bytes {
         [0x28, 0x20, hi, lo, 0x44, 0, 0, 2] => Some(u16::from_be_bytes([hi, lo])),

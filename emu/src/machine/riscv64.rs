@@ -70,6 +70,7 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: Some(withheld::hook),
     withheld: &[Withheld { matches: reads_counter, execute: read_counter, bytes: 4, align: 2 }],
+    poison: None,
     // lui zero, code; ecall
     trap_code: |&[a, b, c, d, trap @ ..]| {
         let hint = u32::from_le_bytes([a, b, c, d]);

@@ -7,6 +7,7 @@ use unicorn_engine::{Arch as UcArch, Mode, Unicorn, uc_error};
 use super::Machine;
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
+use super::poison::Poison;
 use super::withheld::{self, Withheld};
 
 pub(super) static ARCH: Arch = Arch {
@@ -70,7 +71,9 @@ pub(super) static ARCH: Arch = Arch {
     withheld: &[
         Withheld { matches: stores_clock, execute: store_clock, bytes: 4, align: 2 },
         Withheld { matches: inserts_half, execute: insert_half, bytes: 6, align: 2 },
+        Withheld { matches: only_tests, execute: test_selected, bytes: 6, align: 2 },
     ],
+    poison: Some(Poison { find: find_poison, overlap: 4 }),
     // brcl never, code; svc 0. Or svc number
     trap_code: |bytes| match *bytes {
         [0xc0, 0x04, 0, 0, high, low, 0x0a, 0] => Some(u16::from_be_bytes([high, low])),
@@ -85,13 +88,13 @@ const EXCP_SVC: u32 = 2;
 const CR0_UNITS: u64 = 1 << 18 | 1 << 17;
 /// The program status word's condition code.
 const CONDITION: u64 = 3 << 44;
-/// The program status word's mask: addresses of 64 bits.
-const PSW_WIDE: u64 = 0x1_8000_0000;
+/// The program status word's mask: problem state, and addresses of 64 bits.
+const PSW_USER: u64 = 0x0001_0001_8000_0000;
 
 fn start(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> {
     let cr0 = engine.reg_read(Z::CR0)?;
     engine.reg_write(Z::CR0, cr0 | CR0_UNITS)?;
-    engine.reg_write(Z::PSWM, PSW_WIDE)
+    engine.reg_write(Z::PSWM, PSW_USER)
 }
 
 /// Whether an instruction stores the clock, which stands still in the engine: `stck`, `stckf` or `stcke`.
@@ -153,10 +156,58 @@ fn insert_half(machine: &mut Machine, instruction: u64, _clock: u64) -> bool {
     true
 }
 
+const RNSBG: u8 = 0x54;
+const ROSBG: u8 = 0x56;
+const RXSBG: u8 = 0x57;
+
+/// Whether an instruction is `rnsbg`, `rosbg` or `rxsbg` in the form that stores no result. The engine has no place for it, and
+/// does not survive that.
+fn only_tests(instruction: u64) -> bool {
+    const TEST: u64 = 0x80 << 24;
+    instruction >> 40 == 0xec
+        && instruction & TEST != 0
+        && [RNSBG, ROSBG, RXSBG].contains(&(instruction as u8))
+}
+
+/// Rotate then and, or, or exclusive or selected bits: the condition code says whether any of the bits from I3 to I4 is set after
+/// the operation on the first register and the second, rotated by I5.
+fn test_selected(machine: &mut Machine, instruction: u64, _clock: u64) -> bool {
+    let [.., registers, i3, i4, i5, operation] = instruction.to_be_bytes();
+    let [first, second] =
+        [registers >> 4, registers & 15].map(|r| machine.read(machine.arch.general[usize::from(r)]));
+    let (from_first, to_last) = (u64::MAX >> (i3 & 63), !(u64::MAX >> (i4 & 63) >> 1));
+    let selected = if i3 & 63 > i4 & 63 { from_first | to_last } else { from_first & to_last };
+    let rotated = second.rotate_left(u32::from(i5 & 63));
+    let result = match operation {
+        RNSBG => first & rotated,
+        ROSBG => first | rotated,
+        _ => first ^ rotated,
+    };
+    let flags = machine.arch.flags.expect("the program status word");
+    let condition = if result & selected == 0 { 0 } else { 1 << 44 };
+    let mask = machine.read(flags);
+    machine.write(flags, mask & !CONDITION | condition);
+    true
+}
+
+/// Those that only test, and `sqxbr`, of whose result the engine has only a half.
+fn find_poison(code: &[u8], found: &mut Vec<usize>) {
+    for at in (0..code.len() - 3).step_by(2) {
+        let is = match code[at..] {
+            [0xb3, 0x16, ..] => true,
+            [0xec, a, b, c, d, e, ..] => only_tests(u64::from_be_bytes([0, 0, 0xec, a, b, c, d, e])),
+            _ => false,
+        };
+        if is {
+            found.push(at);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Exit, Limits, Register};
+    use crate::machine::{Exit, FaultKind, Limits, Register};
     use crate::memory::Prot;
 
     const FIRST: u64 = 0x0123_4567_89ab_cdef;
@@ -189,5 +240,62 @@ mod tests {
         assert_eq!(inserted(RISBHG, [24, 7, 4]), 0xed23_4587_89ab_cdef);
         // What is above the lowest five bits of I3 and six of I5 does not count.
         assert_eq!(inserted(RISBLG, [0xe8, 15, 0xe0]), inserted(RISBLG, [8, 15, 32]));
+    }
+
+    /// Whether `OPERATION %r2, %r4, i3, i4, i5` in the form that only tests finds a bit, in code that begins at an address.
+    fn found(operation: u8, [i3, i4, i5]: [u8; 3], at: u64) -> bool {
+        let mut machine = Machine::new(AnyTarget::S390x).unwrap();
+        machine.memory_mut().map("code", 0x1_0000, 0x3000, Prot::READ_EXEC).unwrap();
+        // After it: jump, if condition code 1, to svc 1; svc 0.
+        let code = [0xec, 0x24, i3 | 0x80, i4, i5, operation, 0xa7, 0x44, 0, 3, 0x0a, 0, 0x0a, 1];
+        machine.memory_mut().write(at, &code).unwrap();
+        machine.set(Register::General(2), FIRST).unwrap();
+        machine.set(Register::General(4), SECOND).unwrap();
+        let Ok(Exit::Trap { pc }) = machine.run(at, Limits::NONE) else { panic!("no trap") };
+        assert_eq!(machine.get(Register::General(2)).unwrap(), FIRST);
+        assert_eq!(machine.instructions(), 3);
+        pc == at + 14
+    }
+
+    #[test]
+    fn bits_are_tested() {
+        // In the page, and across its end.
+        for at in [0x1_0000, 0x1_0ffc, 0x1_0ffe] {
+            // First and second have no bit in common, all bits together, and the more so when one is the other's complement.
+            assert!(!found(RNSBG, [0, 63, 0], at));
+            assert!(found(ROSBG, [0, 63, 0], at));
+            assert!(found(RXSBG, [0, 63, 0], at));
+            // Rotated by 4, the second byte is 0xcb beside 0x23.
+            assert!(found(RNSBG, [8, 15, 4], at));
+            assert!(!found(RNSBG, [8, 13, 4], at));
+            // From the last bits around to the first.
+            assert!(found(ROSBG, [60, 3, 0], at));
+            assert!(!found(RNSBG, [60, 3, 0], at));
+        }
+    }
+
+    /// The engine has no square root of numbers of 128 bits.
+    #[test]
+    fn a_square_root_of_128_bits_is_illegal() {
+        let mut machine = Machine::new(AnyTarget::S390x).unwrap();
+        machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+        machine.memory_mut().write(0x1_0000, &[0x18, 0x24, 0xb3, 0x16, 0, 0x41, 0x0a, 0]).unwrap();
+        let fault = machine.run(0x1_0000, Limits::NONE).unwrap_err();
+        assert_eq!((fault.pc, fault.kind), (0x1_0002, FaultKind::Illegal));
+        assert_eq!(machine.instructions(), 1);
+    }
+
+    /// Programs cannot do what only the kernel may: load a program status word, or set the clock.
+    #[test]
+    fn privileged_instructions_are_none() {
+        for code in [[0xb2, 0xb2, 0x20, 0], [0xb2, 0x04, 0x20, 0]] {
+            let mut machine = Machine::new(AnyTarget::S390x).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().map("data", 0x2_0000, 0x1000, Prot::READ_WRITE).unwrap();
+            machine.memory_mut().write(0x1_0000, &code).unwrap();
+            machine.set(Register::General(2), 0x2_0000).unwrap();
+            let fault = machine.run(0x1_0000, Limits::NONE).unwrap_err();
+            assert_eq!(fault.pc, 0x1_0000, "{code:x?}: {fault}");
+        }
     }
 }

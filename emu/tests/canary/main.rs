@@ -8,6 +8,7 @@ mod arm64;
 #[path = "../common/mod.rs"]
 mod common;
 mod mips;
+mod poison;
 mod ppc64;
 mod riscv64;
 mod s390x;

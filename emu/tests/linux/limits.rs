@@ -173,3 +173,47 @@ fn memory_and_files_share_one_limit() {
         assert!(done.process.stats().memory <= 64 << 20, "{target}");
     });
 }
+
+/// `cacheflush`, and `riscv_flush_icache`.
+const FLUSHES: [(AnyTarget, u64); 6] = [
+    (AnyTarget::Arm, 0xf_0002),
+    (AnyTarget::Mips, 4147),
+    (AnyTarget::Mipsle, 4147),
+    (AnyTarget::Mips64, 5197),
+    (AnyTarget::Mips64le, 5197),
+    (AnyTarget::Riscv64, 259),
+];
+
+/// The arguments: all addresses.
+fn everything(target: AnyTarget) -> [Arg; 3] {
+    [Is(0), Is(if target.ptr_size() == 4 { 0xffff_f000 } else { u64::MAX << 12 }), Is(0)]
+}
+
+/// Of all addresses, where there is hardly any code.
+#[test]
+fn forgetting_code_takes_no_time_where_there_is_none() {
+    for (target, number) in FLUSHES {
+        let mut g = Guest::new(target);
+        g.call_number(number, &everything(target));
+        g.exit(0);
+        let done = g.run(small());
+        assert!(done.outcome.is_ok(), "{target}: {:?}", done.outcome);
+        let time = done.process.stats().time;
+        assert!(time < Duration::from_secs(5), "{target}: {time:?}");
+    }
+}
+
+/// Of much code, it counts.
+#[test]
+fn forgetting_code_counts() {
+    for (target, number) in FLUSHES {
+        let mut g = Guest::new(target);
+        g.call("mmap", &[&[Is(0), Is(32 << 20)][..], &anonymous(7)].concat());
+        for _ in 0..3 {
+            g.call_number(number, &everything(target));
+        }
+        g.exit(0);
+        let done = g.run(Options { max_instructions: 50_000, ..small() });
+        assert!(matches!(done.outcome, Err(RunError::Instructions(_))), "{target}: {:?}", done.outcome);
+    }
+}

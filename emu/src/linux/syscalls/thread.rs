@@ -193,11 +193,14 @@ pub fn set_tls(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     Ok(0)
 }
 
+/// How many bytes of code the host forgets while the guest executes an instruction.
+const BYTES_FLUSHED: u64 = 1024;
+
 /// `cacheflush(from, to)` of arm, `riscv_flush_icache(from, to)`, and `cacheflush(addr, len)` of MIPS.
 pub fn cacheflush(p: &mut Process, call: &Call) -> Result<u64, Stop> {
     let [from, to, ..] = call.args;
     let len = if p.linux.cacheflush_to_end { to.saturating_sub(from) } else { to };
-    p.machine.flush_code(from, len);
+    p.effort += p.machine.flush_code(from, len) / BYTES_FLUSHED;
     Ok(0)
 }
 

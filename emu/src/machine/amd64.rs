@@ -6,7 +6,8 @@ use unicorn_engine::{Arch as UcArch, Mode};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
 use super::noted::AMD64_REGISTERS;
-use super::{hooks, x87};
+use super::poison::Poison;
+use super::{hooks, x86_lock, x87};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::Amd64,
@@ -60,6 +61,6 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: None,
     withheld: &[],
-    poison: None,
+    poison: Some(Poison { find: x86_lock::find::<true>, overlap: x86_lock::OVERLAP }),
     trap_code: |bytes| x86_trap_code(bytes, [0x0f, 0x05]),
 };

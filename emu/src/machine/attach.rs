@@ -24,6 +24,11 @@ impl Attached {
         (self.addr..self.addr + self.len).contains(&addr) && !self.prot.write
     }
 
+    /// Whether an address lies in it that the guest can execute.
+    pub fn is_code_at(&self, addr: u64) -> bool {
+        (self.addr..self.addr + self.len).contains(&addr) && self.prot.exec
+    }
+
     /// Whether this is what the engine should have mapped for a region.
     fn is(&self, region: &Region) -> bool {
         (self.addr, self.len, self.prot, self.start)

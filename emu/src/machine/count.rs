@@ -37,6 +37,8 @@ pub(super) struct Count {
     bar: Cell<u64>,
     /// The address of the block that was entered last, and its length.
     block: Cell<(u64, u32)>,
+    /// The one before it, where a delay slot may be a block of its own.
+    before: Cell<(u64, u32)>,
     /// How many instructions a block has, where that does not follow from its length: a cache, each
     /// block in the place that its address selects.
     known: Box<[Cell<Known>]>,
@@ -75,6 +77,7 @@ impl Count {
             in_slot: Cell::new(false),
             bar: Cell::new(u64::MAX),
             block: Cell::new((0, 0)),
+            before: Cell::new((0, 0)),
             known: vec![Cell::default(); places].into(),
         })
     }
@@ -129,12 +132,17 @@ impl Count {
 
     /// Forgets which block is being executed, because the next one may begin anywhere.
     pub fn leave(&self) {
-        self.block.set((0, 0));
+        self.before.set(self.block.replace((0, 0)));
     }
 
     /// The address and length of the block that was entered last.
     pub fn block(&self) -> (u64, u32) {
         self.block.get()
+    }
+
+    /// The two blocks that were entered last, the last first, on machines with delay slots.
+    pub fn blocks(&self) -> [(u64, u32); 2] {
+        [self.block.get(), self.before.get()]
     }
 
     /// Whether the block that was entered last has been executed to its end, which is at `pc`.
@@ -225,8 +233,9 @@ impl Count {
 /// Has the engine count blocks, and stop before the one that begins at the limit.
 pub(super) fn on_block<S>(engine: &mut Unicorn<'static, S>, count: &Rc<Count>) -> Result<(), uc_error> {
     let callback: Block = match count.encoding {
-        Encoding::Fixed { .. } => enter::<true>,
-        Encoding::X86 { .. } | Encoding::Riscv | Encoding::S390x => enter::<false>,
+        Encoding::Fixed { .. } if count.branches.is_some() => enter::<true, true>,
+        Encoding::Fixed { .. } => enter::<true, false>,
+        Encoding::X86 { .. } | Encoding::Riscv | Encoding::S390x => enter::<false, false>,
     };
     let mut id = 0;
     // SAFETY: the callback has the type that the engine wants of one for blocks. The counter is owned by the
@@ -247,11 +256,11 @@ pub(super) fn on_block<S>(engine: &mut Unicorn<'static, S>, count: &Rc<Count>) -
 
 type Block = unsafe extern "C" fn(*mut uc_engine, u64, u32, *mut c_void);
 
-/// Counts a block as it begins, whose instructions all have four bytes or vary.
+/// Counts a block as it begins, whose instructions all have four bytes or vary, and may have delay slots.
 ///
 /// # Safety
 /// `count` must point to a [`Count`], and `engine` to an engine that is in a hook.
-unsafe extern "C" fn enter<const FOUR: bool>(
+unsafe extern "C" fn enter<const FOUR: bool, const SLOTS: bool>(
     engine: *mut uc_engine,
     addr: u64,
     bytes: u32,
@@ -263,7 +272,10 @@ unsafe extern "C" fn enter<const FOUR: bool>(
     if done >= count.bar.get() && count.at_bar(engine, addr) {
         return;
     }
-    count.block.set((addr, bytes));
+    let before = count.block.replace((addr, bytes));
+    if SLOTS {
+        count.before.set(before);
+    }
     let instructions = if FOUR { bytes / 4 } else { count.known(engine, addr, bytes) };
     count.clock.set(done + u64::from(instructions));
 }

@@ -35,7 +35,7 @@ impl std::fmt::Display for Access {
 pub struct Fault {
     /// The machine's architecture.
     pub target: AnyTarget,
-    /// The address of the instruction at fault.
+    /// The address of the instruction at fault; of the branch, if that is an access in its delay slot.
     pub pc: u64,
     /// What is wrong with it.
     pub kind: FaultKind,

@@ -129,7 +129,9 @@ pub(super) fn on_bad_access(engine: &mut Engine) -> Result<unicorn_engine::UcHoo
 pub(super) fn on_tlb_miss(engine: &mut Engine) -> Result<(), uc_error> {
     engine.add_tlb_hook(1, 0, |engine, page, access| {
         let perms = match access {
-            MemType::FETCH if !poison::fetched(engine, page) => return None,
+            MemType::FETCH if !slot::may_fetch(engine, page) || !poison::fetched(engine, page) => {
+                return None;
+            }
             MemType::FETCH => UcPerms::READ | UcPerms::EXEC,
             _ => {
                 slot::missed(engine);

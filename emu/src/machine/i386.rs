@@ -6,7 +6,8 @@ use unicorn_engine::{Arch as UcArch, Mode, uc_error};
 
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt, x86_trap_code};
 use super::noted::I386_REGISTERS;
-use super::{EngineError, Machine, hooks, x87};
+use super::poison::Poison;
+use super::{EngineError, Machine, hooks, x86_lock, x87};
 
 pub(super) static ARCH: Arch = Arch {
     target: AnyTarget::I386,
@@ -51,7 +52,7 @@ pub(super) static ARCH: Arch = Arch {
     branches: None,
     hook_code: None,
     withheld: &[],
-    poison: None,
+    poison: Some(Poison { find: x86_lock::find::<false>, overlap: x86_lock::OVERLAP }),
     trap_code: |bytes| x86_trap_code(bytes, [0xcd, 0x80]),
 };
 

@@ -36,6 +36,7 @@ mod slot;
 mod stop;
 mod straight;
 mod withheld;
+mod x86_lock;
 mod x87;
 
 use std::collections::BTreeMap;
@@ -202,7 +203,8 @@ impl Machine {
             self.clean_flags();
             pc = self.pc();
             let over = outcome.is_ok() && self.leave_slot() && self.engine.get_data().stop.is_none();
-            if over || outcome.is_ok() && self.leave_exit(pc) {
+            let late = outcome == Err(uc_error::EXCEPTION) && self.knows_late();
+            if over || late || outcome.is_ok() && self.leave_exit(pc) {
                 continue;
             }
             if let Some(next) = self.execute_withheld() {
@@ -384,8 +386,13 @@ impl Machine {
             _ => pc,
         };
         let misaligned = |access| FaultKind::Misaligned { access, addr: pc };
-        self.stopped_at(pc);
-        let kind = match error {
+        let failed = self.failed_in_slot(pc, error);
+        let pc = failed.map_or(pc, |(slot, _)| slot);
+        // An access in a delay slot is executed with its branch once more, or not at all.
+        let stands = self.branch_of(pc).unwrap_or(pc);
+        self.stopped_at(stands);
+        let known = failed.map(|(_, kind)| kind).or_else(|| self.failed_to_fetch(pc, error));
+        let kind = known.unwrap_or_else(|| match error {
             uc_error::READ_UNMAPPED | uc_error::READ_PROT => self.bad_access(pc, Access::Read),
             uc_error::WRITE_UNMAPPED | uc_error::WRITE_PROT => self.bad_access(pc, Access::Write),
             uc_error::FETCH_UNMAPPED | uc_error::FETCH_PROT => self.bad_access(pc, Access::Fetch),
@@ -394,8 +401,11 @@ impl Machine {
             uc_error::FETCH_UNALIGNED => misaligned(Access::Fetch),
             uc_error::INSN_INVALID => FaultKind::Illegal,
             error => FaultKind::Engine(EngineError(error)),
-        };
-        self.fault(pc, kind)
+        });
+        if self.pc() != stands {
+            self.set_pc(stands);
+        }
+        self.fault(stands, kind)
     }
 
     /// Finds out which access the instruction at `pc` has failed in.

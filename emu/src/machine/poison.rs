@@ -31,6 +31,8 @@ pub(super) struct Known {
     at: BTreeSet<u64>,
     /// The pages that have been looked at and that the guest cannot change.
     constant: BTreeSet<u64>,
+    /// Whether the engine had to be stopped, since it may have begun to translate one already.
+    late: bool,
 }
 
 impl Known {
@@ -46,8 +48,11 @@ const MOST: usize = 4096;
 
 const PAGE_BYTES: usize = PAGE as usize;
 
-/// The guest is about to execute code of a page. Whether it may: not if it has too many of them, and not if the engine has begun
-/// to translate one, which lies across the page's start and was not there before.
+/// The most that an [overlap](Poison::overlap) may be.
+const MOST_OVERLAP: usize = 16;
+
+/// The guest is about to execute code of a page. Whether it may: not if it has too many of them, and not yet if the engine may be
+/// in the middle of one, which lies at the page's start or across it and was not known before.
 pub(super) fn fetched(engine: &mut Unicorn<'_, State>, addr: u64) -> bool {
     let State { arch, poison: known, attached, .. } = engine.get_data();
     let Some(Poison { find, overlap }) = arch.poison else { return true };
@@ -57,7 +62,7 @@ pub(super) fn fetched(engine: &mut Unicorn<'_, State>, addr: u64) -> bool {
     }
     let constant = attached.iter().any(|region| region.is_constant_at(page));
     let start = page.wrapping_sub(overlap as u64);
-    let mut code = [0; PAGE_BYTES + 16];
+    let mut code = [0; PAGE_BYTES + 2 * MOST_OVERLAP];
     let code = &mut code[..PAGE_BYTES + 2 * overlap];
     // Of pages that are not there the engine knows better what to say.
     let (before, rest) = code.split_at_mut(overlap);
@@ -67,6 +72,7 @@ pub(super) fn fetched(engine: &mut Unicorn<'_, State>, addr: u64) -> bool {
     }
     let mut found = Vec::new();
     find(code, &mut found);
+    found.sort_unstable();
     let found: Vec<u64> = found.into_iter().map(|at| start.wrapping_add(at as u64)).collect();
     let range = start..=page | (PAGE - 1);
     let known = &mut engine.get_data_mut().poison;
@@ -76,10 +82,11 @@ pub(super) fn fetched(engine: &mut Unicorn<'_, State>, addr: u64) -> bool {
     if known.at.range(range.clone()).eq(&found) {
         return true;
     }
-    let too_late = found.iter().any(|at| *at < page && !known.at.contains(at));
+    known.late = found.iter().any(|at| *at <= page && !known.at.contains(at));
     known.at.retain(|at| !range.contains(at));
     known.at.extend(found);
-    known.at.len() <= MOST && set(engine).is_ok() && !too_late
+    let may = known.at.len() <= MOST && !known.late;
+    set(engine).is_ok() && may
 }
 
 fn set(engine: &mut Unicorn<'_, State>) -> Result<(), uc_error> {
@@ -102,6 +109,12 @@ impl Machine {
         if !std::mem::take(&mut self.engine.get_data_mut().poison).at.is_empty() {
             let _ = set(&mut self.engine);
         }
+    }
+
+    /// Whether the engine was stopped only to make an exit known to it, and goes on.
+    pub(super) fn knows_late(&mut self) -> bool {
+        let known = &mut self.engine.get_data_mut().poison;
+        std::mem::take(&mut known.late) && known.at.len() <= MOST
     }
 
     /// Whether the engine has stopped at an exit where another instruction is by now, and goes on. Otherwise, if it has stopped

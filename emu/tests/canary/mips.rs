@@ -98,7 +98,7 @@ fn a_fault_in_a_delay_slot_leaves_the_branch() {
         // b +4; lw t2, 0(t1)
         let mut m = machine(target, &bytes(target, &[0x1000_0003, 0x8d2a_0000, 0, 0, SYSCALL, 0, SYSCALL]));
         m.set(Register::General(9), 0x10).unwrap();
-        assert_eq!(m.run(CODE, Limits::NONE).unwrap_err().pc, CODE + 4, "{target}");
+        assert_eq!(m.run(CODE, Limits::NONE).unwrap_err().pc, CODE, "{target}: it is the branch's");
         let end = m.run(CODE + 20, Limits::NONE);
         assert_eq!(end, Ok(Exit::Trap { pc: CODE + 28 }), "{target}: where it was told to go");
     }

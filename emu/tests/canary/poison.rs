@@ -3,14 +3,20 @@
 use std::process::Command;
 
 use super::*;
-use unicorn_engine::{Arch, Mode, RegisterS390X};
+use unicorn_engine::{Arch, Mode, RegisterS390X, TlbEntry};
 
 /// What the child is to execute, and by which machine.
 const CASE: &str = "HEAPMATRIX_CANARY_CASE";
 
 /// An instruction, as a name and bytes in hexadecimal.
-const SOUND: [&str; 2] = ["arm64 0004400e", "s390x b3150000"]; // fmaxnm v0.4h, v0.4h, v0.4h; sqdbr %f0, %f0
-const DEADLY: [&str; 7] = [
+const SOUND: [&str; 5] = [
+    "arm64 0004400e", // fmaxnm v0.4h, v0.4h, v0.4h
+    "s390x b3150000", // sqdbr %f0, %f0
+    "mips 25080001",  // addiu t0, t0, 1
+    "amd64 0fabc1",   // bts %eax, %ecx
+    "386 0fbae001",   // bt $1, %eax
+];
+const DEADLY: [&str; 10] = [
     // Of arm64, three registers and two of which no operation is allocated, and two of one value.
     "arm64 002c400e",
     "arm64 003cc02e",
@@ -20,6 +26,11 @@ const DEADLY: [&str; 7] = [
     // sqxbr %f0, %f0; rxsbgt %r0, %r0, 0, 0
     "s390x b3160000",
     "s390x ec0080000057",
+    // lock bts %eax, %ecx; lock bt $1, %eax
+    "amd64 f00fabc1",
+    "386 f00fbae001",
+    // j to where there is no code, and anything else afterwards
+    "mips 0800003c",
 ];
 
 /// Translates one instruction, and what ends a block after it.
@@ -38,6 +49,29 @@ fn a_child_executes_one_instruction() {
             e.mem_write(CODE, &code).unwrap();
             raw::stop_at_traps(&mut e, AnyTarget::Arm64, |seen, number| seen.interrupt = number);
             e
+        } else if name == "amd64" || name == "386" {
+            let target = if name == "386" { AnyTarget::I386 } else { AnyTarget::Amd64 };
+            code.extend([0xcd, 0x80]); // int 0x80
+            let mut e = trapping(target, &code);
+            e.emu_start(CODE, 0, 0, 0).unwrap();
+            assert_eq!(e.get_data().interrupt, Some(0x80), "{case}");
+            continue;
+        } else if name == "mips" {
+            code.extend([0, 0, 0, 0, 0, 0, 0, 0x0c]); // nop; syscall
+            let mut e = raw::engine(AnyTarget::Mips, Seen::default());
+            e.ctl_set_tlb_type(TlbType::VIRTUAL).unwrap();
+            let grant = |_: &mut Unicorn<'_, Seen>, paddr, _| {
+                Some(TlbEntry { paddr, perms: Prot::READ | Prot::EXEC })
+            };
+            e.add_tlb_hook(1, 0, grant).unwrap();
+            e.mem_map(CODE, 0x1000, Prot::READ | Prot::EXEC).unwrap();
+            e.mem_write(CODE, &code).unwrap();
+            e.add_block_hook(1, 0, |_, _, _| {}).unwrap();
+            raw::stop_at_traps(&mut e, AnyTarget::Mips, |seen, number| seen.interrupt = number);
+            let _ = e.emu_start(CODE, 0, 0, 0);
+            e.emu_start(CODE + 4, 0, 0, 0).unwrap();
+            assert_eq!(e.get_data().interrupt, Some(17), "{case}");
+            continue;
         } else {
             code.extend([0x0a, 0]); // svc 0
             let mut e = trapping(AnyTarget::S390x, &code);

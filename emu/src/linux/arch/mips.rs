@@ -6,6 +6,7 @@ use super::super::errno::Errno;
 use super::super::signal::SIGINFO_SIZE;
 use super::super::user::{Order, Record};
 use super::frame::{general, load, load_mask, set_general, store};
+use super::mips_align::align;
 use super::signals;
 use super::{
     Addresses, Capabilities, CloneArguments, Code, Convention, Delivery, Epoll, Errors, Fcntl, Flock, Ioctl,
@@ -178,55 +179,6 @@ fn exception(number: Option<u32>, instruction: [u8; 4]) -> Option<Raised> {
     }
 }
 
-/// Loads and stores of programs that are misaligned are executed by the kernel (arch/mips/kernel/unaligned.c): Go 1.22
-/// has one in `runtime.netpollinit`. Not those of floating-point registers, of which the machine tells nothing.
-fn align(machine: &mut Machine) -> Option<Result<(), Errno>> {
-    /// How many bytes, and what becomes of them.
-    enum Access {
-        Signed(usize),
-        Unsigned(usize),
-        Store(usize),
-    }
-    let pc = machine.pc();
-    let instruction = machine.instruction(pc)?;
-    let access = match instruction >> 26 {
-        0x21 => Access::Signed(2),
-        0x23 => Access::Signed(4),
-        0x25 => Access::Unsigned(2),
-        0x27 => Access::Unsigned(4),
-        0x29 => Access::Store(2),
-        0x2b => Access::Store(4),
-        0x37 => Access::Unsigned(8),
-        0x3f => Access::Store(8),
-        _ => return None,
-    };
-    let (base, register) = ((instruction >> 21 & 0x1f) as usize, (instruction >> 16 & 0x1f) as usize);
-    let target = machine.target();
-    let order = order(target.ptr_size(), target.big_endian());
-    let addr = general(machine, base).wrapping_add(instruction as i16 as u64);
-    let addr = if order.word == 4 { addr & 0xffff_ffff } else { addr };
-    let done = match access {
-        Access::Signed(size) | Access::Unsigned(size) => load(machine, order, addr, size, 1).map(|loaded| {
-            let unused = 64 - 8 * size as u32;
-            let value = match access {
-                Access::Signed(_) => ((loaded[0] << unused) as i64 >> unused) as u64,
-                _ => loaded[0],
-            };
-            if register != 0 {
-                set_general(machine, register, value);
-            }
-        }),
-        Access::Store(size) => {
-            let (bytes, len) = order.encode(general(machine, register), size);
-            store(machine, order, addr, &bytes[..len])
-        }
-    };
-    if done.is_ok() {
-        machine.executed(pc.wrapping_add(4));
-    }
-    Some(done)
-}
-
 /// `struct rt_sigframe` of arch/mips/kernel/signal.c.
 struct Frame {
     order: Order,
@@ -371,52 +323,3 @@ const CALL64: Code = Code::Words(&[
     0x03e0_0008, // jr ra
     0x0000_0000, // nop
 ]);
-
-#[cfg(test)]
-mod tests {
-    use super::super::of;
-    use super::*;
-    use crate::machine::{Exit, FaultKind, Limits};
-    use crate::memory::Prot;
-
-    #[test]
-    fn the_kernel_executes_what_is_misaligned() {
-        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
-            let (big, wide) = (target.big_endian(), target.ptr_size() == 8);
-            // sw t0, 1(t1); lh t2, 1(t1); lhu t3, 1(t1); lw t4, 1(t1); syscall; and sd, ld with 64 bits
-            let mut code = vec![0, 0xad28_0001, 0x852a_0001, 0x952b_0001, 0x8d2c_0001];
-            code.extend(if wide { vec![0xfd28_0009, 0xdd2d_0009] } else { vec![] });
-            code.push(0x0c);
-            let bytes = |word: &u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
-            let code: Vec<u8> = code.iter().flat_map(bytes).collect();
-            let mut machine = Machine::new(target).unwrap();
-            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
-            machine.memory_mut().map("data", 0x2_0000, 0x1000, Prot::READ_WRITE).unwrap();
-            machine.memory_mut().write(0x1_0000, &code).unwrap();
-            set_general(&mut machine, 8, 0x8899_aabb);
-            set_general(&mut machine, 9, 0x2_0000);
-            let (mut pc, mut fixed) = (0x1_0000, 0);
-            loop {
-                match machine.run(pc, Limits::NONE) {
-                    Ok(Exit::Trap { pc }) => break assert_eq!(pc, 0x1_0000 + code.len() as u64),
-                    Err(fault) => {
-                        assert!(matches!(fault.kind, FaultKind::Misaligned { .. }), "{fault}");
-                        assert_eq!(fault.pc, 0x1_0004 + 4 * fixed, "{target}");
-                        assert_eq!((of(target).unwrap().align)(&mut machine), Some(Ok(())), "{target}");
-                        (pc, fixed) = (machine.pc(), fixed + 1);
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-            assert_eq!(fixed, if wide { 6 } else { 4 });
-            assert_eq!(machine.instructions(), code.len() as u64 / 4, "{target}");
-            let half = if big { 0x8899 } else { 0xaabb };
-            let narrow = |value: u64| if wide { value } else { value & 0xffff_ffff };
-            let signed =
-                |value: u64, bits: u32| narrow(((value << (64 - bits)) as i64 >> (64 - bits)) as u64);
-            let loaded = [10, 11, 12].map(|register| general(&machine, register));
-            assert_eq!(loaded, [signed(half, 16), half, signed(0x8899_aabb, 32)], "{target}");
-            assert!(!wide || general(&machine, 13) == 0x8899_aabb);
-        }
-    }
-}

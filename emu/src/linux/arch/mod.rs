@@ -11,6 +11,7 @@ mod frame;
 mod i386;
 mod layout;
 mod mips;
+mod mips_align;
 mod ppc64;
 mod riscv64;
 mod s390x;

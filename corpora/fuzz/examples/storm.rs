@@ -11,7 +11,7 @@
 //!
 //! `--write DIR COUNT` writes COUNT inputs of each kind and machine to a folder: seeds for the fuzz target `exec`.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use heapmatrix_fuzz::{memory, running};
 use running::{Kind, TARGETS, exec, generate};
@@ -86,6 +86,8 @@ fn batch(kind: usize, machine: usize, from: u64, to: u64) -> bool {
         .arg(own)
         .arg("--batch")
         .args([kind as u64, machine as u64, from, to].map(|n| n.to_string()))
+        // What the programs print is nobody's.
+        .stdout(Stdio::null())
         .status();
     status.expect("a shell").success()
 }

@@ -44,14 +44,10 @@ pub(super) fn map(engine: &mut Unicorn<'static, State>) -> Result<(), uc_error> 
 
 /// An access has missed the virtual TLB. Notes whether its instruction is in a delay slot.
 pub(super) fn missed(engine: &Unicorn<'_, State>) {
-    let State { arch, count, attached, .. } = engine.get_data();
+    let State { arch, count, .. } = engine.get_data();
     let Some(branches) = arch.branches else { return };
     let mut word = [0; 4];
     let Ok(pc) = engine.reg_read(arch.pc) else { return };
-    // Code that the guest writes itself is hooked all over, with which the engine's translator does not survive this.
-    if !attached.iter().any(|region| region.is_constant_at(pc)) {
-        return;
-    }
     if engine.mem_read(pc.wrapping_sub(4), &mut word).is_ok() && branches(word) {
         count.miss_in_slot();
     }
@@ -161,6 +157,13 @@ mod tests {
     use crate::machine::{Exit, Limits};
     use crate::memory::Prot;
 
+    /// Each machine, with code that the guest cannot write and with code that it can, which is hooked all over.
+    fn each() -> impl Iterator<Item = (AnyTarget, Prot)> {
+        let targets = [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le];
+        let writable = Prot { read: true, write: true, exec: true };
+        targets.into_iter().flat_map(move |target| [Prot::READ_EXEC, writable].map(|prot| (target, prot)))
+    }
+
     /// Branches of three kinds, with the first access to a page in the delay slot of each; the first is followed by an
     /// addition, the second by a branch.
     const PROGRAM: [u32; 14] = [
@@ -182,11 +185,11 @@ mod tests {
 
     #[test]
     fn the_first_access_to_a_page_may_be_in_a_delay_slot() {
-        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+        for (target, prot) in each() {
             let big = target.big_endian();
             let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
             let mut machine = Machine::new(target).unwrap();
-            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, prot).unwrap();
             machine.memory_mut().map("data", 0x2_0000, 0x3000, Prot::READ_WRITE).unwrap();
             machine.memory_mut().write(0x1_0000, PROGRAM.map(bytes).as_flattened()).unwrap();
             machine.memory_mut().write(0x2_0000, &bytes(0x1234)).unwrap();
@@ -234,11 +237,11 @@ mod tests {
 
     #[test]
     fn a_branch_leads_to_the_right_block_ever_after() {
-        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+        for (target, prot) in each() {
             let big = target.big_endian();
             let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
             let mut machine = Machine::new(target).unwrap();
-            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, prot).unwrap();
             machine.memory_mut().map("data", 0x2_0000, 0x1000, Prot::READ_WRITE).unwrap();
             machine.memory_mut().write(0x1_0000, LOOP.map(bytes).as_flattened()).unwrap();
             let exit = machine.run(0x1_0000, Limits::instructions(1000));
@@ -250,7 +253,7 @@ mod tests {
     /// The last addresses that a process may have are its own.
     #[test]
     fn a_guest_may_have_all_its_memory() {
-        for target in [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le] {
+        for (target, _) in each() {
             let big = target.big_endian();
             let bytes = |word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
             let mut machine = Machine::new(target).unwrap();
@@ -268,13 +271,11 @@ mod tests {
         }
     }
 
-    const EACH: [AnyTarget; 4] = [AnyTarget::Mips, AnyTarget::Mipsle, AnyTarget::Mips64, AnyTarget::Mips64le];
-
-    fn machine(target: AnyTarget, at: &[(u64, &[u32])]) -> Machine {
+    fn machine(target: AnyTarget, prot: Prot, at: &[(u64, &[u32])]) -> Machine {
         let big = target.big_endian();
         let bytes = |word: &u32| if big { word.to_be_bytes() } else { word.to_le_bytes() };
         let mut machine = Machine::new(target).unwrap();
-        machine.memory_mut().map("code", 0x1_0000, 0x2000, Prot::READ_EXEC).unwrap();
+        machine.memory_mut().map("code", 0x1_0000, 0x2000, prot).unwrap();
         for (addr, code) in at {
             let code: Vec<u8> = code.iter().flat_map(bytes).collect();
             machine.memory_mut().write(*addr, &code).unwrap();
@@ -287,10 +288,11 @@ mod tests {
     fn the_engine_survives_a_jump_to_nowhere() {
         const ADD: u32 = 0x256b_0001; // addiu t3, t3, 1
         const TRAP: u32 = 0x0000_000c;
-        for target in EACH {
+        for (target, prot) in each() {
             // j, jr t9, jalr t9, b
             for jump in [0x0800_003c, 0x0320_0008, 0x0320_f809, 0x1000_4000] {
-                let mut machine = machine(target, &[(0x1_0000, &[jump, ADD]), (0x1_0100, &[ADD, TRAP])]);
+                let mut machine =
+                    machine(target, prot, &[(0x1_0000, &[jump, ADD]), (0x1_0100, &[ADD, TRAP])]);
                 machine.memory_mut().map("data", 0xa_0000, 0x1000, Prot::READ_WRITE).unwrap();
                 for (nth, nowhere) in [0xf000_0000, 0xa_0000].into_iter().enumerate() {
                     machine.set(Register::General(25), nowhere).unwrap();
@@ -336,13 +338,13 @@ mod tests {
             0x1720_0004,
             0x1320_0004,
         ];
-        for target in EACH {
+        for (target, prot) in each() {
             for ((instruction, access, len), branch) in
                 accesses.into_iter().flat_map(|a| branches.map(|b| (a, b)))
             {
                 let what = format!("{target}: {instruction:#x} after {branch:#x}");
                 let code = [branch, instruction, TRAP, TRAP, TRAP, TRAP];
-                let mut machine = machine(target, &[(0x1_0000, &code)]);
+                let mut machine = machine(target, prot, &[(0x1_0000, &code)]);
                 machine.set(Register::General(9), 0xa_0000).unwrap();
                 machine.set(Register::General(25), 0x1_0014).unwrap();
                 for _ in 0..3 {
@@ -359,7 +361,7 @@ mod tests {
             // The branch leads nowhere; the page can only be read; the delay slot is in the next page.
             let store = 0xad28_0000;
             for at in [0x1_0000, 0x1_0ffc] {
-                let mut machine = machine(target, &[(at, &[0x0320_0008, store])]);
+                let mut machine = machine(target, prot, &[(at, &[0x0320_0008, store])]);
                 machine.memory_mut().map("data", 0xa_0000, 0x1000, Prot::READ).unwrap();
                 machine.set(Register::General(9), 0xa_0000).unwrap();
                 machine.set(Register::General(25), 0xf000_0000).unwrap();

@@ -201,7 +201,8 @@ impl Lowering {
                 self.ops.push(if left { Op::ShlImm(reg, bits) } else { Op::ShrImm(reg, bits) });
             }
             Step::Access { store, value, base, place, offset, width } => {
-                let place = data + u64::from(place);
+                // A base that is rounded down leads to a few bytes before it.
+                let place = data + 8 + u64::from(place);
                 self.ops.push(Op::Imm(base, place.wrapping_add_signed(-i64::from(offset)) & bases));
                 self.ops.push(transfer(store, value, base, offset, width));
             }

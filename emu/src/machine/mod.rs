@@ -28,6 +28,7 @@ mod mips;
 mod noted;
 mod poison;
 mod ppc64;
+mod quad;
 mod regions;
 mod registers;
 mod riscv64;

@@ -8,6 +8,7 @@ use super::Machine;
 use super::arch::{Arch, Encoding, ExceptionPc, Interrupt};
 use super::hooks::State;
 use super::poison::Poison;
+use super::quad::{Flag, Rounding, square_root};
 use super::withheld::{self, Withheld};
 
 pub(super) static ARCH: Arch = Arch {
@@ -72,6 +73,7 @@ pub(super) static ARCH: Arch = Arch {
         Withheld { matches: stores_clock, execute: store_clock, bytes: 4, align: 2 },
         Withheld { matches: inserts_half, execute: insert_half, bytes: 6, align: 2 },
         Withheld { matches: only_tests, execute: test_selected, bytes: 6, align: 2 },
+        Withheld { matches: takes_root, execute: take_root, bytes: 4, align: 2 },
     ],
     poison: Some(Poison { find: find_poison, overlap: 4 }),
     // brcl never, code; svc 0. Or svc number
@@ -190,11 +192,42 @@ fn test_selected(machine: &mut Machine, instruction: u64, _clock: u64) -> bool {
     true
 }
 
-/// Those that only test, and `sqxbr`, of whose result the engine has only a half.
+/// Whether an instruction is `sqxbr`, of whose result the engine has only a half. A number of 128 bits is in registers of which the
+/// second is two after the first.
+fn takes_root(instruction: u64) -> bool {
+    instruction >> 16 == 0xb316 && instruction & 0x22 == 0
+}
+
+/// Square root of a number of 128 bits, as the floating-point control register says that it is rounded.
+fn take_root(machine: &mut Machine, instruction: u64, _clock: u64) -> bool {
+    const INVALID: u64 = 0x0080_0000;
+    const INEXACT: u64 = 0x0008_0000;
+    let [to, from] = [instruction >> 4 & 15, instruction & 15].map(|first| Z::F0 as i32 + first as i32);
+    let bits = u128::from(machine.read(from)) << 64 | u128::from(machine.read(from + 2));
+    let control = machine.read(Z::FPC as i32);
+    let rounding = match control & 7 {
+        1 => Rounding::ToZero,
+        2 => Rounding::Up,
+        3 => Rounding::Down,
+        _ => Rounding::Nearest,
+    };
+    let (root, flag) = square_root(bits, rounding);
+    machine.write(to, (root >> 64) as u64);
+    machine.write(to + 2, root as u64);
+    let flag = match flag {
+        Flag::None => 0,
+        Flag::Inexact => INEXACT,
+        Flag::Invalid => INVALID,
+    };
+    machine.write(Z::FPC as i32, control | flag);
+    true
+}
+
+/// Those that only test, and square roots of 128 bits.
 fn find_poison(code: &[u8], found: &mut Vec<usize>) {
     for at in (0..code.len() - 3).step_by(2) {
         let is = match code[at..] {
-            [0xb3, 0x16, ..] => true,
+            [0xb3, 0x16, a, b, ..] => takes_root(u64::from_be_bytes([0, 0, 0, 0, 0xb3, 0x16, a, b])),
             [0xec, a, b, c, d, e, ..] => only_tests(u64::from_be_bytes([0, 0, 0xec, a, b, c, d, e])),
             _ => false,
         };
@@ -207,7 +240,7 @@ fn find_poison(code: &[u8], found: &mut Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Exit, FaultKind, Limits, Register};
+    use crate::machine::{Exit, Limits, Register};
     use crate::memory::Prot;
 
     const FIRST: u64 = 0x0123_4567_89ab_cdef;
@@ -274,15 +307,29 @@ mod tests {
         }
     }
 
-    /// The engine has no square root of numbers of 128 bits.
     #[test]
-    fn a_square_root_of_128_bits_is_illegal() {
+    fn roots_of_128_bits_are_taken() {
+        const TWO: u64 = 0x4000 << 48;
+        const ROOT: [u64; 2] = [0x3fff_6a09_e667_f3bc, 0xc908_b2fb_1366_ea95];
+        const INEXACT: u64 = 0x0008_0000;
+        // sqxbr %f4, %f1; svc 0
+        for (rounding, [high, low]) in [(0, ROOT), (1, ROOT), (2, [ROOT[0], ROOT[1] + 1]), (3, ROOT)] {
+            let mut machine = Machine::new(AnyTarget::S390x).unwrap();
+            machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
+            machine.memory_mut().write(0x1_0000, &[0xb3, 0x16, 0, 0x41, 0x0a, 0]).unwrap();
+            machine.write(Z::F1 as i32, TWO);
+            machine.write(Z::FPC as i32, rounding);
+            assert_eq!(machine.run(0x1_0000, Limits::NONE), Ok(Exit::Trap { pc: 0x1_0006 }));
+            assert_eq!([Z::F4, Z::F6].map(|register| machine.read(register as i32)), [high, low]);
+            assert_eq!(machine.read(Z::FPC as i32), rounding | INEXACT);
+            assert_eq!(machine.instructions(), 2);
+        }
+        // No number is in %f2 and %f4: the engine says so.
         let mut machine = Machine::new(AnyTarget::S390x).unwrap();
         machine.memory_mut().map("code", 0x1_0000, 0x1000, Prot::READ_EXEC).unwrap();
-        machine.memory_mut().write(0x1_0000, &[0x18, 0x24, 0xb3, 0x16, 0, 0x41, 0x0a, 0]).unwrap();
+        machine.memory_mut().write(0x1_0000, &[0xb3, 0x16, 0, 0x42]).unwrap();
         let fault = machine.run(0x1_0000, Limits::NONE).unwrap_err();
-        assert_eq!((fault.pc, fault.kind), (0x1_0002, FaultKind::Illegal));
-        assert_eq!(machine.instructions(), 1);
+        assert_eq!(fault.pc, 0x1_0000, "{fault}");
     }
 
     /// Programs cannot do what only the kernel may: load a program status word, or set the clock.

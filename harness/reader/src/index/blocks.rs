@@ -188,7 +188,8 @@ impl Builder {
                     address: block.address(slot),
                     offset: block.offset + u64::from(self.offsets[id as usize]),
                     size: block.size,
-                    fields: block.fields >> slot & 1 != 0,
+                    // Entries look for them in the dump.
+                    fields: false,
                 });
             }
         }
@@ -406,6 +407,12 @@ mod tests {
         assert_eq!(blocks.blocks.len(), 3 + 1024 / 64 + 1);
         assert_eq!((0..blocks.len()).map(|id| blocks.place(id)).collect::<Vec<_>>(), places);
         assert!(blocks.parts.len() <= 2 * blocks.blocks.len() + 1);
+        // As many parts as that allows.
+        let (first, last) = (blocks.blocks[0].start, blocks.blocks.last().unwrap().start);
+        let parts = |shift: u32| (last - first) >> shift;
+        let most = 2 * blocks.blocks.len() as u64;
+        assert!(parts(blocks.shift) < most && parts(blocks.shift - 1) >= most, "2^{}", blocks.shift);
+        assert_eq!(blocks.parts.len() as u64, parts(blocks.shift) + 2);
         for vector in [&blocks.parts, &blocks.strides, &blocks.offsets] {
             assert_eq!(vector.len(), vector.capacity(), "the memory that is needed");
         }
@@ -425,7 +432,9 @@ mod tests {
             place(0, 1, 70),
             place(u64::MAX, 1, 60),
         ];
-        for mut places in [spans(), disorder, backwards, empty, far, edge, Vec::new()] {
+        // After the last address comes the first.
+        let around_the_end = vec![place(u64::MAX - 15, 16, 5), place(0, 16, 50)];
+        for mut places in [spans(), disorder, backwards, empty, far, edge, around_the_end, Vec::new()] {
             let blocks = builder(&places).finish().unwrap();
             places.sort_unstable();
             assert_eq!(blocks.len(), places.len());
@@ -485,12 +494,50 @@ mod tests {
     }
 
     #[test]
+    fn a_block_ends_where_its_dump_does() {
+        // A tag, two bytes of an address, one of a size, the contents, and the end of the list.
+        let end = 100 + 1 + 2 + 1 + 16 + 1;
+        let block = |present| [[0x1000, 16, present, 0, 100]];
+        assert!(Blocks::from_parts(&block(1), vec![0], end).is_some());
+        assert!(Blocks::from_parts(&block(1), vec![0], end - 1).is_none());
+        assert!(Blocks::from_parts(&block(2), vec![0], end).is_none(), "slot 0 has an object");
+        // The same record twice.
+        let twice = [block(1)[0]; 2];
+        assert!(Blocks::from_parts(&twice, vec![0, 0], end).is_none());
+    }
+
+    #[test]
     fn what_reaches_into_each_other_is_no_blocks() {
         let place = |address, size, offset| Place { address, offset, size, fields: false };
         let again: Vec<Place> = (0..300).map(|i| place(0x1000 + i % 100 * 16, 16, i * 30)).collect();
-        assert!(builder(&again).finish().is_err());
+        let entries = builder(&again).finish().unwrap_err();
+        let mut found: Vec<(u64, u64)> = entries.places().collect();
+        let mut expected: Vec<(u64, u64)> = again.iter().map(|place| (place.address, place.offset)).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        // The last object of a block is at the first one's address of the next.
+        let touching =
+            [place(0x1000, 16, 0), place(0x1010, 16, 30), place(0x1010, 8, 60), place(0x1018, 8, 90)];
+        assert!(builder(&touching).finish().is_err());
         let apart: Vec<Place> = (0..3000).map(|i| place(0x1000 + i * 100, i % 2 + 1, i * 30)).collect();
         assert!(!builder(&apart[..1000]).is_sparse() && builder(&apart).is_sparse());
         assert!(!builder(&spans()).is_sparse());
+        // So many blocks of eight objects each, and of one more altogether.
+        let blocks_of = |size: u64, blocks: u64| {
+            (0..blocks).flat_map(move |i| {
+                (0..size)
+                    .map(move |j| place(0x1000 + i * 1000 + j * (8 + i % 2 * 8), 8 + i % 2 * 8, i * 1000 + j))
+            })
+        };
+        let few = FEW as u64;
+        let sparse = |places: Vec<Place>| {
+            let builder = builder(&places);
+            (builder.blocks.len() as u64, builder.is_sparse())
+        };
+        assert_eq!(sparse(blocks_of(1, few).collect()), (few, false));
+        assert_eq!(sparse(blocks_of(1, few + 1).collect()), (few + 1, true));
+        assert_eq!(sparse(blocks_of(7, few + 1).collect()), (few + 1, true));
+        assert_eq!(sparse(blocks_of(8, few + 1).collect()), (few + 1, false));
     }
 }

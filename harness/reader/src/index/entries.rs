@@ -120,8 +120,17 @@ impl Entries {
 
 /// The object whose record is at an offset.
 fn object<'a>(dump: &Dump<'a>, offset: u64) -> Object<'a> {
-    let mut cursor = Cursor::new(&dump.bytes()[offset as usize + 1..], offset + 1, dump.version());
+    // No error will say where it is.
+    let mut cursor = Cursor::new(&dump.bytes()[offset as usize + 1..], 0, dump.version());
     Object::decode(&mut cursor, "").expect("it could be read before")
+}
+
+#[cfg(test)]
+impl Entries {
+    /// The address and the record's offset of each, in their order.
+    pub fn places(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.entries.iter().map(|entry| (entry.address, entry.offset))
+    }
 }
 
 #[cfg(test)]

@@ -58,3 +58,75 @@ fn texts<'a>(record: &Record<'a>) -> impl Iterator<Item = &'a [u8]> {
 fn valid_length(bytes: &[u8]) -> usize {
     bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Call, Fields, Function, Goroutine, MemProf, Stack, StackFrame, Type, Version};
+
+    /// What reading a record costs.
+    fn cost(record: &Record<'_>) -> u64 {
+        let mut file = Version::Go17.header().to_vec();
+        // The smallest params there are: see `Params`.
+        file.extend([6, 0, 8, 0, 0x7f, 1, b'x', 0, 1]);
+        let at = file.len();
+        record.write_to(&mut file).unwrap();
+        let length = file.len();
+        file.push(0);
+        let dump = Dump::new(&file).unwrap();
+        let mut budget = Budget::new(1000);
+        let (read, end) = budget.decode(&dump, at).unwrap();
+        assert_eq!((&read, end), (record, length));
+        Budget::new(1000).0 - budget.0
+    }
+
+    /// Numbers and texts that are judged are paid for, by the byte; contents are not.
+    #[test]
+    fn what_is_looked_at_is_paid_for() {
+        assert_eq!(Budget::new(1000).0, 32_000 + 65_536);
+        let name = "main.function";
+        // A tag, an address, a size, the name's length, and whether it is a pointer.
+        let ty = |name| Record::Type(Type { address: 1, size: 8, name, data_is_pointer: false });
+        assert_eq!(cost(&ty(name.into())), STEP + 5 + 13);
+        assert_eq!(cost(&ty(Text(b"main\xff.function"))), STEP + 5 + 4, "as far as it is a text");
+        assert_eq!(cost(&ty("".into())), STEP + 5);
+        // A tag, ten numbers, two flags, and the reason's length.
+        let goroutine = Goroutine {
+            address: 1,
+            sp: 1,
+            id: 1,
+            creation_pc: 1,
+            status: 1,
+            is_system: false,
+            is_background: false,
+            wait_since: 1,
+            wait_reason: name.into(),
+            context: 1,
+            thread: 1,
+            defer: 1,
+            panic: 1,
+        };
+        assert_eq!(cost(&Record::Goroutine(goroutine)), STEP + 14 + 13);
+        // A tag, six numbers, two lengths, and the end of the list.
+        let function = Function { entry: 1, pc: 1, continuation_pc: 1, name: name.into() };
+        let frame = StackFrame {
+            sp: 1,
+            depth: 0,
+            child_sp: 0,
+            contents: &[7; 100],
+            function,
+            fields: Fields::default(),
+        };
+        assert_eq!(cost(&Record::StackFrame(frame)), STEP + 10 + 13);
+        // A tag, four numbers, the depth, and for each call two lengths and a line.
+        let calls = [("main.f", "f.go"), ("main.main", "main.go")];
+        let calls =
+            calls.map(|(function, file)| Call { function: function.into(), file: file.into(), line: 1 });
+        let list = Stack::encode_list(calls);
+        let stack = Stack::from_encoded(&list).unwrap();
+        let bucket = Record::MemProf(MemProf { address: 1, size: 1, stack, allocs: 1, frees: 1 });
+        let texts = "main.ff.gomain.mainmain.go".len() as u64;
+        assert_eq!(cost(&bucket), STEP + 6 + 2 * 3 + texts);
+        assert_eq!(cost(&Record::Eof), STEP + 1);
+    }
+}

@@ -330,3 +330,6 @@ fn is_text(bytes: &[u8]) -> bool {
 fn is_text_or_empty(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control))
 }
+
+#[cfg(test)]
+mod tests;

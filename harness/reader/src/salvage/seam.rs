@@ -63,3 +63,115 @@ pub(super) fn ends_in_fields(contents: &[u8], mut fields: Fields<'_>, pointer_si
         ascending && pairs.count() >= FIELDS
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Arch, Field, Params, PointerSize, Version};
+
+    /// A dump of a machine with this heap.
+    fn dump_of(heap: Range<u64>) -> Vec<u8> {
+        let params = Params {
+            big_endian: false,
+            pointer_size: PointerSize::Eight,
+            heap_start: heap.start,
+            heap_end: heap.end,
+            arch: Arch::Name("amd64".into()),
+            experiment: "".into(),
+            cpus: 1,
+        };
+        let mut file = Version::Go17.header().to_vec();
+        Record::Params(params).write_to(&mut file).unwrap();
+        file.push(0);
+        file
+    }
+
+    fn object(address: u64, contents: &[u8]) -> Object<'_> {
+        Object { address, contents, fields: Fields::default() }
+    }
+
+    /// Contents with the head of an object among zeros.
+    fn with_head(address: u64, length: u64) -> Vec<u8> {
+        let mut contents = vec![0; 24];
+        contents.push(Kind::Object as u8);
+        for mut number in [address, length] {
+            while number >= 0x80 {
+                contents.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            contents.push(number as u8);
+        }
+        contents.resize(64, 0);
+        contents
+    }
+
+    #[test]
+    fn an_object_that_holds_the_next_ones_head_is_torn() {
+        const START: u64 = 0x4000_0000;
+        const END: u64 = START + (1 << 20);
+        const NEXT: u64 = START + (1 << 19);
+        let file = dump_of(START..END);
+        let dump = Dump::new(&file).unwrap();
+        let torn = |address, length| {
+            let contents = with_head(address, length);
+            is_torn(&dump, &object(START, &contents), &Record::Object(object(NEXT, &[0; 8])))
+        };
+        let end = START + 64;
+        // In one of the two places, the last that has room included.
+        for address in [end, end + NEAR - 8, NEXT - NEAR, NEXT - 8] {
+            assert!(torn(address, 16) && torn(address, END - address), "{address:#x}");
+            assert!(!torn(address, END - address + 8), "{address:#x}: it has no room");
+            assert!(!torn(address, 0) && !torn(address, 12) && !torn(address + 4, 16), "{address:#x}");
+        }
+        for address in [start_of(&dump) - 8, START, end - 8, end + NEAR, NEXT - NEAR - 8, NEXT] {
+            assert!(!torn(address, 16), "{address:#x}");
+        }
+        // Nothing is missing before a neighbour, or before what is no object.
+        let contents = with_head(end, 16);
+        let torn_before = |next| is_torn(&dump, &object(START, &contents), &next);
+        assert!(torn_before(Record::Object(object(end + 8, &[0; 8]))));
+        assert!(!torn_before(Record::Object(object(end, &[0; 8]))));
+        assert!(!torn_before(Record::Eof));
+        // A place that is near, but not in the heap.
+        let low = object(START - 128, &contents);
+        let contents = with_head(START - 64, 16);
+        let low = Object { contents: &contents, ..low };
+        assert!(!is_torn(&dump, &low, &Record::Object(object(NEXT, &[0; 8]))));
+    }
+
+    fn start_of(dump: &Dump<'_>) -> u64 {
+        dump.params().heap_start
+    }
+
+    /// An address and a length of five bytes together are no accident.
+    #[test]
+    fn short_heads_are_any_bytes() {
+        let file = dump_of(0x1_0000..0x2_0000);
+        let dump = Dump::new(&file).unwrap();
+        let torn = |length| {
+            let contents = with_head(0x1_1000, length);
+            is_torn(&dump, &object(0x1_0000, &contents), &Record::Object(object(0x1_8000, &[0; 8])))
+        };
+        assert!(!torn(120) && torn(128));
+    }
+
+    #[test]
+    fn four_fields_in_a_row_are_a_list() {
+        let ends = |tail: &[u8], first: Option<u64>| {
+            let contents = [&[0; 40], tail].concat();
+            let list = Fields::encode_list(first.map(Field::pointer));
+            ends_in_fields(&contents, Fields::from_encoded(&list).unwrap(), 8)
+        };
+        assert!(ends(&[1, 0, 1, 8, 1, 16, 1, 24], None));
+        assert!(ends(&[1, 8, 1, 16, 1, 24, 1, 48], Some(56)));
+        // Up to four bytes each.
+        assert!(ends(&[1, 0x80, 0x80, 2, 1, 0x88, 0x80, 2, 1, 0x90, 0x80, 2, 1, 0x98, 0x80, 2], None));
+        // Three of them, descending or again, not of pointers, and with the list's own first field among them.
+        assert!(!ends(&[1, 8, 1, 16, 1, 24], None));
+        assert!(!ends(&[1, 24, 1, 16, 1, 8, 1, 0], None));
+        assert!(!ends(&[1, 8, 1, 8, 1, 16, 1, 24], None));
+        assert!(!ends(&[1, 4, 1, 12, 1, 20, 1, 28], None));
+        assert!(!ends(&[1, 8, 1, 16, 1, 24, 1, 48], Some(48)));
+        assert!(!ends(&[1, 8, 1, 16, 1, 24, 1, 48], Some(16)));
+    }
+}

@@ -205,6 +205,15 @@ mod tests {
         (certain, undecided)
     }
 
+    /// What reaches into the next page is no slot of this one, whatever it is.
+    #[test]
+    fn slots_end_in_their_page() {
+        let rule = rule("go1.22.10", PointerSize::Eight).unwrap();
+        let last = PAGE / 48 - 1;
+        assert_eq!(of_page(&rule, 48, &[(0, true), (last, false)]), (vec![last], vec![]));
+        assert_eq!(of_page(&rule, 48, &[(0, true), (last + 1, false)]), (vec![], vec![]));
+    }
+
     /// `mspan.nelems` as Go 1.22.10, 1.25.5 and 1.27.3 have it for spans with pointers and without.
     #[test]
     fn spans_have_as_many_slots_as_the_runtime_says() {

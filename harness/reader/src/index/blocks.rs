@@ -493,6 +493,14 @@ mod tests {
         assert!(Blocks::from_parts(&parts, wrong, end).is_none());
     }
 
+    /// Fewer than two parts a block.
+    #[test]
+    fn parts_are_fewer_than_twice_the_blocks() {
+        let place = |address, size, offset| Place { address, offset, size, fields: false };
+        let blocks = builder(&[place(0x1000, 16, 0), place(0x5000, 32, 30)]).finish().unwrap();
+        assert_eq!((blocks.shift, &blocks.parts[..]), (13, &[0, 1, 1, 2][..]));
+    }
+
     #[test]
     fn a_block_ends_where_its_dump_does() {
         // A tag, two bytes of an address, one of a size, the contents, and the end of the list.

@@ -68,3 +68,13 @@ impl fmt::Display for Fault {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_shown_by_name() {
+        assert_eq!(format!("{:>20}", Fault::StacksInSys), "       stacks-in-sys");
+    }
+}

@@ -267,8 +267,7 @@ impl Context<'_> {
             let sound = field.kind == FieldKind::Pointer
                 && field.offset >= next
                 && field.offset.is_multiple_of(pointer_size)
-                && field.offset < size
-                && size - field.offset >= pointer_size;
+                && size.checked_sub(field.offset).is_some_and(|rest| rest >= pointer_size);
             next = field.offset.saturating_add(1);
             sound
         })

@@ -285,6 +285,13 @@ fn segments_lie_outside_the_heap_and_have_pointers() {
     assert_eq!(judge(HEAP.1, pointers), Trust::Telling);
     assert_eq!(judge(LOWEST_SEGMENT, Fields::default()), Trust::Possible);
     assert_eq!(judge(u64::from(u32::MAX) - 62, pointers), Trust::Impossible, "its end");
+    // A pointer has no room in the last bytes of a segment that are no whole word.
+    let list = Fields::encode_list([Field::pointer(60)]);
+    let fields = Fields::from_encoded(&list).unwrap();
+    for (size, expected) in [(62, Trust::Impossible), (64, Trust::Telling)] {
+        let segment = Segment { address: LOWEST_SEGMENT, contents: &ZEROS[..size], fields };
+        assert_eq!(self::judge(&context, Record::Data(segment)), expected, "{size}");
+    }
     let list = Fields::encode_list([Field::pointer(64)]);
     assert_eq!(judge(LOWEST_SEGMENT, Fields::from_encoded(&list).unwrap()), Trust::Impossible);
 }

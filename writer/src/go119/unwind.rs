@@ -35,8 +35,6 @@ struct Unwinding {
     /// Whether the frame is where a stopped thread is, or that of its caller: what that does to SP later has not been done,
     /// as the thread is on the goroutine's stack.
     may_write_sp: bool,
-    /// Whether the frame is where a system call was entered.
-    is_syscall: bool,
     /// `calleeFuncID == FuncID_sigpanic`.
     called_sigpanic: bool,
 }
@@ -99,8 +97,8 @@ impl<T: Target> Go119<'_, T> {
 
     /// Port of `initAt`.
     fn init_at(&self, gp: Addr, registers: Registers) -> Result<Option<Unwinding>, Error> {
-        let Registers { sp: sp0, pc: pc0, lr: lr0 } = registers;
-        let (mut pc, mut sp, mut lr) = (pc0, sp0, if T::USES_LR { lr0 } else { 0 });
+        let Registers { mut sp, mut pc, lr } = registers;
+        let mut lr = if T::USES_LR { lr } else { 0 };
         // If the PC is zero, it's likely a nil function call. Start in the caller's frame.
         if pc == 0 {
             pc = self.stack_word(sp)?;
@@ -117,20 +115,7 @@ impl<T: Target> Go119<'_, T> {
             let source = TracebackError::UnknownPc(Addr(pc));
             return Err(Error::Traceback { g: gp, sp: Addr(sp), source });
         };
-        let g = &self.shape.g;
-        let (syscallpc, syscallsp) =
-            (self.process.uint(gp, g.syscallpc)?, self.process.uint(gp, g.syscallsp)?);
-        let is_syscall = pc == pc0 && sp == sp0 && pc0 == syscallpc && sp0 == syscallsp;
-        Ok(Some(Unwinding {
-            f,
-            pc,
-            sp,
-            lr,
-            innermost: true,
-            may_write_sp: false,
-            is_syscall,
-            called_sigpanic: false,
-        }))
+        Ok(Some(Unwinding { f, pc, sp, lr, innermost: true, may_write_sp: false, called_sigpanic: false }))
     }
 
     /// Port of `resolveInternal`.
@@ -138,8 +123,9 @@ impl<T: Target> Go119<'_, T> {
         let (shape, symtab) = (&self.shape, &self.symtab);
         let f = u.f;
         let mut flag = f.flag;
-        // cgocallback arranges that both stacks can be unwound; entersyscall has saved what was before SP is written.
-        if symtab.is(&f, shape.func_ids.cgocallback) || u.is_syscall {
+        // cgocallback arranges that both stacks can be unwound. (So does entersyscall, which only the innermost frame is in: of that it
+        // does not count.)
+        if symtab.is(&f, shape.func_ids.cgocallback) {
             flag &= !shape.sp_write;
         }
 
@@ -206,7 +192,6 @@ impl<T: Target> Go119<'_, T> {
             lr: 0,
             innermost: false,
             may_write_sp: u.innermost && u.may_write_sp,
-            is_syscall: false,
             called_sigpanic: symtab.is(&u.f, ids.sigpanic),
         };
         // isInjectedCall

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use crate::go119::{Defects, Program, Stopped};
+use crate::go119::{Defects, Go119, Program, Stopped};
 use crate::layouts::{FieldAt, Layouts, VariableAt};
 use crate::memory::{Addr, Memory};
 use crate::process::patch::push;
@@ -23,13 +23,13 @@ const STATIC_LEN: u64 = 0x6_0000;
 /// The code of functions, which is not there.
 pub(super) const TEXT: u64 = 0x40_0000;
 /// The bytes of each function's code.
-const FUNC_LEN: u64 = 0x100;
+pub(super) const FUNC_LEN: u64 = 0x100;
 /// The arena: the spans of a test are in its first pages.
 pub(super) const HEAP: u64 = 0x10_0000;
 const ARENA: u64 = 1 << 16;
 /// The goroutine's stack.
 pub(super) const STACK: u64 = 0x20_0000;
-const FRAME: u64 = 0x1000;
+pub(super) const FRAME: u64 = 0x1000;
 const MEM_STATS: u64 = 26 * STEP + 256 * 8;
 
 /// Layouts as they come.
@@ -193,7 +193,7 @@ impl<T: Target> Image<T> {
     }
 
     /// Writes the header of a slice into a field.
-    fn slice(&mut self, base: u64, structure: &str, field: &str, array: u64, len: u64) {
+    pub(super) fn slice(&mut self, base: u64, structure: &str, field: &str, array: u64, len: u64) {
         for (i, value) in (0..).zip([array, len, len]) {
             self.put(base, structure, field, i, value);
         }
@@ -229,20 +229,14 @@ impl<T: Target> Image<T> {
         let ftab = self.alloc(16 * 16 * STEP);
         self.slice(md, "runtime.moduledata", "ftab", ftab, 16);
         for i in 0..16 {
-            self.put(
-                ftab + i * 16 * STEP,
-                "runtime.functab",
-                "entryoff",
-                0,
-                if i < 4 { i * FUNC_LEN } else { 0x1000 },
-            );
+            self.put(ftab + i * 16 * STEP, "runtime.functab", "entryoff", 0, i * FUNC_LEN);
             self.put(ftab + i * 16 * STEP, "runtime.functab", "funcoff", 0, i * 0x200);
         }
         self.tables = tables;
     }
 
     /// Adds a function whose frame has so many bytes, and gives its entry PC and where its `_func` is.
-    fn function(&mut self, name: &str, delta: u64, flag: u64) -> (u64, u64) {
+    pub(super) fn function(&mut self, name: &str, delta: u64, flag: u64) -> (u64, u64) {
         let i = self.functions;
         self.functions += 1;
         let tables = self.tables;
@@ -386,6 +380,11 @@ impl<T: Target> Image<T> {
     /// Dumps the process.
     pub(super) fn dump(&self, defects: Defects) -> Result<Vec<u8>, Error> {
         self.write(Program { defects, ..Program::new(&self.layouts) })
+    }
+
+    /// What is known of the process, which was `stopped` from outside or has stopped its own world.
+    pub(super) fn go<'m>(&'m self, stopped: Option<&'m Stopped<'m>>) -> Result<Go119<'m, T>, Error> {
+        Go119::new(&self.memory, &Program { stopped, ..Program::new(&self.layouts) })
     }
 
     /// Dumps the process as one that was stopped from outside.

@@ -1,9 +1,11 @@
 //! The generation, on processes of a few pages.
 
 mod conservative;
+mod goroutines;
 mod image;
 mod sweep;
 mod types;
+mod unwinding;
 
 use image::{HEAP, Image, STACK};
 

@@ -77,3 +77,46 @@ impl<'m> Bytes<'m> {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Segments;
+
+    const START: u64 = 0x1000;
+
+    fn memory(len: u64) -> Segments {
+        let mut memory = Segments::new(true);
+        memory.map(START, len);
+        memory.write(Addr(START), &(0..len).map(|i| (i % 251 + 1) as u8).collect::<Vec<_>>());
+        memory
+    }
+
+    fn all(memory: &Segments, len: u64) -> (Vec<u8>, Option<Error>) {
+        let mut bytes = Bytes::new(memory, Addr(START), len, Place::new("table", "bytes"));
+        let mut read = Vec::new();
+        loop {
+            match bytes.next() {
+                Ok(Some(byte)) => read.push(byte),
+                Ok(None) => return (read, None),
+                Err(error) => return (read, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn tables_end_with_their_length_or_with_memory() {
+        let memory = memory(300);
+        let expected: Vec<u8> = (0..300).map(|i| (i % 251 + 1) as u8).collect();
+        for len in [0, 1, 63, 64, 65, 128, 200, 299, 300] {
+            let (read, error) = all(&memory, len);
+            assert!(read == expected[..len as usize] && error.is_none(), "{len}");
+        }
+        for len in [301, 364, 1000] {
+            let (read, error) = all(&memory, len);
+            assert_eq!(read, expected, "{len}");
+            let error = error.expect("there is no more memory").to_string();
+            assert!(error.contains("table.bytes") && error.contains("0x112c"), "{error}");
+        }
+    }
+}

@@ -287,3 +287,51 @@ impl Span {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Amd64, Mips};
+    use crate::testing::Segments;
+
+    fn words_that_are_not_zero<T: Target>(lends: bool) {
+        const START: u64 = 0x10_0000;
+        // More than are looked at at once, and of those in a block two that are the same.
+        let set = [0, 63, 64, 65, 8191, 8192, 8200, 16383, 16384, 19_999];
+        let mut memory = Segments::new(lends);
+        memory.map(START, 20_000 * T::PTR_SIZE);
+        for i in set {
+            memory.write(Addr(START + i * T::PTR_SIZE), &[1]);
+        }
+        let mut found = Vec::new();
+        each_nonzero(&Process::<T>::new(&memory), Addr(START), 20_000, |i| found.push(i)).unwrap();
+        assert_eq!(found, set, "{}", T::GOARCH);
+    }
+
+    #[test]
+    fn arenas_are_found_among_millions() {
+        for lends in [false, true] {
+            words_that_are_not_zero::<Amd64>(lends);
+            words_that_are_not_zero::<Mips>(lends);
+        }
+    }
+
+    #[test]
+    fn classes_of_spans() {
+        let span = |spanclass| Span {
+            addr: Addr(1),
+            base: Addr(2),
+            size: 8192,
+            elemsize: 8,
+            nelems: 1024,
+            free_from: 0,
+            alloc_bits: Addr(3),
+            spanclass,
+            specials: Addr::NIL,
+            sweepgen: 0,
+        };
+        for (spanclass, class, noscan) in [(0, 0, false), (1, 0, true), (2, 1, false), (135, 67, true)] {
+            assert_eq!((span(spanclass).sizeclass(), span(spanclass).noscan()), (class, noscan));
+        }
+    }
+}

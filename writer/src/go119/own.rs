@@ -144,3 +144,47 @@ impl<T: Target> Go119<'_, T> {
         patches
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Amd64, Mips};
+    use std::cell::RefCell;
+
+    #[test]
+    fn tmpbuf_grows_when_an_object_needs_it() {
+        let asked = RefCell::new(Vec::new());
+        let sys_alloc = |n| {
+            asked.borrow_mut().push(n);
+            Addr(0x1000 * n)
+        };
+        let mut tmpbuf = Tmpbuf::new(Some(&sys_alloc));
+        for (nptr, n) in [(0, 1), (7, 1), (8, 2), (3, 2), (15, 2), (16, 3), (24, 4), (9, 4)] {
+            tmpbuf.extend(nptr);
+            assert_eq!((tmpbuf.len, tmpbuf.array), (n, Some(Addr(0x1000 * n))), "{nptr}");
+        }
+        assert_eq!(asked.into_inner(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn chunks_have_room_for_small_pieces() {
+        let chunk = |off| Palloc { at: Addr(0x50), size: 8, off, changed: false };
+        for (off, size, after) in [
+            (8, 16, Some(24)),
+            (9, 16, Some(32)),
+            (0, MAX_BLOCK - 1, Some(MAX_BLOCK - 1)),
+            (0, MAX_BLOCK, None),
+            (PERSISTENT_CHUNK_SIZE - 16, 16, Some(PERSISTENT_CHUNK_SIZE)),
+            (PERSISTENT_CHUNK_SIZE - 16, 17, None),
+            (PERSISTENT_CHUNK_SIZE - 7, 1, None),
+        ] {
+            let mut palloc = chunk(off);
+            palloc.alloc::<Amd64>(size);
+            let patch = palloc.patch::<Amd64>().map(|patch| (patch.at, patch.bytes));
+            assert_eq!(patch, after.map(|off: u64| (Addr(0x50), off.to_le_bytes().to_vec())), "{off}");
+        }
+        let mut palloc = Palloc { size: 4, ..chunk(9) };
+        palloc.alloc::<Mips>(3);
+        assert_eq!((palloc.at(), palloc.patch::<Mips>().unwrap().bytes), (Addr(0x50), vec![0, 0, 0, 15]));
+    }
+}

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use crate::go15::SysAlloc;
 use crate::go119::{Defects, Go119, Program, Stopped};
 use crate::layouts::{FieldAt, Layouts, VariableAt};
 use crate::memory::{Addr, Memory};
@@ -382,6 +383,11 @@ impl<T: Target> Image<T> {
         self.write(Program { defects, ..Program::new(&self.layouts) })
     }
 
+    /// Dumps it as its runtime does, to which the system gives memory.
+    pub(super) fn dump_with(&self, sys_alloc: SysAlloc<'_>) -> Result<Vec<u8>, Error> {
+        self.write(Program { sys_alloc: Some(sys_alloc), ..Program::exact(&self.layouts) })
+    }
+
     /// What is known of the process, which was `stopped` from outside or has stopped its own world.
     pub(super) fn go<'m>(&'m self, stopped: Option<&'m Stopped<'m>>) -> Result<Go119<'m, T>, Error> {
         Go119::new(&self.memory, &Program { stopped, ..Program::new(&self.layouts) })
@@ -403,6 +409,14 @@ impl<T: Target> Image<T> {
     fn write(&self, program: Program<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         write_heap_dump(T::ANY, &self.memory, &program, &Options::default(), &mut out).map(|_| out)
+    }
+
+    /// The address of the only M.
+    pub(super) fn m(&self) -> u64 {
+        let mut bytes = [0; 8];
+        let bytes = &mut bytes[..T::PTR_SIZE as usize];
+        self.memory.read(Addr(self.variable("runtime.allm")), bytes).expect("it is there");
+        crate::go119::read::integer::<T>(bytes)
     }
 
     /// The goroutine's address.

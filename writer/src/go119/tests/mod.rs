@@ -2,8 +2,10 @@
 
 mod conservative;
 mod goroutines;
+mod heap;
 mod image;
 mod sweep;
+mod symbols;
 mod types;
 mod unwinding;
 

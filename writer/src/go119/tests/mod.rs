@@ -4,6 +4,7 @@ mod conservative;
 mod goroutines;
 mod heap;
 mod image;
+mod pointers;
 mod sweep;
 mod symbols;
 mod types;

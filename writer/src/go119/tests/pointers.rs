@@ -1,0 +1,229 @@
+//! Which words of the heap are pointers, where that is not one window of bits.
+
+use super::image::{HEAP, Image};
+use super::{HEADERS, ON_DEMAND, ONE_BIT, TWO_BITS, has, object};
+use crate::go119::{Defects, Stopped};
+use crate::target::{Amd64, Mips, S390x, Target};
+use crate::testing::ints;
+
+/// `abi.TFlagGCMaskOnDemand`.
+const ON_DEMAND_FLAG: u64 = 16;
+const ARRAY: u64 = 17;
+const STRUCT: u64 = 25;
+
+/// A process with one object of a page and a type.
+fn typed<T: Target>(words: u64, mask: &[u8]) -> (Image<T>, u64) {
+    let mut image = Image::<T>::new(HEADERS, ON_DEMAND);
+    let span = image.span(2, 1, 8192, 1, 1, 0);
+    let typ = image.typ(8192, words * T::PTR_SIZE, mask);
+    image.put(span, "runtime.mspan", "largeType", 0, typ);
+    (image, typ)
+}
+
+fn has_pointers<T: Target>(image: &Image<T>, at: u64, size: u64, first: u64, pointers: &[u64]) {
+    let dump = image.dump(Defects::NONE).unwrap();
+    assert!(has(&dump, &object::<T>(at, size, first, pointers)), "{} {at:#x} {pointers:?}", T::GOARCH);
+}
+
+/// A type whose mask is built of a structure's fields, or of an array's elements.
+fn made_of<T: Target>(image: &mut Image<T>, size: u64, kind: u64, parts: [u64; 2]) -> u64 {
+    let typ = image.typ(size * T::PTR_SIZE, size * T::PTR_SIZE, &[0; 16]);
+    describe(image, typ, kind, parts);
+    typ
+}
+
+fn describe<T: Target>(image: &mut Image<T>, typ: u64, kind: u64, [a, b]: [u64; 2]) {
+    for (field, value) in [("TFlag", ON_DEMAND_FLAG), ("Kind_", kind)] {
+        image.put(typ, "internal/abi.Type", field, 0, value);
+    }
+    match kind {
+        ARRAY => {
+            image.put(typ, "internal/abi.ArrayType", "Elem", 0, a);
+            image.put(typ, "internal/abi.ArrayType", "Len", 0, b);
+        }
+        _ => {
+            for (i, value) in (0..).zip([a, b, b]) {
+                image.put(typ, "internal/abi.StructType", "Fields", i, value);
+            }
+        }
+    }
+}
+
+/// Fields of a structure, each with the word that it begins at.
+fn fields<T: Target>(image: &mut Image<T>, fields: &[(u64, u64)]) -> u64 {
+    let at = image.alloc(0x180 * fields.len() as u64);
+    for (i, &(typ, word)) in (0..).zip(fields) {
+        image.put(at + i * 0x180, "internal/abi.StructField", "Typ", 0, typ);
+        image.put(at + i * 0x180, "internal/abi.StructField", "Offset", 0, word * T::PTR_SIZE);
+    }
+    at
+}
+
+/// Structures of arrays of structures, as deep as types go, and no further.
+fn masks_of_parts<T: Target>() {
+    let p = T::PTR_SIZE;
+    let (mut image, outer) = typed::<T>(8192 / p, &[0; 16]);
+    let leaf = image.typ(2 * p, p, &[1]);
+    let plain = image.typ(2 * p, 0, &[1]);
+    let pair = fields(&mut image, &[(plain, 0), (leaf, 2)]);
+    let pair = made_of(&mut image, 4, STRUCT, [pair, 2]);
+    let array = made_of(&mut image, 12, ARRAY, [pair, 3]);
+    let whole = fields(&mut image, &[(array, 5), (leaf, 20)]);
+    describe(&mut image, outer, STRUCT, [whole, 2]);
+    has_pointers(&image, HEAP + 0x4000, 8192, 0, &[7, 11, 15, 20]);
+    // Elements without a size are one, and those after the end of the object none.
+    let empty = image.typ(0, p, &[1]);
+    describe(&mut image, outer, ARRAY, [empty, u64::MAX >> 33]);
+    has_pointers(&image, HEAP + 0x4000, 8192, 0, &[0]);
+    describe(&mut image, outer, ARRAY, [leaf, u64::MAX >> 33]);
+    let all: Vec<u64> = (0..8192 / p).step_by(2).collect();
+    has_pointers(&image, HEAP + 0x4000, 8192, 0, &all);
+    // 128 types may be in each other.
+    for (depth, says) in [(127, None), (128, Some("types cannot be made of so many others"))] {
+        let (mut image, outer) = typed::<T>(8192 / p, &[0; 16]);
+        let mut typ = image.typ(p, p, &[1]);
+        for _ in 0..depth {
+            typ = made_of_little(&mut image, typ);
+        }
+        describe(&mut image, outer, ARRAY, [typ, 1]);
+        match (image.dump(Defects::NONE), says) {
+            (Ok(dump), None) => assert!(has(&dump, &object::<T>(HEAP + 0x4000, 8192, 0, &[0]))),
+            (Err(error), Some(says)) => assert!(error.to_string().contains(says), "{error}"),
+            (dump, _) => panic!("{} {depth}: {}", T::GOARCH, dump.is_ok()),
+        }
+    }
+    // Only so many types are looked at: four for each word and a few more.
+    let words = 8192 / p;
+    let most = 4 * words + 1024;
+    for (n, is_ok) in [(most - 1, true), (most, false)] {
+        let (mut image, outer) = typed::<T>(words, &[0; 16]);
+        let leaf = image.typ(p, p, &[1]);
+        let record = image.layouts.sizes.insert("internal/abi.StructField", 0);
+        assert_eq!(record, None);
+        let same = fields(&mut image, &[(leaf, 0)]);
+        describe(&mut image, outer, STRUCT, [same, n]);
+        assert_eq!(image.dump(Defects::NONE).is_ok(), is_ok, "{} {n}", T::GOARCH);
+    }
+    // Other kinds are never built.
+    describe(&mut image, outer, 22, [0, 0]);
+    let error = image.dump(Defects::NONE).unwrap_err().to_string();
+    assert!(error.contains("only arrays and structures have masks"), "{error}");
+}
+
+/// An array of one element, in little room.
+fn made_of_little<T: Target>(image: &mut Image<T>, elem: u64) -> u64 {
+    let typ = image.alloc(0x118);
+    for (field, value) in [("Size_", T::PTR_SIZE), ("PtrBytes", T::PTR_SIZE), ("GCData", elem)] {
+        image.put(typ, "internal/abi.Type", field, 0, value);
+    }
+    describe(image, typ, ARRAY, [elem, 1]);
+    typ
+}
+
+/// A mask of more bytes than are read at once.
+fn long_masks<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    let span = image.span(2, 4, 4 * 8192, 1, 1, 0);
+    let words = 4 * 8192 / p;
+    let mask: Vec<u8> = (0..words.div_ceil(8)).map(|i| (i * 7 + i / 256) as u8).collect();
+    for described in [words, words - 3, 2048 + 9] {
+        let typ = image.typ(4 * 8192, described * p, &mask);
+        image.put(span, "runtime.mspan", "largeType", 0, typ);
+        let is_pointer = |word: &u64| mask[(word / 8) as usize] >> (word % 8) & 1 != 0;
+        let pointers: Vec<u64> = (0..described).filter(is_pointer).collect();
+        has_pointers(&image, HEAP + 0x4000, 4 * 8192, 0, &pointers);
+    }
+}
+
+/// One object after the other, each with a type before it, of more words than are asked for at once.
+fn types_of_neighbours<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    image.span(1, 1, 2048, 4, 0b1111, 2);
+    let header = 8 / p;
+    let types = [(&[0b1][..], 1), (&[0b10][..], 2), (&[0b100][..], 3), (&[0b1][..], 1)];
+    for (slot, (mask, n)) in (0..).zip(types) {
+        let typ = image.typ(2040, n * p, mask);
+        image.word(HEAP + 8192 + slot * 2048, typ);
+        has_pointers(&image, HEAP + 8192 + slot * 2048, 2048, typ, &[header + n - 1]);
+    }
+    // Where a mask is not described, a process that stopped anywhere has an object in the making.
+    image.word(HEAP + 8192, 8);
+    assert!(image.dump(Defects::NONE).is_err());
+    let stopped = Stopped::new(&[]);
+    let dump = image.dump_stopped(&stopped).unwrap();
+    assert!(has(&dump, &ints(&[1, HEAP + 8192, 2048])), "{}", T::GOARCH);
+    assert_eq!(stopped.doubts().undescribed_objects, 1, "{}", T::GOARCH);
+    // A dump begins without doubts.
+    image.dump_stopped(&stopped).unwrap();
+    assert_eq!(stopped.doubts().undescribed_objects, 1, "{}", T::GOARCH);
+}
+
+/// Objects that do not begin where a byte of the bitmap does, and end before the words that are asked for at once.
+fn two_bits_of_any_word<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(TWO_BITS, &[]);
+    image.span(0, 1, 67 * p, 2, 0b11, 2);
+    let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
+    // The second begins with word 67, and goes on up to its word 65: pointers are the words 1, 4 and 65.
+    let mut bits = [0; 2 * 67 / 4 + 1];
+    let mut set = |word: usize, pair: u8| {
+        bits[word / 4] |= (pair & 1) << (word % 4);
+        bits[word / 4] |= (pair >> 1) << (word % 4 + 4);
+    };
+    for word in 0..67 {
+        set(word, 0b10 & if word < 3 { 3 } else { 0 });
+        set(67 + word, 0b10 & if word < 66 { 3 } else { 0 });
+    }
+    for word in [1, 65, 67 + 1, 67 + 4, 67 + 65] {
+        set(word, 1);
+    }
+    // After the end of the first there are marks again.
+    for word in 60..67 {
+        set(word, 0b10);
+    }
+    image.bytes(bitmap, &bits);
+    has_pointers(&image, HEAP, 67 * p, 0, &[1]);
+    has_pointers(&image, HEAP + 67 * p, 67 * p, 0, &[1, 4, 65]);
+}
+
+/// Arenas have bitmaps of their own, though what is asked about is at the same place in each.
+fn bitmaps_of_arenas(missing: &'static [&'static str], bits: [u8; 2]) {
+    const FAR: u64 = 1 << 32;
+    let mut image = Image::<Amd64>::new(missing, &[]);
+    image.layouts.constants.insert("runtime.heapArenaBytes", FAR as i64);
+    image.memory.map(HEAP + FAR, 8192);
+    let mheap = image.variable("runtime.mheap_");
+    let arenas = image.alloc(0x10);
+    image.put(mheap, "runtime.mheap", "arenas", 0, arenas);
+    let per_byte = if missing == TWO_BITS { 32 } else { 64 };
+    for (i, bits) in (0..).zip(bits) {
+        let arena = image.alloc(0x9000);
+        image.word(arenas + 8 * i, arena);
+        image.bytes(arena + image.offset("runtime.heapArena", "bitmap") + HEAP / per_byte, &[bits]);
+        let span = image.span(0, 1, 32, 1, 1, 2);
+        image.put(span, "runtime.mspan", "startAddr", 0, HEAP + i * FAR);
+    }
+    has_pointers(&image, HEAP, 32, 0, &[0]);
+    has_pointers(&image, HEAP + FAR, 32, 0, &[1]);
+}
+
+#[test]
+fn pointers_in_the_heap() {
+    fn on<T: Target>() {
+        masks_of_parts::<T>();
+        long_masks::<T>();
+        types_of_neighbours::<T>();
+        two_bits_of_any_word::<T>();
+    }
+    on::<Amd64>();
+    on::<Mips>();
+    on::<S390x>();
+}
+
+#[test]
+fn arenas_have_bitmaps() {
+    bitmaps_of_arenas(TWO_BITS, [0b0011_0001, 0b0011_0010]);
+    bitmaps_of_arenas(ONE_BIT, [0b01, 0b10]);
+}

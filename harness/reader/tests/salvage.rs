@@ -283,6 +283,98 @@ fn bytes_behind_the_end_are_dropped() {
     assert_eq!(salvage.dropped(), (broken.len() - sound.len()) as u64);
 }
 
+/// What may be right, but is not certain, is kept where a dump is no more than cut: in contents of a length that a dump can
+/// have, or in a name, of which Go 1.5 writes any length.
+#[test]
+fn what_may_be_right_is_kept_before_a_cut() {
+    let object =
+        bytes(&Record::Object(Object { address: 0x10_0000, contents: &[7; 16], fields: Fields::default() }));
+    // Not in the heap: that says nothing.
+    let thread = bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 }));
+    let cut_in = |kind: Kind, length: u64| {
+        let mut start = vec![kind as u8, 0x80, 0x20];
+        let mut rest = length;
+        while rest >= 0x80 {
+            start.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        start.push(rest as u8);
+        [start, vec![0xff; 20]].concat()
+    };
+    let records = |parts: &[&[u8]]| salvage(&file(parts)).unwrap().records();
+    let certain = records(&[&named(T, "main.T"), &object]);
+    for kind in [Kind::Data, Kind::Bss] {
+        let found = |length| records(&[&named(T, "main.T"), &object, &thread, &cut_in(kind, length)]);
+        for length in [21, (1 << 40) - 1] {
+            assert_eq!(found(length), certain + 1, "{kind:?} of {length:#x} bytes");
+        }
+        // Then the object may have ended early.
+        for length in [1 << 40, 1 << 62] {
+            assert_eq!(found(length), certain - 1, "{kind:?} of {length:#x} bytes");
+        }
+    }
+    let alone = records(&[&named(T, "")]);
+    let cut = struck(U, 1 << 50, b"memory");
+    assert_eq!(records(&[&named(T, ""), &cut[..cut.len() - 1]]), alone);
+}
+
+/// Frames whose goroutine is lost are left out with it, and counted.
+#[test]
+fn frames_of_a_lost_goroutine_are_counted() {
+    let object = |i: u64| {
+        let (address, contents) = (0x10_0000 + 16 * i, &[i as u8; 16][..]);
+        bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
+    };
+    let objects: Vec<u8> = (0..8).flat_map(object).collect();
+    let goroutine = |address| {
+        bytes(&Record::Goroutine(Goroutine {
+            address,
+            sp: 0x7000,
+            id: 1,
+            creation_pc: 0,
+            status: 4,
+            is_system: false,
+            is_background: false,
+            wait_since: 0,
+            wait_reason: "sleep".into(),
+            context: 0,
+            thread: 0,
+            defer: 0,
+            panic: 0,
+        }))
+    };
+    let frame = |depth: u64| {
+        let function =
+            Function { entry: 0x4000, pc: 0x4010, continuation_pc: 0x4010, name: "main.function".into() };
+        let sp = 0x7000 + 64 * depth;
+        let child_sp = if depth == 0 { 0 } else { sp - 64 };
+        bytes(&Record::StackFrame(StackFrame {
+            sp,
+            depth,
+            child_sp,
+            contents: &[0; 64],
+            function,
+            fields: Fields::default(),
+        }))
+    };
+    let frames: Vec<u8> = (0..3).flat_map(frame).collect();
+    let thread = bytes(&Record::OsThread(OsThread { address: 0x10_0000, id: 2, os_id: 3 }));
+    let end = [&[Kind::MemStats as u8][..], &[0; 281], &[0]].concat();
+    let whole =
+        file(&[&objects, &goroutine(0x10_0000), &frames, &goroutine(0x10_0100), &frames, &thread, &end]);
+    assert!(salvage(&whole).unwrap().is_intact());
+    let mut broken = whole.clone();
+    let at = file(&[&objects]).len();
+    broken[at] = 0xee;
+    let salvage = salvage(&broken).unwrap();
+    let lost: Vec<Skipped> = salvage.skipped().collect();
+    assert_eq!(lost.len(), 1);
+    assert_eq!(lost[0].orphans, 3);
+    // With the last object, which may have ended early.
+    let end = at + goroutine(0x10_0000).len() + frames.len();
+    assert_eq!(lost[0].range, (at - object(7).len()) as u64..end as u64);
+}
+
 /// A megabyte of lures, each followed by all the others: without a budget this takes hours.
 #[test]
 fn hostile_memory_takes_time_in_proportion_to_its_size() {

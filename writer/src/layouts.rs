@@ -67,3 +67,40 @@ impl<L: Layouts + ?Sized> Layouts for &L {
      one of Go 1.19 to 1.27"
 )]
 pub struct NoLayout(pub Place);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Numbers;
+
+    impl Layouts for Numbers {
+        fn size(&self, structure: &str) -> Option<u64> {
+            Some(structure.len() as u64 + 2)
+        }
+
+        fn field(&self, structure: &str, field: &str) -> Option<FieldAt> {
+            Some(FieldAt { offset: structure.len() as u64, size: field.len() as u64 })
+        }
+
+        fn variable(&self, name: &str) -> Option<VariableAt> {
+            Some(VariableAt { addr: Addr(name.len() as u64), size: 3 })
+        }
+
+        fn constant(&self, name: &str) -> Option<i64> {
+            Some(name.len() as i64 + 5)
+        }
+    }
+
+    fn ask(layouts: impl Layouts) -> [u64; 6] {
+        let (field, variable) = (layouts.field("four", "f").unwrap(), layouts.variable("v").unwrap());
+        let constant = layouts.constant("constant").unwrap() as u64;
+        [layouts.size("four").unwrap(), field.offset, field.size, variable.addr.0, variable.size, constant]
+    }
+
+    #[test]
+    fn who_refers_to_layouts_has_them() {
+        assert_eq!(ask(&Numbers), [6, 4, 1, 1, 3, 13]);
+        assert_eq!(ask(&Numbers as &dyn Layouts), ask(Numbers));
+    }
+}

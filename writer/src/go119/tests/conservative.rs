@@ -43,6 +43,19 @@ fn what_is_left_of_a_stack_is_one_frame<T: Target>() {
     assert!(has(&dump, &counted(UNKNOWN)), "{}", T::GOARCH);
     assert_eq!((doubts.not_unwound_count, doubts.not_unwound.len()), (1, 1), "{}", T::GOARCH);
     assert_eq!(doubts.not_unwound[0].0, 1, "{}", T::GOARCH);
+    // Of very many only the first are told.
+    let (allgs, array) = (image.variable("runtime.allgs"), image.alloc(0x400));
+    for i in 0..103 {
+        image.word(array + i * T::PTR_SIZE, g);
+    }
+    let before: Vec<u64> =
+        (0..).zip([array, 103, 103]).map(|(i, value)| image.swap(allgs + i * T::PTR_SIZE, value)).collect();
+    image.dump_stopped(&stopped).unwrap();
+    let doubts = stopped.doubts();
+    assert_eq!((doubts.not_unwound_count, doubts.not_unwound.len()), (103, 100), "{}", T::GOARCH);
+    for (i, value) in (0..).zip(before) {
+        image.word(allgs + i * T::PTR_SIZE, value);
+    }
 
     // Where the goroutine's stack is elsewhere, there is nothing left.
     image.put(g, "runtime.g", "stack", 1, STACK + 8);

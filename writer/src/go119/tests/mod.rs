@@ -5,6 +5,7 @@ mod goroutines;
 mod heap;
 mod image;
 mod pointers;
+mod standing;
 mod sweep;
 mod symbols;
 mod types;
@@ -199,6 +200,8 @@ mod cases {
         let p = T::PTR_SIZE;
         // A map of one word, and an object of three words of which the first and the last are pointers.
         let (frame, tables) = (image.frame, image.tables);
+        // What only looks like the variables that the closure has captured.
+        image.word(STACK + 2 * p, STACK + 0x200);
         image.put(tables + 0x3000, "runtime.stackmap", "n", 0, 1);
         image.put(tables + 0x3000, "runtime.stackmap", "nbit", 0, 1);
         let bytedata = image.offset("runtime.stackmap", "bytedata");
@@ -323,8 +326,9 @@ fn what_is_missing_is_named() {
     ] {
         let mut image = Image::<Amd64>::new(HEADERS, &[]);
         image.layouts.missing.push(missing);
+        assert!(crate::go119::ask(&image.layouts, 8).unwrap_err().to_string().contains(says));
         let message = image.dump(Defects::NONE).unwrap_err().to_string();
         assert!(message.contains(says), "{message}");
     }
-    assert!(image.dump(Defects::NONE).is_ok());
+    assert!(image.dump(Defects::NONE).is_ok() && crate::go119::ask(&image.layouts, 8).is_ok());
 }

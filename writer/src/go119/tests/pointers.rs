@@ -2,6 +2,7 @@
 
 use super::image::{HEAP, Image};
 use super::{HEADERS, ON_DEMAND, ONE_BIT, TWO_BITS, has, object};
+use crate::go119::pointers::{HeapPointers, SpanIn};
 use crate::go119::{Defects, Stopped};
 use crate::target::{Amd64, Mips, S390x, Target};
 use crate::testing::ints;
@@ -82,8 +83,8 @@ fn masks_of_parts<T: Target>() {
     for (depth, says) in [(127, None), (128, Some("types cannot be made of so many others"))] {
         let (mut image, outer) = typed::<T>(8192 / p, &[0; 16]);
         let mut typ = image.typ(p, p, &[1]);
-        for _ in 0..depth {
-            typ = made_of_little(&mut image, typ);
+        for level in 0..depth {
+            typ = made_of_little(&mut image, typ, level % 2 == 0);
         }
         describe(&mut image, outer, ARRAY, [typ, 1]);
         match (image.dump(Defects::NONE), says) {
@@ -96,7 +97,8 @@ fn masks_of_parts<T: Target>() {
     let words = 8192 / p;
     let most = 4 * words + 1024;
     for (n, is_ok) in [(most - 1, true), (most, false)] {
-        let (mut image, outer) = typed::<T>(words, &[0; 16]);
+        // However many words the type says that it has, those of the object count.
+        let (mut image, outer) = typed::<T>(64 * words, &[0; 16]);
         let leaf = image.typ(p, p, &[1]);
         let record = image.layouts.sizes.insert("internal/abi.StructField", 0);
         assert_eq!(record, None);
@@ -110,20 +112,26 @@ fn masks_of_parts<T: Target>() {
     assert!(error.contains("only arrays and structures have masks"), "{error}");
 }
 
-/// An array of one element, in little room.
-fn made_of_little<T: Target>(image: &mut Image<T>, elem: u64) -> u64 {
+/// An array of one element, or a structure of one field, in little room.
+fn made_of_little<T: Target>(image: &mut Image<T>, part: u64, array: bool) -> u64 {
     let typ = image.alloc(0x118);
-    for (field, value) in [("Size_", T::PTR_SIZE), ("PtrBytes", T::PTR_SIZE), ("GCData", elem)] {
+    for (field, value) in [("Size_", T::PTR_SIZE), ("PtrBytes", T::PTR_SIZE), ("GCData", part)] {
         image.put(typ, "internal/abi.Type", field, 0, value);
     }
-    describe(image, typ, ARRAY, [elem, 1]);
+    if array {
+        describe(image, typ, ARRAY, [part, 1]);
+    } else {
+        let field = image.alloc(0x40);
+        image.put(field, "internal/abi.StructField", "Typ", 0, part);
+        describe(image, typ, STRUCT, [field, 1]);
+    }
     typ
 }
 
 /// A mask of more bytes than are read at once.
 fn long_masks<T: Target>() {
     let p = T::PTR_SIZE;
-    let mut image = Image::<T>::new(HEADERS, &[]);
+    let mut image = Image::<T>::new(HEADERS, ON_DEMAND);
     let span = image.span(2, 4, 4 * 8192, 1, 1, 0);
     let words = 4 * 8192 / p;
     let mask: Vec<u8> = (0..words.div_ceil(8)).map(|i| (i * 7 + i / 256) as u8).collect();
@@ -133,6 +141,15 @@ fn long_masks<T: Target>() {
         let is_pointer = |word: &u64| mask[(word / 8) as usize] >> (word % 8) & 1 != 0;
         let pointers: Vec<u64> = (0..described).filter(is_pointer).collect();
         has_pointers(&image, HEAP + 0x4000, 4 * 8192, 0, &pointers);
+        if described + 10 < words {
+            // As a part of something else it ends where it says, too.
+            let outer = image.typ(4 * 8192, 4 * 8192, &[0; 16]);
+            let whole = fields(&mut image, &[(typ, 10)]);
+            describe(&mut image, outer, STRUCT, [whole, 1]);
+            image.put(span, "runtime.mspan", "largeType", 0, outer);
+            let pointers: Vec<u64> = pointers.iter().map(|word| word + 10).collect();
+            has_pointers(&image, HEAP + 0x4000, 4 * 8192, 0, &pointers);
+        }
     }
 }
 
@@ -188,6 +205,58 @@ fn two_bits_of_any_word<T: Target>() {
     has_pointers(&image, HEAP + 67 * p, 67 * p, 0, &[1, 4, 65]);
 }
 
+/// What is asked for at once may be in several arenas, and more than the first slots of a span.
+fn two_bits_of_neighbours<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(TWO_BITS, &[]);
+    image.layouts.constants.insert("runtime.heapArenaBytes", 8192);
+    let (mheap, arenas) = (image.variable("runtime.mheap_"), image.alloc(0x800));
+    image.put(mheap, "runtime.mheap", "arenas", 0, arenas);
+    let (size, words) = (40 * p, 8192 / p);
+    let n = 3 * 8192 / size;
+    let span = image.span(2, 3, size, n, 0, 2);
+    image.put(span, "runtime.mspan", "freeIndexForScan", 0, n);
+    for page in 0..3 {
+        let arena = image.alloc(0x600);
+        image.word(arenas + (HEAP / 8192 + 2 + page) * p, arena);
+        let mut bits = vec![0xf0; (words / 4) as usize];
+        for word in (0..words).filter(|word| (page * words + word) % 7 == 0) {
+            bits[(word / 4) as usize] |= 1 << (word % 4);
+        }
+        image.bytes(arena + image.offset("runtime.heapArena", "bitmap"), &bits);
+    }
+    for slot in [0, 20, 30, 55, 63, 64, 70, n - 1] {
+        let pointers: Vec<u64> = (0..40).filter(|word| (40 * slot + word) % 7 == 0).collect();
+        has_pointers(&image, HEAP + 0x4000 + slot * size, size, 0, &pointers);
+    }
+}
+
+/// Words of objects, in any order.
+fn words_in_any_order<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    image.span(1, 1, 2048, 4, 0b1111, 2);
+    for slot in 0..2 {
+        let mut mask = [0; 32];
+        mask[12] = 1 << slot;
+        let typ = image.typ(2040, 200 * p, &mask);
+        image.word(HEAP + 8192 + slot * 2048, typ);
+    }
+    let go = image.go(None).unwrap();
+    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
+    let header = 8 / p;
+    go.heap
+        .spans_in_use(&go.process, &go.shape, |span| {
+            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
+            for (slot, i, bits) in [(0, 0, 0), (1, 96, 2), (0, 96, 1), (0, 96, 1), (1, 0, 0), (1, 96, 2)] {
+                let found = pointers.makeheapobjbv(&at, slot, i, 64)?.0;
+                assert_eq!(found, bits << header, "{} {slot} {i}", T::GOARCH);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// Arenas have bitmaps of their own, though what is asked about is at the same place in each.
 fn bitmaps_of_arenas(missing: &'static [&'static str], bits: [u8; 2]) {
     const FAR: u64 = 1 << 32;
@@ -216,6 +285,8 @@ fn pointers_in_the_heap() {
         long_masks::<T>();
         types_of_neighbours::<T>();
         two_bits_of_any_word::<T>();
+        two_bits_of_neighbours::<T>();
+        words_in_any_order::<T>();
     }
     on::<Amd64>();
     on::<Mips>();

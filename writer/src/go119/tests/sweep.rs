@@ -3,6 +3,7 @@
 use super::image::{HEAP, Image};
 use super::{HEADERS, has};
 use crate::go119::{Doubts, Stopped};
+use crate::runtime::Statistics;
 use crate::target::{Amd64, Mips, S390x, Target};
 use crate::testing::ints;
 
@@ -110,6 +111,41 @@ fn marks_are_in_the_span_of_small_objects<T: Target>() {
     }
 }
 
+/// Samples of the memory profile are of objects.
+fn samples_are_of_objects<T: Target>() {
+    for (sweepgen, marks, expected) in [
+        (6, &MARKS[..], &[0, 1][..]),
+        (4, &MARKS, &[0, 3, 6, 18]),
+        (4, &[0b10], &[1]),
+        (5, &[0b1000], &[0, 1, 3]),
+    ] {
+        let mut span = Swept::<T>::new(64, sweepgen, marks);
+        // A bit after the last object's.
+        let alloc_bits = span.image.offset("runtime.mspan", "allocBits");
+        let at = span.image.swap(span.span + alloc_bits, 0);
+        span.image.swap(span.span + alloc_bits, at);
+        span.image.bytes(at, &[0b10, 0, 0b1_0000]);
+        for slot in (0..26).rev() {
+            span.special(slot, 4);
+        }
+        let (stopped, mut slots) = (Stopped::new(&[]), Vec::new());
+        let go = span.image.go(Some(&stopped)).unwrap();
+        go.alloc_samples(|sample| {
+            slots.push((sample.object.0 - HEAP - PAGE * 8192) / 64);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(slots, expected, "{} {sweepgen}", T::GOARCH);
+    }
+}
+
+/// A span without objects is none, wherever it is said to be.
+fn spans_without_objects<T: Target>() {
+    let mut span = Swept::<T>::new(64, 4, &[]);
+    span.image.put(span.span, "runtime.mspan", "startAddr", 0, 0);
+    assert!(span.slots().0.is_empty(), "{}", T::GOARCH);
+}
+
 /// What is allocated is what is dumped, if nobody has collected statistics.
 fn statistics_count_what_is_there<T: Target>() {
     for (sweepgen, count) in [(4, 4), (5, 5), (6, 2)] {
@@ -129,6 +165,8 @@ fn spans_that_are_not_swept() {
         spans_are_given_as_sweeping_leaves_them::<T>();
         marks_are_in_the_span_of_small_objects::<T>();
         statistics_count_what_is_there::<T>();
+        samples_are_of_objects::<T>();
+        spans_without_objects::<T>();
     }
     on::<Amd64>();
     on::<Mips>();

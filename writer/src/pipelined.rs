@@ -328,4 +328,18 @@ mod tests {
         let [plain, pipelined] = both(&image, 0, Dialect::Go15Exact, &Options::default(), out);
         assert!(plain == pipelined);
     }
+
+    #[test]
+    fn all_arrives_through_the_public_ways() {
+        let image = image();
+        let (memory, program) = (&image.memory, Program::new(&image.symbols, Dialect::Go15));
+        let (mut plain, mut pipelined, mut copied) = (Vec::new(), Vec::new(), Vec::new());
+        let options = Options::default();
+        let one = write_heap_dump(Ppc64::ANY, memory, &program, &options, &mut plain).unwrap();
+        let other =
+            write_heap_dump_pipelined(Ppc64::ANY, memory, &program, &options, &mut pipelined).unwrap();
+        copy_pipelined(&plain, &mut copied).unwrap();
+        assert!(plain == pipelined && plain == copied && plain.len() > PIECE);
+        assert_eq!(one, other);
+    }
 }

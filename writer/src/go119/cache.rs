@@ -266,4 +266,37 @@ mod tests {
         cache.look_up(LookUp::SpDelta, 3, 0x48, value);
         assert_ne!(cache.random, random);
     }
+
+    /// A cache that does not begin with its entries.
+    struct Cached;
+
+    impl Layouts for Cached {
+        fn size(&self, _: &str) -> Option<u64> {
+            Some(24)
+        }
+
+        fn field(&self, structure: &str, field: &str) -> Option<crate::layouts::FieldAt> {
+            let (offset, size) = match (structure, field) {
+                ("runtime.m", "pcvalueCache") => (0x100, 0x200),
+                ("runtime.pcvalueCache", "entries") => (0x20, 24 * 16),
+                (_, "cheaprand64") => return None,
+                _ => (8, 4),
+            };
+            Some(crate::layouts::FieldAt { offset, size })
+        }
+
+        fn variable(&self, _: &str) -> Option<crate::layouts::VariableAt> {
+            Some(crate::layouts::VariableAt { addr: Addr(0x5000), size: 0x800 })
+        }
+
+        fn constant(&self, _: &str) -> Option<i64> {
+            None
+        }
+    }
+
+    #[test]
+    fn entries_are_within_the_cache() {
+        let layout = CacheLayout::find(&Cached, 8).unwrap();
+        assert_eq!((layout.m0, layout.entries.unwrap().offset), (Addr(0x5000), 0x120));
+    }
 }

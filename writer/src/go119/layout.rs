@@ -142,3 +142,40 @@ impl Descriptions {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layouts::FieldAt;
+    use crate::memory::Addr;
+
+    /// All fields have so many bytes.
+    struct Sized(u64);
+
+    impl Layouts for Sized {
+        fn size(&self, _: &str) -> Option<u64> {
+            Some(64)
+        }
+
+        fn field(&self, _: &str, _: &str) -> Option<FieldAt> {
+            Some(FieldAt { offset: 8, size: self.0 })
+        }
+
+        fn variable(&self, _: &str) -> Option<VariableAt> {
+            Some(VariableAt { addr: Addr(64), size: 64 })
+        }
+
+        fn constant(&self, _: &str) -> Option<i64> {
+            None
+        }
+    }
+
+    #[test]
+    fn integers_have_sizes_of_integers() {
+        for size in 0..20 {
+            let found = Gobuf::find(&Sized(size));
+            assert_eq!(found.is_ok(), [1, 2, 4, 8].contains(&size), "{size}");
+            assert_eq!(M::find(&Sized(size)).is_ok(), [1, 2, 4, 8].contains(&size), "{size}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod goroutines;
 mod heap;
 mod image;
 mod pointers;
+mod records;
 mod standing;
 mod sweep;
 mod symbols;

@@ -120,6 +120,10 @@ fn names_are_the_runtimes<T: Target>() {
     let mut typed = Typed::<T>::new(TYPE, 22, UNCOMMON, b"*main.T");
     typed.uncommon("internal/abi.PtrType", &long);
     typed.is_dumped_as(&[&long[..], b"."].concat(), true);
+    // What comes after a type that has no methods is not its own.
+    let mut typed = Typed::<T>::new(TYPE, 25, NAMED, b"main.T");
+    typed.uncommon("internal/abi.StructType", b"example.com/main");
+    typed.is_dumped_as(b"main.T", true);
     // Predeclared types have methods, and no package.
     Typed::<T>::new(TYPE, 25, UNCOMMON | NAMED, b"error").is_dumped_as(b"error", true);
 }

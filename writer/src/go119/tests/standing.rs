@@ -1,10 +1,12 @@
 //! Where the goroutines of a stopped process stand, and what its threads hold.
 
-use super::HEADERS;
 use super::image::{HEAP, Image, STACK, TEXT};
+use super::{HEADERS, has};
 use crate::go119::{Stopped, Thread};
 use crate::memory::Addr;
+use crate::runtime::Goroutines;
 use crate::target::{Amd64, Mips, S390x, Target};
+use crate::testing::{counted, ints};
 
 const TID: u64 = 7;
 /// Where the frame is that a thread works on.
@@ -60,7 +62,7 @@ impl<T: Target> Running<T> {
 
     /// The same of the only thread.
     fn stands(&self, pc: u64, sp: u64) -> Stands {
-        self.found(&[Thread { tid: TID, pc, sp, ..Thread::default() }]).0
+        self.found(&[Thread { tid: TID, pc, sp, lr: 0x99_0005, ..Thread::default() }]).0
     }
 }
 
@@ -105,6 +107,48 @@ fn goroutines_that_are_switched_to<T: Target>() {
         let pc = pc.map_or(running.pc, |distance| gogo + distance);
         assert_eq!(running.stands(gogo + 3, SP), Some((pc, SP, SP, true)), "{} {name}", T::GOARCH);
     }
+}
+
+/// Where the innermost frame is not as large as it should be, its caller is where a call returns to; what is below counts.
+fn callers_that_are_looked_for<T: Target>() {
+    let mut running = Running::<T>::new();
+    running.lose_stack();
+    let p = T::PTR_SIZE;
+    let sp = SP - 3 * p;
+    running.image.word(SP - p, running.pc);
+    assert_eq!(running.stands(0x99_0001, sp), Some((running.pc, SP, sp, true)), "{}", T::GOARCH);
+    // A stack whose last frame is none that ends a stack does not count as unwound.
+    let caller = running.image.caller;
+    running.image.put(caller, "runtime._func", "flag", 0, 0);
+    assert_eq!(running.stands(0x99_0001, sp), Some((0x99_0001, sp, sp, true)), "{}", T::GOARCH);
+}
+
+fn threads_and_their_roots<T: Target>() {
+    let running = Running::<T>::new();
+    let threads = [Thread { pc: running.pc, ..thread(SP, &[HEAP + 16]) }];
+    let stopped = Stopped::new(&threads);
+    let go = running.image.go(Some(&stopped)).unwrap();
+    let mut found = Vec::new();
+    go.threads(|m| {
+        found.push((m.mp.0, m.procid));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, [(running.m, TID)], "{}", T::GOARCH);
+    assert!(!go.standings.world_is_stopped && !stopped.doubts().collecting, "{}", T::GOARCH);
+    let dump = running.image.dump_stopped(&stopped).unwrap();
+    let root = [counted(b"register of thread 7"), ints(&[HEAP + 16])].concat();
+    assert!(has(&dump, &[ints(&[2]), root].concat()), "{}", T::GOARCH);
+    let mut running = running;
+    let gcphase = running.image.variable("runtime.gcphase");
+    running.image.word32(gcphase, 1);
+    running.image.dump_stopped(&stopped).unwrap();
+    assert!(stopped.doubts().collecting, "{}", T::GOARCH);
+    // One that has stopped its own world stands where stacks were switched.
+    let dumpfd = running.image.variable("runtime.dumpfd");
+    running.image.word(dumpfd, 3);
+    let go = running.image.go(Some(&stopped)).unwrap();
+    assert!(go.standings.world_is_stopped && go.standings.roots.is_empty(), "{}", T::GOARCH);
 }
 
 /// The vDSO runs on the thread's own stack.
@@ -163,6 +207,8 @@ fn goroutines_that_threads_run() {
     fn on<T: Target>() {
         goroutines_on_their_stacks::<T>();
         goroutines_that_are_switched_to::<T>();
+        callers_that_are_looked_for::<T>();
+        threads_and_their_roots::<T>();
         goroutines_in_the_vdso::<T>();
         stacks_of_threads::<T>();
     }

@@ -3,6 +3,8 @@
 use super::image::Image;
 use super::{HEADERS, has};
 use crate::go119::Defects;
+use crate::memory::Addr;
+use crate::runtime::Types;
 use crate::target::{Amd64, Mips, S390x, Target};
 use crate::testing::{counted, ints};
 
@@ -140,6 +142,18 @@ fn what_is_kept_in_an_interface_directly<T: Target>() {
     }
 }
 
+fn hashes_and_flags<T: Target>() {
+    // Other flags, and other bits of the kind, say nothing about interfaces.
+    let mut typed = Typed::<T>::new(TYPE, 22, 0, b"*int");
+    typed.image.put(typed.typ, "internal/abi.Type", "Hash", 0, 0x1234_5678);
+    assert_eq!(typed.image.go(None).unwrap().type_hash(Addr(typed.typ)).unwrap(), 0x1234_5678);
+    typed.image.layouts.constants.remove("internal/abi.TFlagDirectIface");
+    for (flag, pointer) in [(32, true), (64, false), (128, true)] {
+        typed.image.layouts.constants.insert("runtime.kindDirectIface", flag);
+        typed.is_dumped_as(b"*int", pointer);
+    }
+}
+
 fn names_are_in_the_section_of_types<T: Target>() {
     // A type at its beginning is in it, and one after its end is not: names of what the program makes are in a map.
     Typed::<T>::new(0, 25, NAMED, b"main.T").is_dumped_as(b"main.T", true);
@@ -164,6 +178,8 @@ fn types_of_itabs() {
     names_are_the_runtimes::<S390x>();
     what_is_kept_in_an_interface_directly::<Amd64>();
     what_is_kept_in_an_interface_directly::<Mips>();
+    hashes_and_flags::<Amd64>();
+    hashes_and_flags::<S390x>();
     names_are_in_the_section_of_types::<Amd64>();
     names_are_in_the_section_of_types::<S390x>();
 }

@@ -264,3 +264,23 @@ macro_rules! go_structs {
     };
 }
 pub(crate) use go_structs;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_aligned() {
+        assert_eq!(lay_out([(1, 1), (8, 8), (2, 2), (4, 4)]), ([0, 8, 16, 20], 24, 8));
+        assert_eq!(lay_out([(8, 4), (1, 1)]), ([0, 8], 12, 4));
+        assert_eq!(lay_out([(3, 1)]), ([0], 3, 1));
+    }
+
+    #[test]
+    fn names_have_positions() {
+        let names = ["ab", "a", "bb", "abc", ""];
+        for (i, name) in names.iter().enumerate() {
+            assert_eq!(position(&names, name), i, "{name}");
+        }
+    }
+}

@@ -107,6 +107,7 @@ fn slots_in_use<T: Target>() {
         (0b0110, 2, 128, &[0, 1, 2]),
         (0b1001_0001, 0, 128, &[0, 4, 7]),
         (0b1111_0001, 1, 6, &[0, 4, 5, 6, 7]),
+        (0, 8, 6, &[0, 1, 2, 3, 4, 5, 6, 7]),
     ] {
         let mut image = Image::<T>::new(HEADERS, &[]);
         let span = image.span(1, 1, 64, nelems, bits, 5);
@@ -149,7 +150,7 @@ fn masks_that_the_dump_allocates<T: Target>() {
     let p = T::PTR_SIZE;
     let mut image = Image::<T>::new(HEADERS, ON_DEMAND);
     let base = HEAP + 8192;
-    // Eight objects of a kilobyte: types, the P in the fifth, and more types.
+    // Eight objects of a kilobyte: with types, the P, and another after it.
     image.span(1, 1, 1024, 8, 0b1111_1111, 2);
     let words = 8 * p * 3 + 1;
     let typed = |image: &mut Image<T>, slot: u64, tflag: u64, built: u64, words: u64| {
@@ -172,10 +173,12 @@ fn masks_that_the_dump_allocates<T: Target>() {
     typed(&mut image, 2, 16 | 1, 0, 2);
     image.word(base + 3 * 1024, first);
     typed(&mut image, 6, 16, 0, words);
-    let at_mask = image.typ(1024, 0, &[0; 16]);
-    image.word(base + 5 * 1024, at_mask);
-    assert_eq!(image.offset("runtime.p", "id"), 0, "the P has no type");
-    let pp = base + 4 * 1024;
+    // One that is not made on demand begins with a word of zeros; the P's own is.
+    let at_hand = image.typ(1024, words * p, &[0; 16]);
+    image.word(base + 4 * 1024, at_hand);
+    assert_eq!(image.offset("runtime.p", "id"), 0, "the P begins with its type");
+    typed(&mut image, 5, 16, 0, 3);
+    let pp = base + 5 * 1024;
     let m = image.m();
     image.put(m, "runtime.m", "p", 0, pp);
     let start = pp + image.offset("runtime.p", "palloc");
@@ -186,8 +189,8 @@ fn masks_that_the_dump_allocates<T: Target>() {
     image.word(at_base, 0x77);
     image.word(at_off, 0x100 + 1);
     let dump = image.dump(Defects::ALL).unwrap();
-    // Masks of four words and of one, after what was aligned.
-    let size = (words.div_ceil(8 * p) + 1) * p;
+    // Masks of four words and of one each, after what was aligned.
+    let size = (words.div_ceil(8 * p) + 2) * p;
     let off = 0x100 + p + size;
     let mut contents = vec![0; 1024];
     crate::memory::Memory::read(&image.memory, Addr(pp), &mut contents).unwrap();

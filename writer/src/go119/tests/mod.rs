@@ -273,6 +273,11 @@ mod cases {
         image.word(dumpfd, 0);
         let error = image.dump(Defects::NONE).unwrap_err();
         assert!(matches!(error, Error::NoStatistics), "{error}");
+        // Nor are there any in another function's frame.
+        image.word(dumpfd, 3);
+        image.bytes(image.tables + 0x800 + 0x10, b"runtime/debug.writeHeapDump");
+        let error = image.dump(Defects::NONE).unwrap_err();
+        assert!(matches!(error, Error::NoStatistics), "{error}");
     }
 
     /// Go 1.26's and 1.27's own dump ends the program there: "dumpgs in STW - bad status".

@@ -225,7 +225,7 @@ fn two_bits_of_neighbours<T: Target>() {
         }
         image.bytes(arena + image.offset("runtime.heapArena", "bitmap"), &bits);
     }
-    for slot in [0, 20, 30, 55, 63, 64, 70, n - 1] {
+    for slot in (0..n).step_by(5) {
         let pointers: Vec<u64> = (0..40).filter(|word| (40 * slot + word) % 7 == 0).collect();
         has_pointers(&image, HEAP + 0x4000 + slot * size, size, 0, &pointers);
     }
@@ -251,6 +251,25 @@ fn words_in_any_order<T: Target>() {
             for (slot, i, bits) in [(0, 0, 0), (1, 96, 2), (0, 96, 1), (0, 96, 1), (1, 0, 0), (1, 96, 2)] {
                 let found = pointers.makeheapobjbv(&at, slot, i, 64)?.0;
                 assert_eq!(found, bits << header, "{} {slot} {i}", T::GOARCH);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Words in the middle of small objects.
+fn words_of_small_objects<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    image.span(1, 1, 8 * p, 4, 0b1111, 2);
+    image.word(HEAP + 2 * 8192 - 8192 / p / 8, 0b1001_0100 << 8);
+    let go = image.go(None).unwrap();
+    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
+    go.heap
+        .spans_in_use(&go.process, &go.shape, |span| {
+            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
+            for (i, n, bits) in [(0, 8, 0b1001_0100), (2, 4, 0b101), (3, 5, 0b1_0010), (4, 3, 0b001)] {
+                assert_eq!(pointers.makeheapobjbv(&at, 1, i, n)?.0, bits, "{} {i}", T::GOARCH);
             }
             Ok(())
         })
@@ -287,6 +306,7 @@ fn pointers_in_the_heap() {
         two_bits_of_any_word::<T>();
         two_bits_of_neighbours::<T>();
         words_in_any_order::<T>();
+        words_of_small_objects::<T>();
     }
     on::<Amd64>();
     on::<Mips>();

@@ -61,7 +61,9 @@ fn sections_of_code<T: Target>() {
         }
     }
     for (n, pc, entry) in [(1, TEXT + 0x310, TEXT + 0x300), (2, TEXT + far + 0x110, TEXT + far + 0x100)] {
-        image.slice(md, "runtime.moduledata", "textsectmap", sections, n);
+        // Where the only one would be does not count.
+        let array = if n == 1 { sections + 16 * 24 } else { sections };
+        image.slice(md, "runtime.moduledata", "textsectmap", array, n);
         assert_eq!(function_at(&image, pc), Some(entry), "{} {n}", T::GOARCH);
     }
     let too_many = "there are more sections of code than a program can have";

@@ -111,6 +111,20 @@ fn marks_are_in_the_span_of_small_objects<T: Target>() {
     }
 }
 
+/// Bits after the last object mean nothing, and there are more than a word of them before.
+fn statistics_count_no_more_than_there_is<T: Target>() {
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    let span = image.span(PAGE, 1, 64, 70, 0, 5);
+    let alloc_bits = image.offset("runtime.mspan", "allocBits");
+    let at = image.swap(span + alloc_bits, 0);
+    image.swap(span + alloc_bits, at);
+    image.bytes(at + 8, &[0b1111_0000]);
+    let stopped = Stopped::new(&[]);
+    let go = image.go(Some(&stopped)).unwrap();
+    let found = go.computed(go.counters.as_ref().unwrap()).unwrap();
+    assert_eq!((found.heap_objects, found.alloc), (2, 128), "{}", T::GOARCH);
+}
+
 /// Samples of the memory profile are of objects.
 fn samples_are_of_objects<T: Target>() {
     for (sweepgen, marks, expected) in [
@@ -166,6 +180,7 @@ fn spans_that_are_not_swept() {
         marks_are_in_the_span_of_small_objects::<T>();
         statistics_count_what_is_there::<T>();
         samples_are_of_objects::<T>();
+        statistics_count_no_more_than_there_is::<T>();
         spans_without_objects::<T>();
     }
     on::<Amd64>();

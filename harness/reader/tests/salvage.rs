@@ -318,6 +318,34 @@ fn what_may_be_right_is_kept_before_a_cut() {
     assert_eq!(records(&[&named(T, ""), &cut[..cut.len() - 1]]), alone);
 }
 
+/// Where bytes of an object are missing it takes as many of the next records for its own, and may end in step with them.
+#[test]
+fn an_object_that_has_taken_others_is_left_out() {
+    let object = |i: u64, size: usize| {
+        let (address, contents) = (0x10_0000 + 512 * i, &vec![0x55; size][..]);
+        bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
+    };
+    let (before, torn) = (object(0, 512), object(1, 512));
+    let after: Vec<Vec<u8>> = (2..20).map(|i| object(i, 128)).collect();
+    let thread = bytes(&Record::OsThread(OsThread { address: 0x10_0000, id: 2, os_id: 3 }));
+    let end = [&[Kind::MemStats as u8][..], &[0; 281], &[0]].concat();
+    let sound = file(&[&before, &torn, &after.concat(), &thread, &end]);
+    assert!(salvage(&sound).unwrap().is_intact());
+    // Two records are as long as what is missing.
+    let missing = 2 * after[0].len();
+    let at = file(&[&before]).len();
+    let mut broken = sound.clone();
+    broken.drain(at + 100..at + 100 + missing);
+    let salvage = salvage(&broken).unwrap();
+    let lost: Vec<Skipped> = salvage.skipped().collect();
+    assert_eq!(lost.len(), 1);
+    assert_eq!(lost[0].range, at as u64..(at + torn.len()) as u64);
+    assert_eq!(lost[0].why.problem(), &Problem::Torn);
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    assert!(out == file(&[&before, &after[2..].concat(), &thread, &end]));
+}
+
 /// Frames whose goroutine is lost are left out with it, and counted.
 #[test]
 fn frames_of_a_lost_goroutine_are_counted() {

@@ -65,21 +65,7 @@ fn fields(pairs: &[u8]) -> Fields<'_> {
 }
 
 fn goroutine(id: u64, defer: u64, panic: u64) -> Goroutine<'static> {
-    Goroutine {
-        address: 0x9000 + id,
-        sp: 0x5000,
-        id,
-        creation_pc: 0x400,
-        status: 4,
-        is_system: false,
-        is_background: false,
-        wait_since: 0,
-        wait_reason: "sleep".into(),
-        context: 0,
-        thread: 0x7000,
-        defer,
-        panic,
-    }
+    Goroutine { id, defer, panic, ..common::goroutine(0x9000 + id) }
 }
 
 fn frame(depth: u64, name: &'static str) -> StackFrame<'static> {

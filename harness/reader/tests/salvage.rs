@@ -354,23 +354,7 @@ fn frames_of_a_lost_goroutine_are_counted() {
         bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
     };
     let objects: Vec<u8> = (0..8).flat_map(object).collect();
-    let goroutine = |address| {
-        bytes(&Record::Goroutine(Goroutine {
-            address,
-            sp: 0x7000,
-            id: 1,
-            creation_pc: 0,
-            status: 4,
-            is_system: false,
-            is_background: false,
-            wait_since: 0,
-            wait_reason: "sleep".into(),
-            context: 0,
-            thread: 0,
-            defer: 0,
-            panic: 0,
-        }))
-    };
+    let goroutine = |address| bytes(&Record::Goroutine(common::goroutine(address)));
     let frame = |depth: u64| {
         let function =
             Function { entry: 0x4000, pc: 0x4010, continuation_pc: 0x4010, name: "main.function".into() };

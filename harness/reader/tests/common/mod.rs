@@ -180,6 +180,25 @@ pub fn params(version: Version) -> Params<'static> {
     }
 }
 
+/// A goroutine that sleeps, and has nothing else.
+pub fn goroutine(address: u64) -> Goroutine<'static> {
+    Goroutine {
+        address,
+        sp: 0x5000,
+        id: 1,
+        creation_pc: 0x400,
+        status: 4,
+        is_system: false,
+        is_background: false,
+        wait_since: 0,
+        wait_reason: "sleep".into(),
+        context: 0,
+        thread: 0x7000,
+        defer: 0,
+        panic: 0,
+    }
+}
+
 /// Header, params, the records, eof.
 pub fn encode(version: Version, records: &[Record<'_>]) -> Vec<u8> {
     let mut out = version.header().to_vec();

@@ -29,6 +29,7 @@ enum Trace {
 
 /// Run a Linux program on an emulated machine, and dump its heap from outside
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("outside").args(["dump", "core", "compare"]).multiple(true)))]
 #[command(after_long_help = "\
 Exit status: that of the program; 1 if --compare found a difference, 2 bad usage or a program that cannot be run.
 
@@ -83,11 +84,11 @@ pub struct Args {
     /// calls, runtime.GC's too. In ordinary functions goroutines run, and where the pointers in their
     /// frames lie is known only at calls. In runtime.gcSweep the memory statistics are out of date:
     /// only debug.WriteHeapDump and runtime.ReadMemStats bring them up to date.
-    #[arg(long, value_name = "SYMBOL")]
+    #[arg(long, value_name = "SYMBOL", requires = "outside")]
     at: Option<String>,
     /// The dialect to dump in: go1.5, of newer programs go1.7; or go1.5-exact, go1.7-exact: what the program itself
     /// writes [default: the first, with --compare the exact one]
-    #[arg(long, value_name = "D", value_parser = clap::value_parser!(Dialect))]
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(Dialect), requires = "outside")]
     dialect: Option<Dialect>,
     /// Compare every heap dump that the program writes itself with one from outside
     #[arg(long)]

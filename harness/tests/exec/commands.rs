@@ -95,6 +95,17 @@ fn what_cannot_be_dumped_says_why() {
     }
 }
 
+/// What would have no effect is told.
+#[test]
+fn a_place_and_a_dialect_are_of_a_dump() {
+    for option in [["--at", "main.main"], ["--dialect", "go1.5"]] {
+        let output = heapmatrix(&[&option[..], &["program"]].concat());
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains("--dump <FILE>|--core <FILE>|--compare"), "{said}");
+    }
+}
+
 #[test]
 fn programs_of_the_host_run_with_its_libraries() {
     const ECHO: &str = "/bin/echo";

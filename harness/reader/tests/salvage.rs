@@ -39,18 +39,40 @@ fn itab(address: u64, type_address: u64) -> Vec<u8> {
     bytes(&Record::Itab(Itab { address, type_address }))
 }
 
+fn object(address: u64, contents: &[u8]) -> Vec<u8> {
+    bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
+}
+
+fn goroutine(address: u64) -> Vec<u8> {
+    bytes(&Record::Goroutine(common::goroutine(address)))
+}
+
+/// The frames of a goroutine, innermost first.
+fn frames() -> Vec<u8> {
+    let frame = |depth: u64| {
+        let function =
+            Function { entry: 0x4000, pc: 0x4010, continuation_pc: 0x4010, name: "main.function".into() };
+        let sp = 0x7000 + 64 * depth;
+        let child_sp = if depth == 0 { 0 } else { sp - 64 };
+        let (contents, fields) = (&[0; 64][..], Fields::default());
+        bytes(&Record::StackFrame(StackFrame { sp, depth, child_sp, contents, function, fields }))
+    };
+    (0..3).flat_map(frame).collect()
+}
+
+fn thread(address: u64) -> Vec<u8> {
+    bytes(&Record::OsThread(OsThread { address, id: 2, os_id: 3 }))
+}
+
+/// The statistics and the end.
+fn end() -> Vec<u8> {
+    [&[Kind::MemStats as u8][..], &[0; 281], &[0]].concat()
+}
+
 /// What follows the itabs: objects, a thread, the statistics and the end.
 fn tail() -> Vec<u8> {
-    let mut tail = Vec::new();
-    for i in 0..20 {
-        let (address, contents) = (0x10_0000 + 16 * i, &[i as u8; 16][..]);
-        tail.extend(bytes(&Record::Object(Object { address, contents, fields: Fields::default() })));
-    }
-    tail.extend(bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 })));
-    tail.push(Kind::MemStats as u8);
-    tail.extend([0; 281]);
-    tail.push(0);
-    tail
+    let objects: Vec<u8> = (0..20).flat_map(|i| object(0x10_0000 + 16 * i, &[i as u8; 16])).collect();
+    [objects, thread(1), end()].concat()
 }
 
 /// Header, params, and the parts.
@@ -138,7 +160,7 @@ fn memory_that_looks_like_the_way_back_is_seen_through() {
             [&lure[..], &[0x55; 100]].concat(),
             [&lure[..], &itab(0x779, T), &itab(0x780, U), &[0; 30]].concat(),
             // Not in the order of a dump.
-            [&lure[..], &bytes(&Record::OsThread(OsThread { address: 1, id: 1, os_id: 1 }))].concat(),
+            [&lure[..], &thread(1)].concat(),
             // Another struck type, without a way back of its own.
             [&lure[..], &struck(0x123_4567, 0x7fff_ffff, &[0; 40])].concat(),
             lure.repeat(50),
@@ -171,7 +193,7 @@ fn what_go_does_not_write_leads_nowhere() {
     let before = [named(U, "main.U"), itab(0x900, U)].concat();
     // Whoever comes to the end of the memory takes the true end of the type, and its itab, for these.
     let again = &named(T, "xx")[..named(T, "xx").len() - 1];
-    let thread = bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 }));
+    let thread = thread(1);
     let other = Type { address: 0x777, size: T, name: "xx".into(), data_is_pointer: true };
     let lures = [
         [&[1][..], &itab(0x900, T), again].concat(),
@@ -287,10 +309,9 @@ fn bytes_behind_the_end_are_dropped() {
 /// have, or in a name, of which Go 1.5 writes any length.
 #[test]
 fn what_may_be_right_is_kept_before_a_cut() {
-    let object =
-        bytes(&Record::Object(Object { address: 0x10_0000, contents: &[7; 16], fields: Fields::default() }));
+    let object = object(0x10_0000, &[7; 16]);
     // Not in the heap: that says nothing.
-    let thread = bytes(&Record::OsThread(OsThread { address: 1, id: 2, os_id: 3 }));
+    let thread = thread(1);
     let cut_in = |kind: Kind, length: u64| {
         let mut start = vec![kind as u8, 0x80, 0x20];
         let mut rest = length;
@@ -321,15 +342,11 @@ fn what_may_be_right_is_kept_before_a_cut() {
 /// Where bytes of an object are missing it takes as many of the next records for its own, and may end in step with them.
 #[test]
 fn an_object_that_has_taken_others_is_left_out() {
-    let object = |i: u64, size: usize| {
-        let (address, contents) = (0x10_0000 + 512 * i, &vec![0x55; size][..]);
-        bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
-    };
+    let object = |i: u64, size: usize| object(0x10_0000 + 512 * i, &vec![0x55; size]);
     let (before, torn) = (object(0, 512), object(1, 512));
     let after: Vec<Vec<u8>> = (2..20).map(|i| object(i, 128)).collect();
-    let thread = bytes(&Record::OsThread(OsThread { address: 0x10_0000, id: 2, os_id: 3 }));
-    let end = [&[Kind::MemStats as u8][..], &[0; 281], &[0]].concat();
-    let sound = file(&[&before, &torn, &after.concat(), &thread, &end]);
+    let rest = [thread(0x10_0000), end()].concat();
+    let sound = file(&[&before, &torn, &after.concat(), &rest]);
     assert!(salvage(&sound).unwrap().is_intact());
     // Two records are as long as what is missing.
     let missing = 2 * after[0].len();
@@ -343,48 +360,81 @@ fn an_object_that_has_taken_others_is_left_out() {
     assert_eq!(lost[0].why.problem(), &Problem::Torn);
     let mut out = Vec::new();
     salvage.write_to(&mut out).unwrap();
-    assert!(out == file(&[&before, &after[2..].concat(), &thread, &end]));
+    assert!(out == file(&[&before, &after[2..].concat(), &rest]));
 }
 
 /// Frames whose goroutine is lost are left out with it, and counted.
 #[test]
 fn frames_of_a_lost_goroutine_are_counted() {
-    let object = |i: u64| {
-        let (address, contents) = (0x10_0000 + 16 * i, &[i as u8; 16][..]);
-        bytes(&Record::Object(Object { address, contents, fields: Fields::default() }))
-    };
-    let objects: Vec<u8> = (0..8).flat_map(object).collect();
-    let goroutine = |address| bytes(&Record::Goroutine(common::goroutine(address)));
-    let frame = |depth: u64| {
-        let function =
-            Function { entry: 0x4000, pc: 0x4010, continuation_pc: 0x4010, name: "main.function".into() };
-        let sp = 0x7000 + 64 * depth;
-        let child_sp = if depth == 0 { 0 } else { sp - 64 };
-        bytes(&Record::StackFrame(StackFrame {
-            sp,
-            depth,
-            child_sp,
-            contents: &[0; 64],
-            function,
-            fields: Fields::default(),
-        }))
-    };
-    let frames: Vec<u8> = (0..3).flat_map(frame).collect();
-    let thread = bytes(&Record::OsThread(OsThread { address: 0x10_0000, id: 2, os_id: 3 }));
-    let end = [&[Kind::MemStats as u8][..], &[0; 281], &[0]].concat();
-    let whole =
-        file(&[&objects, &goroutine(0x10_0000), &frames, &goroutine(0x10_0100), &frames, &thread, &end]);
-    assert!(salvage(&whole).unwrap().is_intact());
-    let mut broken = whole.clone();
+    let objects: Vec<u8> = (0..8).flat_map(|i| object(0x10_0000 + 16 * i, &[i as u8; 16])).collect();
+    let lost = [goroutine(0x10_0000), frames()].concat();
+    let rest = [goroutine(0x10_0100), frames(), thread(0x10_0000), end()].concat();
+    let mut broken = file(&[&objects, &lost, &rest]);
+    assert!(salvage(&broken).unwrap().is_intact());
     let at = file(&[&objects]).len();
     broken[at] = 0xee;
     let salvage = salvage(&broken).unwrap();
+    let skipped: Vec<Skipped> = salvage.skipped().collect();
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].orphans, 3);
+    // With the last object, which may have ended early.
+    let from = at - object(0x10_0000, &[0; 16]).len();
+    assert_eq!(skipped[0].range, from as u64..(at + lost.len()) as u64);
+}
+
+/// A record that is cut off is not the one after a hole, though its tag can be read.
+#[test]
+fn nothing_follows_a_hole_before_a_cut() {
+    let cut = &goroutine(0x10_0100)[..4];
+    let broken = file(&[&goroutine(0x10_0000), &frames(), &[0xee; 5], &frames(), cut]);
+    let salvage = salvage(&broken).unwrap();
     let lost: Vec<Skipped> = salvage.skipped().collect();
     assert_eq!(lost.len(), 1);
-    assert_eq!(lost[0].orphans, 3);
-    // With the last object, which may have ended early.
-    let end = at + goroutine(0x10_0000).len() + frames.len();
-    assert_eq!(lost[0].range, (at - object(7).len()) as u64..end as u64);
+    assert_eq!((lost[0].orphans, lost[0].range.end), (3, (broken.len() - cut.len()) as u64));
+    assert_eq!(lost[0].after, None);
+    assert_eq!(salvage.dropped(), cut.len() as u64);
+}
+
+/// Go dumps no itab twice; a writer that always does is believed, and what it wrote is kept.
+#[test]
+fn a_writer_with_ways_of_its_own_is_believed() {
+    let itabs = [named(T, "main.T"), itab(0x900, T).repeat(40)].concat();
+    let sound = file(&[&itabs, &tail()]);
+    let cut = sound.len() - 1;
+    let salvage = salvage(&sound[..cut]).unwrap();
+    assert_eq!((salvage.skipped().count(), salvage.dropped()), (0, 0));
+    assert_eq!(salvage.cut().map(Error::problem), Some(&Problem::MissingEof));
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    assert!(out == sound);
+}
+
+/// What was read before a fault is in doubt. An itab that was none may still come.
+#[test]
+fn an_itab_that_is_taken_back_may_come() {
+    let after = [named(T, "main.T"), itab(0x900, T), tail()].concat();
+    let broken = file(&[&itab(0x900, U), &[0xee], &after]);
+    let salvage = salvage(&broken).unwrap();
+    assert_eq!(salvage.skipped().count(), 1);
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    assert!(out == file(&[&after]));
+}
+
+/// What stands over a hole may be a copy of what was read before: no two objects are at one address.
+#[test]
+fn copies_of_objects_are_left_out() {
+    let objects = |numbers: std::ops::Range<u64>| -> Vec<u8> {
+        // Apart, so that each is remembered by itself.
+        numbers.flat_map(|i| object(0x10_0000 + 32 * i, &[i as u8; 16])).collect()
+    };
+    let rest = [objects(20..40), thread(1), end()].concat();
+    let broken = file(&[&objects(0..20), &[0xee], &objects(3..9), &[0xee], &rest]);
+    let salvage = salvage(&broken).unwrap();
+    let mut out = Vec::new();
+    salvage.write_to(&mut out).unwrap();
+    // The last one before a fault may have ended early.
+    assert!(out == file(&[&objects(0..19), &rest]));
 }
 
 /// A megabyte of lures, each followed by all the others: without a budget this takes hours.

@@ -4,7 +4,7 @@ use crate::cursor::Cursor;
 use crate::{Dump, Record, Result, Text};
 
 /// How much may still be read more than once, in bytes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Budget(u64);
 
 /// What deciding about one place costs in any case.

@@ -121,6 +121,11 @@ impl Context<'_> {
         self.itabs.contains(&itab) || self.before.is_some_and(|before| before.knows_itab(itab))
     }
 
+    /// Remembers an itab.
+    pub fn know_itab(&mut self, itab: u64) {
+        self.itabs.insert(itab);
+    }
+
     /// Forgets an itab that turned out not to be one.
     pub fn forget_itab(&mut self, itab: u64) {
         self.itabs.remove(&itab);
@@ -297,7 +302,7 @@ impl Context<'_> {
         place.ty = None;
         match record {
             Record::Type(ty) => place.ty = Some(ty.address),
-            Record::Itab(itab) => _ = self.itabs.insert(itab.address),
+            Record::Itab(itab) => self.know_itab(itab.address),
             Record::Object(object) => {
                 let end = object.address.saturating_add(object.contents.len() as u64);
                 place.object = (object.address, end);

@@ -160,3 +160,28 @@ fn itab_at_end(bytes: &[u8]) -> Option<(usize, u64)> {
     let itab = cursor.uvarint("address").ok()?;
     (kind == Kind::Itab && cursor.is_at_end()).then_some((length, itab))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every place that is looked at is paid for, also where each is next to the one before.
+    #[test]
+    fn looking_for_a_way_back_is_paid_for_by_the_byte() {
+        let mut file = Version::Go15.header().to_vec();
+        // The smallest params there are: see `Params`.
+        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        let at = file.len();
+        // The address of the type, which stands for its name, too.
+        file.extend([Kind::Type as u8, 7, 8, 100]);
+        file.extend([7; 30]);
+        let dump = Dump::new(&file).unwrap();
+        let struck = StruckType::at(&dump, at).unwrap();
+        let context = Context::new(dump.params());
+        let mut budget = Budget::new(1000);
+        assert!(struck.next_way_back(&dump, &context, struck.name, &mut budget).is_none());
+        let mut spent = Budget::new(1000);
+        spent.spend(30);
+        assert_eq!(budget, spent);
+    }
+}

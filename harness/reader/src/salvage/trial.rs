@@ -122,3 +122,29 @@ pub(super) fn find_continuation(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fields, Object, Version};
+
+    /// Bytes that no record can begin with here cost nothing: most of the search is among them, and zeros are the most
+    /// of those.
+    #[test]
+    fn what_cannot_begin_a_record_is_not_tried() {
+        let mut file = Version::Go17.header().to_vec();
+        // The smallest params there are: see `Params`.
+        file.extend([6, 0, 8, 0, 0x7f, 1, b'x', 0, 1]);
+        let from = file.len();
+        file.extend([Kind::Eof as u8; 50]);
+        // Before the objects, of which one was.
+        file.extend([Kind::Itab as u8; 50]);
+        let dump = Dump::new(&file).unwrap();
+        let mut context = Context::new(dump.params());
+        let object = Object { address: 0x10, contents: &[0; 8], fields: Fields::default() };
+        context.accept(&Record::Object(object));
+        let mut budget = Budget::new(1000);
+        assert_eq!(find_continuation(&dump, &context, from, &mut budget), None);
+        assert_eq!(budget, Budget::new(1000));
+    }
+}

@@ -220,14 +220,10 @@ impl<'a, 'p> Walk<'a, 'p> {
             _ => false,
         };
         let is_sure = ends || self.has_telling_head();
-        let place = self.context.place;
         if is_sure {
             self.be_sure();
-        } else {
-            self.context.place = self.sure.place;
         }
-        let next = self.find_continuation(self.sure.at + 1);
-        self.context.place = place;
+        let next = self.find_continuation();
         match (next, fault) {
             (Some(next), fault) => {
                 let start = self.at as u64;
@@ -260,11 +256,17 @@ impl<'a, 'p> Walk<'a, 'p> {
         }
     }
 
-    fn find_continuation(&mut self, from: usize) -> Option<usize> {
+    /// The first place after what is sure where the dump goes on, by what is known there: what is in doubt may be all wrong.
+    fn find_continuation(&mut self) -> Option<usize> {
         if self.nothing_follows {
             return None;
         }
-        let found = find_continuation(&self.dump, &self.context, from, &mut self.budget);
+        let Self { dump, context, sure, budget, .. } = self;
+        let place = std::mem::replace(&mut context.place, sure.place);
+        sure.itabs.iter().for_each(|&itab| context.forget_itab(itab));
+        let found = find_continuation(dump, context, sure.at + 1, budget);
+        sure.itabs.iter().for_each(|&itab| context.know_itab(itab));
+        context.place = place;
         self.nothing_follows = found.is_none();
         found
     }

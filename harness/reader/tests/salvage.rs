@@ -379,7 +379,21 @@ fn frames_of_a_lost_goroutine_are_counted() {
     assert_eq!(skipped[0].orphans, 3);
     // With the last object, which may have ended early.
     let from = at - object(0x10_0000, &[0; 16]).len();
-    assert_eq!(skipped[0].range, from as u64..(at + lost.len()) as u64);
+    let to = (at + lost.len()) as u64;
+    assert_eq!(skipped[0].range, from as u64..to);
+    assert_eq!(skipped[0].after, Some((Kind::Goroutine, to)));
+}
+
+/// At the end there is not much left to prove that it is one.
+#[test]
+fn the_statistics_and_the_end_are_enough() {
+    let objects: Vec<u8> = (0..8).flat_map(|i| object(0x10_0000 + 16 * i, &[i as u8; 16])).collect();
+    let broken = file(&[&objects, &[0xee], &thread(1), &end()]);
+    let salvage = salvage(&broken).unwrap();
+    assert_eq!(salvage.cut(), None);
+    let skipped: Vec<Skipped> = salvage.skipped().collect();
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].after, Some((Kind::MemStats, (broken.len() - end().len()) as u64)));
 }
 
 /// A record that is cut off is not the one after a hole, though its tag can be read.

@@ -40,6 +40,7 @@ pub(super) struct Made {
     pub missing: Vec<&'static str>,
     /// What only some releases have.
     pub constants: BTreeMap<&'static str, i64>,
+    /// Of structures, and of fields (`runtime.g.sched`) that are not a word.
     pub sizes: BTreeMap<&'static str, u64>,
     fields: RefCell<BTreeMap<String, Vec<String>>>,
     variables: RefCell<Vec<String>>,
@@ -69,7 +70,8 @@ impl Layouts for Made {
         let before = if parts.contains(&structure) { 8 } else { 0 };
         // And what a goroutine's registers take is more than a field has.
         let index = if name == "runtime.g.sched" { 30 } else { index as u64 };
-        Some(FieldAt { offset: (before + index) * STEP, size: self.ptr_size })
+        let size = self.sizes.get(&*name).copied().unwrap_or(self.ptr_size);
+        Some(FieldAt { offset: (before + index) * STEP, size })
     }
 
     fn variable(&self, name: &str) -> Option<VariableAt> {

@@ -116,3 +116,23 @@ impl<'m, T: Target> Process<'m, T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::integer;
+    use crate::target::{Amd64, S390x};
+
+    #[test]
+    fn integers_of_every_size() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        for (size, little, big) in [
+            (1, 1, 1),
+            (2, 0x201, 0x102),
+            (4, 0x403_0201, 0x102_0304),
+            (8, 0x807_0605_0403_0201, 0x102_0304_0506_0708),
+        ] {
+            let found = (integer::<Amd64>(&bytes[..size]), integer::<S390x>(&bytes[..size]));
+            assert_eq!(found, (little, big), "{size}");
+        }
+    }
+}

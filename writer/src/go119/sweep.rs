@@ -60,7 +60,8 @@ impl<T: Target> Go119<'_, T> {
         })
     }
 
-    /// Adds the objects that are marked, and those that sweeping keeps because they have finalizers.
+    /// Adds the objects that are marked, and those that sweeping keeps because they have finalizers. Whoever reads bits asks
+    /// for none after the last object.
     fn add_marks(&self, span: &Span, bits: &mut AllocBits) -> Result<(), Error> {
         let len = span.nelems.div_ceil(8).min(MAX_OBJECTS / 8);
         let mut marks = [0; MAX_OBJECTS as usize / 8];
@@ -82,9 +83,6 @@ impl<T: Target> Go119<'_, T> {
             }
             Ok(())
         })?;
-        // Bits after the last object mean nothing.
-        let last = (span.nelems / 8) as usize;
-        bits[last] &= low_bits(span.nelems % 8) as u8;
         Ok(())
     }
 

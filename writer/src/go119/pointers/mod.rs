@@ -19,8 +19,8 @@ use two_bits::TwoBits;
 
 /// How many words the slots have of which bits are had at once.
 const WORDS: usize = (GROUP * MOST_WORDS) as usize;
-/// Those bits in bytes, those of a machine word before the first, and what is loaded along with the last ones.
-const BYTES: usize = WORDS / 8 + 8 + 8;
+/// Those bits in bytes, and what is loaded along with the last ones.
+const BYTES: usize = WORDS / 8 + 8;
 
 /// The bits of some words, eight a byte, the low ones first.
 pub(super) type Window = [u8; BYTES];

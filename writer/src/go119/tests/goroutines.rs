@@ -2,8 +2,10 @@
 
 use super::HEADERS;
 use super::image::{Image, STACK, TEXT};
+use crate::Error;
+use crate::go119::Stopped;
 use crate::memory::Addr;
-use crate::record::{Frame, Locals, Text};
+use crate::record::{Frame, Goroutine, Locals, Text};
 use crate::runtime::Goroutines;
 use crate::target::{Amd64, I386, Mips, S390x, Target};
 
@@ -146,6 +148,70 @@ fn why_goroutines_wait<T: Target>() {
     }
 }
 
+/// What is said of the only goroutine.
+fn the_goroutine<T: Target>(
+    image: &Image<T>,
+    stopped: Option<&Stopped<'_>>,
+) -> Result<Option<Goroutine>, Error> {
+    let mut found = Vec::new();
+    image.go(stopped)?.goroutines(|g| {
+        found.push(g);
+        Ok(())
+    })?;
+    assert!(found.len() <= 1);
+    Ok(found.pop())
+}
+
+/// A goroutine that was stopped anywhere has the status that it would have if its runtime had stopped it.
+fn statuses<T: Target>() {
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    let g = image.g();
+    for (status, expected) in [
+        // idle, runnable, running, syscall, waiting
+        (0, Some(None)),
+        (1, Some(Some(1))),
+        (2, Some(Some(1))),
+        (3, Some(Some(3))),
+        (4, Some(Some(4))),
+        // dead, copystack, preempted
+        (6, Some(None)),
+        (8, Some(Some(1))),
+        (9, Some(Some(4))),
+        // While its stack is scanned, and what is none.
+        (0x1003, Some(Some(3))),
+        (5, None),
+        (99, None),
+    ] {
+        image.put(g, "runtime.g", "atomicstatus", 0, status);
+        let found = the_goroutine(&image, Some(&Stopped::new(&[])));
+        match (found, expected) {
+            (Ok(found), Some(expected)) => {
+                assert_eq!(found.map(|g| g.status), expected, "{} {status}", T::GOARCH)
+            }
+            (Err(Error::BadStatus { status: told, .. }), None) => assert_eq!(u64::from(told), status),
+            (found, _) => panic!("{} {status}: {}", T::GOARCH, found.is_ok()),
+        }
+    }
+}
+
+fn contexts<T: Target>() {
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    let sched = image.g() + image.offset("runtime.g", "sched");
+    image.put(sched, "runtime.gobuf", "ctxt", 0, 0x1234);
+    let found = the_goroutine(&image, None).unwrap().unwrap();
+    assert_eq!(found.ctxt, Addr(0x1234), "{}", T::GOARCH);
+}
+
+/// Threads without a goroutine come before the one that dumps.
+fn the_goroutine_that_dumps<T: Target>() {
+    let mut image = Image::<T>::new(HEADERS, &[]);
+    let (m, idle, allm) = (image.m(), image.alloc(0x400), image.variable("runtime.allm"));
+    image.word(allm, idle);
+    image.put(idle, "runtime.m", "alllink", 0, m);
+    let found = image.go(None).unwrap().dumping().unwrap();
+    assert_eq!(found, Some((Addr(image.g()), Addr(m))), "{}", T::GOARCH);
+}
+
 fn deferred_calls_and_panics<T: Target>() {
     let mut image = Image::<T>::new(HEADERS, &[]);
     let (g, funcval) = (image.g(), image.alloc(0x10));
@@ -265,6 +331,28 @@ fn sizes_of_local_variables<T: Target>() {
     assert!(matches!(framed.frames().unwrap()[0].2, Locals::Unknown), "{}", T::GOARCH);
 }
 
+/// Each call has the map that a table says; a goroutine that has not begun has the first.
+fn maps_of_calls<T: Target>() {
+    let mut framed = Framed::<T>::new("main.f");
+    framed.map(2, 3, 0);
+    let (f, image) = (framed.f, &mut framed.image);
+    let after = f + image.offset("runtime._func", "nfuncdata") + T::PTR_SIZE;
+    image.put(f, "runtime._func", "npcdata", 0, 2);
+    // No table of what is unsafe, that of maps, and of what funcdata there is the second kind.
+    for (i, off) in (0..).zip([0, 0x300, u32::MAX, 0, u32::MAX]) {
+        image.word32(after + 4 * i, off);
+    }
+    // From -1 to 1.
+    image.bytes(image.tables + 0xc00 + 0x300, &[4, 0x80, 2, 0]);
+    let bytedata = framed.tables + framed.image.offset("runtime.stackmap", "bytedata");
+    let entry = TEXT + 0x300;
+    for (pc, map) in [(entry + 1, 1), (entry, 0)] {
+        stands_at(&mut framed.image, pc);
+        let Locals::Map(bv) = framed.frames().unwrap()[0].2 else { panic!("{}", T::GOARCH) };
+        assert_eq!(bv.bytedata.0, bytedata + map, "{} {pc:#x}", T::GOARCH);
+    }
+}
+
 /// Pointers in variables whose addresses are taken, if nothing else lists them.
 fn objects_of_frames<T: Target>() {
     let p = T::PTR_SIZE;
@@ -317,8 +405,12 @@ fn goroutines_and_their_frames() {
         goroutines_of_the_runtime::<T>();
         finalizers_that_run::<T>();
         why_goroutines_wait::<T>();
+        statuses::<T>();
+        contexts::<T>();
+        the_goroutine_that_dumps::<T>();
         deferred_calls_and_panics::<T>();
         sizes_of_local_variables::<T>();
+        maps_of_calls::<T>();
         objects_of_frames::<T>();
     }
     on::<Amd64>();

@@ -231,6 +231,66 @@ fn two_bits_of_neighbours<T: Target>() {
     }
 }
 
+/// As many slots as are looked at together, of as many words as are had at once; and some more.
+fn the_most_words_at_once<T: Target>() {
+    let p = T::PTR_SIZE;
+    let ptr_bits = 8 * p;
+    for missing in [HEADERS, ONE_BIT, TWO_BITS] {
+        // What is larger has a header.
+        let words = if missing == HEADERS { 56.min(ptr_bits) } else { 56 };
+        let size = words * p;
+        for slot in [0, 1, 63, 64, 65] {
+            let word = slot * words + words - 1;
+            let mut image = Image::<T>::new(missing, &[]);
+            let len = (66 * size).next_multiple_of(8192);
+            let (span, alloc_bits) = (image.span(0, len / 8192, size, 66, 0, 2), image.alloc(0x10));
+            image.bytes(alloc_bits, &[0xff; 9]);
+            image.put(span, "runtime.mspan", "allocBits", 0, alloc_bits);
+            if missing == TWO_BITS {
+                let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
+                image.bytes(bitmap, &[0xf0; 1024]);
+                image.bytes(bitmap + word / 4, &[0xf0 | 1 << (word % 4)]);
+            } else {
+                let bitmap = match missing {
+                    HEADERS => HEAP + len - len / p / 8,
+                    _ => image.arena + image.offset("runtime.heapArena", "bitmap"),
+                };
+                image.word(bitmap + word / ptr_bits * p, 1 << (word % ptr_bits));
+            }
+            has_pointers(&image, HEAP + slot * size, size, 0, &[words - 1]);
+        }
+    }
+}
+
+/// One bit a word, of objects that lie across the words of the bitmap, one of which says that no more follows.
+fn one_bit_of_neighbours<T: Target>() {
+    let p = T::PTR_SIZE;
+    let mut image = Image::<T>::new(ONE_BIT, &[]);
+    let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
+    for i in 0..50 {
+        image.offset("runtime.heapArena", &format!("something else {i}"));
+    }
+    let no_more_ptrs = image.arena + image.offset("runtime.heapArena", "noMorePtrs");
+    let (size, words, ptr_bits) = (40 * p, 8192 / p, 8 * p);
+    let n = 8192 / size;
+    let span = image.span(0, 1, size, n, 0, 2);
+    image.put(span, "runtime.mspan", "freeIndexForScan", 0, n);
+    let is_pointer = |word| word % 7 == 0;
+    for first in (0..words).step_by(ptr_bits as usize) {
+        let bits = (0..ptr_bits).filter(|bit| is_pointer(first + bit)).fold(0, |bits, bit| bits | 1 << bit);
+        image.word(bitmap + first / 8, bits);
+    }
+    image.bytes(no_more_ptrs, &[0b10]);
+    for slot in 0..n {
+        let first = 40 * slot;
+        let pointers = (0..40).filter(|word| {
+            let ends_before = first < 2 * ptr_bits && first + word >= 2 * ptr_bits;
+            is_pointer(first + word) && !ends_before
+        });
+        has_pointers(&image, HEAP + slot * size, size, 0, &pointers.collect::<Vec<_>>());
+    }
+}
+
 /// Words of objects, in any order.
 fn words_in_any_order<T: Target>() {
     let p = T::PTR_SIZE;
@@ -305,6 +365,8 @@ fn pointers_in_the_heap() {
         types_of_neighbours::<T>();
         two_bits_of_any_word::<T>();
         two_bits_of_neighbours::<T>();
+        one_bit_of_neighbours::<T>();
+        the_most_words_at_once::<T>();
         words_in_any_order::<T>();
         words_of_small_objects::<T>();
     }

@@ -7,6 +7,7 @@ use crate::go119::symtab::Func;
 use crate::memory::Addr;
 use crate::process::field::Header;
 use crate::record::{Location, Text};
+use crate::runtime::Statistics;
 use crate::target::{Amd64, I386, Mips, S390x, Target};
 
 /// Where the tables are: the first one is empty, and so are those that are not there.
@@ -47,6 +48,19 @@ fn functions_of_pcs<T: Target>() {
     image.bytes(subbuckets, &[5, 5, 5, 2]);
     assert_eq!(function_at(&image, entry + 0x20), Some(entry), "{}", T::GOARCH);
     assert_eq!(function_at(&image, TEXT + 0x20), Some(TEXT + 0x500), "{}", T::GOARCH);
+    // So does that of the second 4096 bytes: functions are further from each other here.
+    let md = image.variable("runtime.firstmoduledata");
+    image.put(md, "runtime.moduledata", "maxpc", 0, TEXT + 0x4000);
+    let at = md + image.offset("runtime.moduledata", "ftab");
+    let ftab = image.swap(at, 0);
+    image.word(at, ftab);
+    for i in 0..16 {
+        image.put(ftab + i * 16 * 24, "runtime.functab", "entryoff", 0, i * 0x400);
+    }
+    let bucket = image.tables + image.layouts.sizes.get("runtime.findfuncbucket").copied().unwrap_or(16 * 24);
+    image.put(bucket, "runtime.findfuncbucket", "idx", 0, 7);
+    image.put(image.tables + 0x1000 + 7 * 0x200, "runtime._func", "entryOff", 0, 7 * 0x400);
+    assert_eq!(function_at(&image, TEXT + 0x1010), Some(TEXT + 7 * 0x400), "{}", T::GOARCH);
 }
 
 /// One section is as if there were none; of two, each has code at its own address.
@@ -92,7 +106,7 @@ fn files_and_lines<T: Target>() {
     image.slice(md, "runtime.moduledata", "filetab", filetab, 25);
     image.put(f, "runtime._func", "cuOffset", 0, 3);
     let locate = |image: &Image<T>, pc: u64, call: bool| {
-        let location = image.go(None).unwrap().symtab.location(pc, call);
+        let location = image.go(None).unwrap().location(pc, call);
         let Location { func, file, line } = location.unwrap().expect("it is in a function");
         assert_eq!(text(image, func), "main.f");
         (text(image, file), line)
@@ -224,6 +238,11 @@ fn masks_of_segments<T: Target>() {
     let go = image.go(None).unwrap();
     let first = go.symtab.first();
     assert_eq!((first.gcdatamask.n, first.gcbssmask.n), (5, 6), "{}", T::GOARCH);
+    drop(go);
+    let at = md + image.offset("runtime.moduledata", "gcbssmask");
+    image.word(at + image.offset("runtime.bitvector", "bytedata"), 0x1234);
+    let go = image.go(None).unwrap();
+    assert_eq!(go.symtab.first().gcbssmask.bytedata, Addr(0x1234), "{}", T::GOARCH);
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl<'m, T: Target> Go119<'m, T> {
     /// `allocBits`, of as many objects as there are.
     pub(super) fn alloc_bits(&self, span: &Span, bits: &mut AllocBits) -> Result<(), Error> {
         bits.fill(0);
-        let bytes = &mut bits[..span.nelems.div_ceil(8).min(MAX_OBJECTS / 8) as usize];
+        let bytes = &mut bits[..span.nelems.div_ceil(8) as usize];
         let read = self.process.memory.read(span.alloc_bits, bytes);
         read.map_err(|source| Error::Unreadable { place: ALLOC_BITS, source })
     }

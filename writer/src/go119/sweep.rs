@@ -63,7 +63,7 @@ impl<T: Target> Go119<'_, T> {
     /// Adds the objects that are marked, and those that sweeping keeps because they have finalizers. Whoever reads bits asks
     /// for none after the last object.
     fn add_marks(&self, span: &Span, bits: &mut AllocBits) -> Result<(), Error> {
-        let len = span.nelems.div_ceil(8).min(MAX_OBJECTS / 8);
+        let len = span.nelems.div_ceil(8);
         let mut marks = [0; MAX_OBJECTS as usize / 8];
         let mut add = |at: Addr, len: u64, place| -> Result<(), Error> {
             let marks = &mut marks[..len as usize];

@@ -239,6 +239,8 @@ fn masks_of_segments<T: Target>() {
     let first = go.symtab.first();
     assert_eq!((first.gcdatamask.n, first.gcbssmask.n), (5, 6), "{}", T::GOARCH);
     drop(go);
+    // Which is larger than its pointer.
+    image.layouts.sizes.insert("runtime.moduledata.gcbssmask", 2 * T::PTR_SIZE);
     let at = md + image.offset("runtime.moduledata", "gcbssmask");
     image.word(at + image.offset("runtime.bitvector", "bytedata"), 0x1234);
     let go = image.go(None).unwrap();

@@ -64,6 +64,20 @@ impl<T: Target> Running<T> {
     fn stands(&self, pc: u64, sp: u64) -> Stands {
         self.found(&[Thread { tid: TID, pc, sp, lr: 0x99_0005, ..Thread::default() }]).0
     }
+
+    /// Where the goroutine's first frame begins and ends.
+    fn first_frame(&self, pc: u64, sp: u64) -> (u64, u64) {
+        let threads = [Thread { tid: TID, pc, sp, lr: 0x99_0005, ..Thread::default() }];
+        let stopped = Stopped::new(&threads);
+        let mut frames = Vec::new();
+        let go = self.image.go(Some(&stopped)).unwrap();
+        go.frames(Addr(self.image.g()), |frame| {
+            frames.push((frame.s.sp, frame.s.fp));
+            Ok(())
+        })
+        .unwrap();
+        frames[0]
+    }
 }
 
 fn thread(sp: u64, general: &[u64]) -> Thread {
@@ -117,6 +131,10 @@ fn callers_that_are_looked_for<T: Target>() {
     let sp = SP - 3 * p;
     running.image.word(SP - p, running.pc);
     assert_eq!(running.stands(0x99_0001, sp), Some((running.pc, SP, sp, true)), "{}", T::GOARCH);
+    // It is dumped as a frame of no function, if there is any.
+    assert_eq!(running.first_frame(0x99_0001, sp), (sp, SP), "{}", T::GOARCH);
+    let (first, end) = running.first_frame(running.pc, SP);
+    assert!(first == SP && end > SP, "{}", T::GOARCH);
     // A stack whose last frame is none that ends a stack does not count as unwound.
     let caller = running.image.caller;
     running.image.put(caller, "runtime._func", "flag", 0, 0);

@@ -375,6 +375,9 @@ fn objects_of_frames<T: Target>() {
     let expected = [30, 29, 19, 12, 10, 4, 2].map(at);
     assert_eq!((frames[0].0, &frames[0].1[..]), (STACK, &expected[..]), "{}", T::GOARCH);
     assert_eq!((frames[1].0, &frames[1].1[..]), (framed.fp, &[T::MIN_FRAME_SIZE][..]), "{}", T::GOARCH);
+    // Where no map says which local variables are pointers, all words are listed anyway.
+    framed.image.funcdata(framed.f, 1, u32::MAX);
+    assert!(framed.frames().unwrap()[0].1.is_empty(), "{}", T::GOARCH);
     // Those of a function through which reflect calls are in a variable of the runtime.
     let mut framed = Framed::<T>::new("reflect.methodValueCall");
     let (value, bits, arg0) = (framed.image.alloc(0x40), framed.image.alloc(0x40), STACK + T::MIN_FRAME_SIZE);

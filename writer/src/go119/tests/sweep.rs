@@ -3,7 +3,7 @@
 use super::image::{HEAP, Image};
 use super::{HEADERS, has};
 use crate::go119::{Doubts, Stopped};
-use crate::runtime::Statistics;
+use crate::runtime::{Roots, Statistics};
 use crate::target::{Amd64, Mips, S390x, Target};
 use crate::testing::ints;
 
@@ -47,6 +47,19 @@ impl<T: Target> Swept<T> {
         }
         let funcval = self.image.alloc(0x10);
         self.image.put(special, "runtime.specialfinalizer", "fn", 0, funcval);
+        self.image.put(special, "runtime.specialfinalizer", "ot", 0, 0x1000 + slot);
+    }
+
+    /// The slots whose objects have finalizers, each with the type that it is said to be of.
+    fn finalizers(&self) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        let go = self.image.go(None).unwrap();
+        go.finalizers(|f| {
+            found.push(((f.object.0 - HEAP - PAGE * 8192) / self.elemsize, f.ot.0));
+            Ok(())
+        })
+        .unwrap();
+        found
     }
 
     /// The slots whose objects are in the dump of the stopped process, and what that rests on.
@@ -57,6 +70,14 @@ impl<T: Target> Swept<T> {
         let is_there = |slot: &u64| has(&dump, &ints(&[1, base + slot * self.elemsize, self.elemsize]));
         ((0..self.size / self.elemsize).filter(is_there).collect(), stopped.doubts(), dump)
     }
+}
+
+fn objects_with_finalizers<T: Target>() {
+    let mut span = Swept::<T>::new(64, SWEEPGEN, &[]);
+    for (slot, kind) in [(3, 2), (5, 9), (7, 2)] {
+        span.special(slot, kind);
+    }
+    assert_eq!(span.finalizers(), [(7, 0x1007), (3, 0x1003)], "{}", T::GOARCH);
 }
 
 fn spans_are_given_as_sweeping_leaves_them<T: Target>() {
@@ -176,6 +197,7 @@ fn statistics_count_what_is_there<T: Target>() {
 #[test]
 fn spans_that_are_not_swept() {
     fn on<T: Target>() {
+        objects_with_finalizers::<T>();
         spans_are_given_as_sweeping_leaves_them::<T>();
         marks_are_in_the_span_of_small_objects::<T>();
         statistics_count_what_is_there::<T>();

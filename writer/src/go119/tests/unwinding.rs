@@ -12,6 +12,8 @@ const TOP_FRAME: u64 = 1;
 const SP_WRITE: u64 = 2;
 /// `FuncID_cgocallback`, as this program has it.
 const CGOCALLBACK: u64 = 7;
+/// And `FuncID_sigpanic`.
+const SIGPANIC: u64 = 9;
 /// `abi.ArgsSizeUnknown`.
 const ARGS_SIZE_UNKNOWN: u64 = 0x8000_0000;
 
@@ -27,7 +29,10 @@ struct Stack<T> {
 
 impl<T: Target> Stack<T> {
     fn new() -> Self {
-        let ids = [("internal/abi.FuncID_cgocallback", CGOCALLBACK as i64)];
+        let ids = [
+            ("internal/abi.FuncID_cgocallback", CGOCALLBACK as i64),
+            ("internal/abi.FuncID_sigpanic", SIGPANIC as i64),
+        ];
         Stack { image: Image::new(HEADERS, &ids), top: TEXT + 0x100 }
     }
 
@@ -124,6 +129,29 @@ fn functions_that_write_sp<T: Target>() {
     assert_eq!((unwound.len(), end.is_ok()), (2, true), "{}", T::GOARCH);
 }
 
+/// Where a signal makes a function call another, LR is saved below its frame: that is where a leaf returns to.
+fn calls_that_a_signal_makes<T: Target>() {
+    let mut stack = Stack::<T>::new();
+    let (outer, _) = stack.function("main.outer", 4, 0);
+    let (sigpanic, f) = stack.function("runtime.sigpanic", 2, 0);
+    stack.image.put(f, "runtime._func", "funcID", 0, SIGPANIC);
+    let (leaf, _) = stack.function("main.leaf", 0, 0);
+    let (framed, _) = stack.function("main.framed", 6, 0);
+    let saved = Stack::<T>::fp(STACK, 2);
+    let sp = saved + T::MIN_FRAME_SIZE.next_multiple_of(T::STACK_ALIGN);
+    for (entry, words, lr) in [(leaf, 0, outer + 1), (framed, 6, leaf + 1)] {
+        let end = Stack::<T>::fp(sp, words);
+        stack.returns_to(STACK, 2, entry + 9);
+        stack.image.word(saved, lr);
+        stack.returns_to(sp, words, outer + 1);
+        stack.returns_to(end, 4, stack.top + 1);
+        let (unwound, is_whole) = stack.unwind(Registers { sp: STACK, pc: sigpanic + 9, lr: 0 }, false);
+        let found: Vec<_> = unwound.iter().map(|&(entry, _, sp, ..)| (entry, sp)).collect();
+        let expected = [(sigpanic, STACK), (entry, sp), (outer, end), (stack.top, Stack::<T>::fp(end, 4))];
+        assert_eq!((&found[..], is_whole.is_ok()), (&expected[..], true), "{}", T::GOARCH);
+    }
+}
+
 /// `reflect` calls through functions whose arguments only the value says that they are called with.
 fn arguments_of_reflect<T: Target>() {
     let p = T::PTR_SIZE;
@@ -185,6 +213,9 @@ fn stacks_are_unwound_from_registers() {
         return_pcs::<T>();
         functions_that_write_sp::<T>();
         arguments_of_reflect::<T>();
+        if T::USES_LR {
+            calls_that_a_signal_makes::<T>();
+        }
     }
     on::<Amd64>();
     on::<I386>();

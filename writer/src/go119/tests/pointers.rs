@@ -244,7 +244,8 @@ fn the_most_words_at_once<T: Target>() {
             let mut image = Image::<T>::new(missing, &[]);
             let len = (66 * size).next_multiple_of(8192);
             let (span, alloc_bits) = (image.span(0, len / 8192, size, 66, 0, 2), image.alloc(0x10));
-            image.bytes(alloc_bits, &[0xff; 9]);
+            // It is the only one.
+            image.bytes(alloc_bits + slot / 8, &[1 << (slot % 8)]);
             image.put(span, "runtime.mspan", "allocBits", 0, alloc_bits);
             if missing == TWO_BITS {
                 let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
@@ -271,7 +272,7 @@ fn one_bit_of_neighbours<T: Target>() {
         image.offset("runtime.heapArena", &format!("something else {i}"));
     }
     let no_more_ptrs = image.arena + image.offset("runtime.heapArena", "noMorePtrs");
-    let (size, words, ptr_bits) = (40 * p, 8192 / p, 8 * p);
+    let (size, words, ptr_bits) = (37 * p, 8192 / p, 8 * p);
     let n = 8192 / size;
     let span = image.span(0, 1, size, n, 0, 2);
     image.put(span, "runtime.mspan", "freeIndexForScan", 0, n);
@@ -282,8 +283,8 @@ fn one_bit_of_neighbours<T: Target>() {
     }
     image.bytes(no_more_ptrs, &[0b10]);
     for slot in 0..n {
-        let first = 40 * slot;
-        let pointers = (0..40).filter(|word| {
+        let first = 37 * slot;
+        let pointers = (0..37).filter(|word| {
             let ends_before = first < 2 * ptr_bits && first + word >= 2 * ptr_bits;
             is_pointer(first + word) && !ends_before
         });

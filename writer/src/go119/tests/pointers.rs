@@ -292,6 +292,18 @@ fn one_bit_of_neighbours<T: Target>() {
     }
 }
 
+/// The marks of a span may be at its end, after the bits that tell pointers; not those of objects of 8 bytes.
+fn bits_before_marks<T: Target>() {
+    let p = T::PTR_SIZE;
+    for (size, marks) in [(8, 0), (16, 128), (32, 128)] {
+        let mut image = Image::<T>::new(HEADERS, &[]);
+        image.layouts.sizes.insert("runtime.spanInlineMarkBits", 128);
+        image.span(1, 1, size, 4, 0b1111, 2);
+        image.word(HEAP + 2 * 8192 - marks - 8192 / p / 8, 1 << (size / p));
+        has_pointers(&image, HEAP + 8192 + size, size, 0, &[0]);
+    }
+}
+
 /// Words of objects, in any order.
 fn words_in_any_order<T: Target>() {
     let p = T::PTR_SIZE;
@@ -367,6 +379,7 @@ fn pointers_in_the_heap() {
         two_bits_of_any_word::<T>();
         two_bits_of_neighbours::<T>();
         one_bit_of_neighbours::<T>();
+        bits_before_marks::<T>();
         the_most_words_at_once::<T>();
         words_in_any_order::<T>();
         words_of_small_objects::<T>();

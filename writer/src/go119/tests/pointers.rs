@@ -290,6 +290,21 @@ fn one_bit_of_neighbours<T: Target>() {
         });
         has_pointers(&image, HEAP + slot * size, size, 0, &pointers.collect::<Vec<_>>());
     }
+    // Some words of one: no bits but theirs, also across words of the bitmap, and more may follow in the same word of it.
+    let go = image.go(None).unwrap();
+    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
+    go.heap
+        .spans_in_use(&go.process, &go.shape, |span| {
+            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
+            for (slot, n) in [(5, 30), (p / 4, 10)] {
+                let bits =
+                    (0..n).filter(|word| is_pointer(37 * slot + word)).fold(0, |bits, bit| bits | 1 << bit);
+                let found = pointers.makeheapobjbv(&at, slot, 0, n)?;
+                assert_eq!(found, (bits, true), "{} {slot}", T::GOARCH);
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 /// The marks of a span may be at its end, after the bits that tell pointers; not those of objects of 8 bytes.

@@ -307,6 +307,32 @@ fn one_bit_of_neighbours<T: Target>() {
         .unwrap();
 }
 
+/// That no more follows is said of whole words of the bitmap: of a large object, what is asked for may end within one.
+fn one_bit_of_large_objects<T: Target>() {
+    let (p, ptr_bits) = (T::PTR_SIZE, 8 * T::PTR_SIZE);
+    let mut image = Image::<T>::new(ONE_BIT, &[]);
+    let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
+    for i in 0..50 {
+        image.offset("runtime.heapArena", &format!("something else {i}"));
+    }
+    let no_more_ptrs = image.arena + image.offset("runtime.heapArena", "noMorePtrs");
+    image.span(1, 1, 200 * p, 2, 0b11, 2);
+    // Of the second object's words the first 60 are asked for.
+    let first = 8192 / p + 200;
+    let last = first + 59;
+    image.word(bitmap + last / ptr_bits * p, 1 << (last % ptr_bits));
+    image.bytes(no_more_ptrs + last / ptr_bits / 8, &[1 << (last / ptr_bits % 8)]);
+    let go = image.go(None).unwrap();
+    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
+    go.heap
+        .spans_in_use(&go.process, &go.shape, |span| {
+            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
+            assert_eq!(pointers.makeheapobjbv(&at, 1, 0, 60)?, (1 << 59, true), "{}", T::GOARCH);
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// The marks of a span may be at its end, after the bits that tell pointers; not those of objects of 8 bytes.
 fn bits_before_marks<T: Target>() {
     let p = T::PTR_SIZE;
@@ -394,6 +420,7 @@ fn pointers_in_the_heap() {
         two_bits_of_any_word::<T>();
         two_bits_of_neighbours::<T>();
         one_bit_of_neighbours::<T>();
+        one_bit_of_large_objects::<T>();
         bits_before_marks::<T>();
         the_most_words_at_once::<T>();
         words_in_any_order::<T>();

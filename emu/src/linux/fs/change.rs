@@ -238,7 +238,10 @@ impl Files {
         node.changed(self.now);
         if node.meta.get().links == 0 && matches!(node.kind, Kind::File(_)) {
             let mut path = self.path_of(parent).unwrap_or_default();
-            path.push(b'/');
+            // The root's ends in one.
+            if !path.ends_with(b"/") {
+                path.push(b'/');
+            }
             path.extend_from_slice(name);
             self.orphaned(path, node);
         }

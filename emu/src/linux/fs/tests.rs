@@ -3,9 +3,11 @@
 use super::super::flags::{O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY};
 use super::*;
 
+/// A tree with a folder of the guest's own.
 fn files() -> (Files, Node) {
     let files = Files::new(Budget::new(1 << 20), 1, None).unwrap();
     let root = files.root();
+    files.mkdir(&root, b"/home", 0o777).unwrap();
     (files, root)
 }
 
@@ -32,24 +34,24 @@ fn files_are_made_where_there_is_a_folder() {
     let mut open = |path: &[u8], flags| files.open(&root, path, flags, 0o666).map(|node| node.number);
     assert_eq!(open(b"", O_CREAT | O_RDWR), Err(Errno::NoEnt));
     assert_eq!(open(b"/no/such", O_CREAT | O_RDWR), Err(Errno::NoEnt));
-    assert_eq!(open(b"/tmp/a/", O_CREAT | O_RDWR), Err(Errno::IsDir));
-    let number = open(b"/tmp/../tmp/./a", O_CREAT | O_RDWR).unwrap();
-    assert_eq!(open(b"tmp/a", O_CREAT | O_RDWR), Ok(number));
-    assert_eq!(open(b"/tmp/a", O_CREAT | O_EXCL), Err(Errno::Exist));
-    assert_eq!((open(b"/tmp/a/b", 0), open(b"/tmp/a/", 0)), (Err(Errno::NotDir), Err(Errno::NotDir)));
-    assert_eq!((open(b"/tmp", O_RDWR), open(b"/tmp", O_CREAT)), (Err(Errno::IsDir), Err(Errno::IsDir)));
+    assert_eq!(open(b"/home/a/", O_CREAT | O_RDWR), Err(Errno::IsDir));
+    let number = open(b"/home/../home/./a", O_CREAT | O_RDWR).unwrap();
+    assert_eq!(open(b"home/a", O_CREAT | O_RDWR), Ok(number));
+    assert_eq!(open(b"/home/a", O_CREAT | O_EXCL), Err(Errno::Exist));
+    assert_eq!((open(b"/home/a/b", 0), open(b"/home/a/", 0)), (Err(Errno::NotDir), Err(Errno::NotDir)));
+    assert_eq!((open(b"/home", O_RDWR), open(b"/home", O_CREAT)), (Err(Errno::IsDir), Err(Errno::IsDir)));
     assert_eq!(open(&[b'a'; 256], O_CREAT), Err(Errno::NameTooLong));
     assert_eq!(open(&[b'/'; 4096], 0), Err(Errno::NameTooLong));
-    assert_eq!(files.lookup(&root, b"/tmp/a", true).unwrap().meta.get().mode, 0o644, "less the umask");
+    assert_eq!(files.lookup(&root, b"/home/a", true).unwrap().meta.get().mode, 0o644, "less the umask");
 }
 
 #[test]
 fn permissions_are_the_owners() {
     let (mut files, root) = files();
-    let node = make(&mut files, &root, "/tmp/a");
+    let node = make(&mut files, &root, "/home/a");
     node.update(|meta| meta.mode = 0o277);
-    assert_eq!(files.open(&root, b"/tmp/a", 0, 0).err(), Some(Errno::Acces));
-    assert!(files.open(&root, b"/tmp/a", O_WRONLY, 0).is_ok());
+    assert_eq!(files.open(&root, b"/home/a", 0, 0).err(), Some(Errno::Acces));
+    assert!(files.open(&root, b"/home/a", O_WRONLY, 0).is_ok());
     files.mkdir(&root, b"/d", 0o577).unwrap();
     assert_eq!(files.mkdir(&root, b"/d/e", 0o777), Err(Errno::Acces));
     files.lookup(&root, b"/d", true).unwrap().update(|meta| meta.mode = 0o600);
@@ -59,35 +61,35 @@ fn permissions_are_the_owners() {
 #[test]
 fn links_lead_somewhere_or_nowhere() {
     let (mut files, root) = files();
-    make(&mut files, &root, "/tmp/file");
-    files.symlink(b"tmp/./file", &root, b"/relative").unwrap();
-    files.symlink(b"/tmp", &root, b"/folder").unwrap();
+    make(&mut files, &root, "/home/file");
+    files.symlink(b"home/./file", &root, b"/relative").unwrap();
+    files.symlink(b"/home", &root, b"/folder").unwrap();
     files.symlink(b"loop", &root, b"/loop").unwrap();
-    files.symlink(b"/tmp/new", &root, b"/dangling").unwrap();
+    files.symlink(b"/home/new", &root, b"/dangling").unwrap();
     let number = |path: &[u8], follow| files.lookup(&root, path, follow).map(|node| node.number);
-    let file = number(b"/tmp/file", true);
+    let file = number(b"/home/file", true);
     assert_eq!((number(b"/relative", true), number(b"/folder/file", false)), (file, file));
     assert_ne!(number(b"/relative", false), file);
-    assert_eq!(number(b"/folder/", false), number(b"/tmp", true));
+    assert_eq!(number(b"/folder/", false), number(b"/home", true));
     assert_eq!((number(b"/loop", true), number(b"/loop/x", false)), (Err(Errno::Loop), Err(Errno::Loop)));
     assert_eq!(number(b"/dangling", true), Err(Errno::NoEnt));
     assert_eq!(files.mkdir(&root, b"/dangling/", 0o777), Err(Errno::Exist));
     assert_eq!(files.rmdir(&root, b"/folder/"), Err(Errno::NotDir));
     assert_eq!(files.open(&root, b"/dangling", O_CREAT | O_EXCL, 0).err(), Some(Errno::Exist));
     files.open(&root, b"/dangling", O_CREAT, 0o600).unwrap();
-    assert!(files.lookup(&root, b"/tmp/new", true).is_ok());
+    assert!(files.lookup(&root, b"/home/new", true).is_ok());
 }
 
 #[test]
 fn a_file_lives_as_long_as_it_has_a_name_or_is_open() {
     let (mut files, root) = files();
     let left = files.room.left();
-    let node = make(&mut files, &root, "/tmp/a");
+    let node = make(&mut files, &root, "/home/a");
     files.link(&node, &root, b"/b").unwrap();
-    assert_eq!((node.meta.get().links, node.size()), (2, 6));
-    files.unlink(&root, b"/tmp/a").unwrap();
+    assert_eq!((node.meta.get().links, node.size()), (2, 7));
+    files.unlink(&root, b"/home/a").unwrap();
     files.unlink(&root, b"/b").unwrap();
-    assert_eq!((node.meta.get().links, node.size()), (0, 6));
+    assert_eq!((node.meta.get().links, node.size()), (0, 7));
     drop(node);
     assert_eq!(files.room.left(), left);
 }
@@ -108,13 +110,16 @@ fn folders_are_renamed_with_all_that_is_in_them() {
     assert_eq!(rename("/a/b/f", "/a", 0), Err(Errno::NotEmpty));
     assert_eq!(rename("/a", "/c", change::RENAME_NOREPLACE), Err(Errno::Exist));
     assert_eq!(rename("/none", "/c", 0), Err(Errno::NoEnt));
-    assert_eq!(rename("/tmp/.", "/x", 0), Err(Errno::Busy));
+    assert_eq!(rename("/home/.", "/x", 0), Err(Errno::Busy));
     rename("/a", "/c", 0).unwrap();
     rename("/c/b/f", "/c/b/f", 0).unwrap();
-    rename("/c/b", "/tmp", change::RENAME_EXCHANGE).unwrap();
-    let moved = files.lookup(&root, b"/tmp", true).unwrap();
-    assert_eq!((files.path_of(&moved).unwrap(), names(&files, &moved)), (b"/tmp".to_vec(), vec!["f".into()]));
-    assert_eq!(files.lookup(&root, b"/tmp/..", true).unwrap().number, root.number);
+    rename("/c/b", "/home", change::RENAME_EXCHANGE).unwrap();
+    let moved = files.lookup(&root, b"/home", true).unwrap();
+    assert_eq!(
+        (files.path_of(&moved).unwrap(), names(&files, &moved)),
+        (b"/home".to_vec(), vec!["f".into()])
+    );
+    assert_eq!(files.lookup(&root, b"/home/..", true).unwrap().number, root.number);
 }
 
 #[test]
@@ -140,21 +145,21 @@ fn removed_folders_are_empty_and_stay_so() {
 
 #[test]
 fn a_deleted_file_is_kept_if_it_is_wanted() {
-    let wanted = |head: &[u8]| head.starts_with(b"/tmp/keep");
+    let wanted = |head: &[u8]| head.starts_with(b"/keep");
     let mut files = Files::new(Budget::new(1 << 20), 1, Some(wanted)).unwrap();
     let root = files.root();
-    for name in ["/tmp/keep1", "/tmp/no", "/tmp/keep2"] {
+    for name in ["/keep1", "/no", "/keep2"] {
         drop(make(&mut files, &root, name));
         files.unlink(&root, name.as_bytes()).unwrap();
     }
-    let open = make(&mut files, &root, "/tmp/keep3");
-    files.unlink(&root, b"/tmp/keep3").unwrap();
+    let open = make(&mut files, &root, "/keep3");
+    files.unlink(&root, b"/keep3").unwrap();
     let kept = |files: &Files| files.deleted().iter().map(Kept::name).collect::<Vec<_>>();
-    assert_eq!(kept(&files), ["/tmp/keep2", "/tmp/keep3"]);
+    assert_eq!(kept(&files), ["/keep2", "/keep3"]);
     drop(open);
     files.closed();
-    assert_eq!(kept(&files), ["/tmp/keep3"]);
-    assert_eq!(files.deleted()[0].to_vec().unwrap(), b"/tmp/keep3");
+    assert_eq!(kept(&files), ["/keep3"]);
+    assert_eq!(files.deleted()[0].to_vec().unwrap(), b"/keep3");
 }
 
 #[test]

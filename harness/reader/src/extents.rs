@@ -108,21 +108,12 @@ fn ends_of_objects(dump: &Dump<'_>, run: &Run) -> impl Iterator<Item = (u64, u64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Arch, Fields, Object, Params, PointerSize, Version};
+    use crate::testing::beginning;
+    use crate::{Fields, Object, PointerSize};
 
     /// A dump with objects at these addresses, of these lengths, and its extents.
     fn extents(objects: &[(u64, usize)]) -> (Vec<u8>, Extents) {
-        let mut file = Version::Go15.header().to_vec();
-        let params = Params {
-            big_endian: true,
-            pointer_size: PointerSize::Eight,
-            heap_start: 0,
-            heap_end: u64::MAX,
-            arch: Arch::Char(0),
-            experiment: "".into(),
-            cpus: 1,
-        };
-        Record::Params(params).write_to(&mut file).unwrap();
+        let mut file = beginning(PointerSize::Eight);
         let mut extents = Extents::new(0);
         for &(address, length) in objects {
             extents.push(file.len() as u64, address, length as u64);

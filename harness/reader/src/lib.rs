@@ -56,6 +56,8 @@ mod releases;
 mod salvage;
 mod slots;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod text;
 mod version;
 mod wire;

@@ -1,19 +1,10 @@
 use super::*;
-use crate::{Arch, Field, Params, PointerSize, Version};
+use crate::testing::beginning;
+use crate::{Field, PointerSize};
 
 /// A dump with objects at these addresses, of these lengths.
 fn dump(objects: &[(u64, usize)]) -> Vec<u8> {
-    let mut file = Version::Go15.header().to_vec();
-    let params = Params {
-        big_endian: true,
-        pointer_size: PointerSize::Four,
-        heap_start: 0,
-        heap_end: u64::MAX,
-        arch: Arch::Char(0),
-        experiment: "".into(),
-        cpus: 1,
-    };
-    Record::Params(params).write_to(&mut file).unwrap();
+    let mut file = beginning(PointerSize::Four);
     for &(address, length) in objects {
         let contents = &vec![0; length][..];
         let fields = Fields::default();

@@ -62,13 +62,12 @@ fn valid_length(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Call, Fields, Function, Goroutine, MemProf, Stack, StackFrame, Type, Version};
+    use crate::testing::beginning;
+    use crate::{Call, Fields, Function, Goroutine, MemProf, PointerSize, Stack, StackFrame, Type};
 
     /// What reading a record costs.
     fn cost(record: &Record<'_>) -> u64 {
-        let mut file = Version::Go17.header().to_vec();
-        // The smallest params there are: see `Params`.
-        file.extend([6, 0, 8, 0, 0x7f, 1, b'x', 0, 1]);
+        let mut file = beginning(PointerSize::Eight);
         let at = file.len();
         record.write_to(&mut file).unwrap();
         let length = file.len();

@@ -164,13 +164,13 @@ fn itab_at_end(bytes: &[u8]) -> Option<(usize, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PointerSize;
+    use crate::testing::beginning;
 
     /// Every place that is looked at is paid for, also where each is next to the one before.
     #[test]
     fn looking_for_a_way_back_is_paid_for_by_the_byte() {
-        let mut file = Version::Go15.header().to_vec();
-        // The smallest params there are: see `Params`.
-        file.extend([6, 0, 8, 0, 0x7f, 0x36, 0, 1]);
+        let mut file = beginning(PointerSize::Eight);
         let at = file.len();
         // The address of the type, which stands for its name, too.
         file.extend([Kind::Type as u8, 7, 8, 100]);

@@ -126,15 +126,14 @@ pub(super) fn find_continuation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fields, Object, Version};
+    use crate::testing::beginning;
+    use crate::{Fields, Object, PointerSize};
 
     /// Bytes that no record can begin with here cost nothing: most of the search is among them, and zeros are the most
     /// of those.
     #[test]
     fn what_cannot_begin_a_record_is_not_tried() {
-        let mut file = Version::Go17.header().to_vec();
-        // The smallest params there are: see `Params`.
-        file.extend([6, 0, 8, 0, 0x7f, 1, b'x', 0, 1]);
+        let mut file = beginning(PointerSize::Eight);
         let from = file.len();
         file.extend([Kind::Eof as u8; 50]);
         // Before the objects, of which one was.

@@ -26,6 +26,36 @@ fn has_pointers<T: Target>(image: &Image<T>, at: u64, size: u64, first: u64, poi
     assert!(has(&dump, &object::<T>(at, size, first, pointers)), "{} {at:#x} {pointers:?}", T::GOARCH);
 }
 
+/// Asks for words of the objects of the only span, in this order: the slot, the first word, and how many. Gives which of
+/// them are pointers, and whether more may follow.
+fn ask<T: Target>(image: &Image<T>, words: &[(u64, u64, u64)]) -> Vec<(u64, bool)> {
+    let go = image.go(None).unwrap();
+    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
+    let mut found = Vec::new();
+    go.heap
+        .spans_in_use(&go.process, &go.shape, |span| {
+            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
+            for &(slot, i, n) in words {
+                found.push(pointers.makeheapobjbv(&at, slot, i, n)?);
+            }
+            Ok(())
+        })
+        .unwrap();
+    found
+}
+
+/// A process with one bit a word: where the bitmap of its arena is, and after that where it says that no more follows.
+fn one_bit<T: Target>() -> (Image<T>, u64, u64) {
+    let image = Image::<T>::new(ONE_BIT, &[]);
+    let bitmap = image.offset("runtime.heapArena", "bitmap");
+    for i in 0..50 {
+        image.offset("runtime.heapArena", &format!("something else {i}"));
+    }
+    let no_more_ptrs = image.offset("runtime.heapArena", "noMorePtrs");
+    let arena = image.arena;
+    (image, arena + bitmap, arena + no_more_ptrs)
+}
+
 /// A type whose mask is built of a structure's fields, or of an array's elements.
 fn made_of<T: Target>(image: &mut Image<T>, size: u64, kind: u64, parts: [u64; 2]) -> u64 {
     let typ = image.typ(size * T::PTR_SIZE, size * T::PTR_SIZE, &[0; 16]);
@@ -266,12 +296,7 @@ fn the_most_words_at_once<T: Target>() {
 /// One bit a word, of objects that lie across the words of the bitmap, one of which says that no more follows.
 fn one_bit_of_neighbours<T: Target>() {
     let p = T::PTR_SIZE;
-    let mut image = Image::<T>::new(ONE_BIT, &[]);
-    let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
-    for i in 0..50 {
-        image.offset("runtime.heapArena", &format!("something else {i}"));
-    }
-    let no_more_ptrs = image.arena + image.offset("runtime.heapArena", "noMorePtrs");
+    let (mut image, bitmap, no_more_ptrs) = one_bit::<T>();
     let (size, words, ptr_bits) = (37 * p, 8192 / p, 8 * p);
     let n = 8192 / size;
     let span = image.span(0, 1, size, n, 0, 2);
@@ -291,46 +316,23 @@ fn one_bit_of_neighbours<T: Target>() {
         has_pointers(&image, HEAP + slot * size, size, 0, &pointers.collect::<Vec<_>>());
     }
     // Some words of one: no bits but theirs, also across words of the bitmap, and more may follow in the same word of it.
-    let go = image.go(None).unwrap();
-    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
-    go.heap
-        .spans_in_use(&go.process, &go.shape, |span| {
-            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
-            for (slot, n) in [(5, 30), (p / 4, 10)] {
-                let bits =
-                    (0..n).filter(|word| is_pointer(37 * slot + word)).fold(0, |bits, bit| bits | 1 << bit);
-                let found = pointers.makeheapobjbv(&at, slot, 0, n)?;
-                assert_eq!(found, (bits, true), "{} {slot}", T::GOARCH);
-            }
-            Ok(())
-        })
-        .unwrap();
+    for (slot, n) in [(5, 30), (p / 4, 10)] {
+        let bits = (0..n).filter(|word| is_pointer(37 * slot + word)).fold(0, |bits, bit| bits | 1 << bit);
+        assert_eq!(ask(&image, &[(slot, 0, n)]), [(bits, true)], "{} {slot}", T::GOARCH);
+    }
 }
 
 /// That no more follows is said of whole words of the bitmap: of a large object, what is asked for may end within one.
 fn one_bit_of_large_objects<T: Target>() {
     let (p, ptr_bits) = (T::PTR_SIZE, 8 * T::PTR_SIZE);
-    let mut image = Image::<T>::new(ONE_BIT, &[]);
-    let bitmap = image.arena + image.offset("runtime.heapArena", "bitmap");
-    for i in 0..50 {
-        image.offset("runtime.heapArena", &format!("something else {i}"));
-    }
-    let no_more_ptrs = image.arena + image.offset("runtime.heapArena", "noMorePtrs");
+    let (mut image, bitmap, no_more_ptrs) = one_bit::<T>();
     image.span(1, 1, 200 * p, 2, 0b11, 2);
     // Of the second object's words the first 60 are asked for.
     let first = 8192 / p + 200;
     let last = first + 59;
     image.word(bitmap + last / ptr_bits * p, 1 << (last % ptr_bits));
     image.bytes(no_more_ptrs + last / ptr_bits / 8, &[1 << (last / ptr_bits % 8)]);
-    let go = image.go(None).unwrap();
-    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
-    go.heap
-        .spans_in_use(&go.process, &go.shape, |span| {
-            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
-            assert_eq!(pointers.makeheapobjbv(&at, 1, 0, 60)?, (1 << 59, true), "{}", T::GOARCH);
-            Ok(())
-        })
-        .unwrap();
+    assert_eq!(ask(&image, &[(1, 0, 60)]), [(1 << 59, true)], "{}", T::GOARCH);
 }
 
 /// The marks of a span may be at its end, after the bits that tell pointers; not those of objects of 8 bytes.
@@ -356,19 +358,13 @@ fn words_in_any_order<T: Target>() {
         let typ = image.typ(2040, 200 * p, &mask);
         image.word(HEAP + 8192 + slot * 2048, typ);
     }
-    let go = image.go(None).unwrap();
-    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
-    let header = 8 / p;
-    go.heap
-        .spans_in_use(&go.process, &go.shape, |span| {
-            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
-            for (slot, i, bits) in [(0, 0, 0), (1, 96, 2), (0, 96, 1), (0, 96, 1), (1, 0, 0), (1, 96, 2)] {
-                let found = pointers.makeheapobjbv(&at, slot, i, 64)?.0;
-                assert_eq!(found, bits << header, "{} {slot} {i}", T::GOARCH);
-            }
-            Ok(())
-        })
-        .unwrap();
+    let (asked, bits): (Vec<_>, Vec<u64>) =
+        [(0, 0, 0), (1, 96, 2), (0, 96, 1), (0, 96, 1), (1, 0, 0), (1, 96, 2)]
+            .map(|(slot, i, bits)| ((slot, i, 64), bits << (8 / p)))
+            .into_iter()
+            .unzip();
+    let found: Vec<u64> = ask(&image, &asked).into_iter().map(|(bits, _)| bits).collect();
+    assert_eq!(found, bits, "{}", T::GOARCH);
 }
 
 /// Words in the middle of small objects.
@@ -377,17 +373,9 @@ fn words_of_small_objects<T: Target>() {
     let mut image = Image::<T>::new(HEADERS, &[]);
     image.span(1, 1, 8 * p, 4, 0b1111, 2);
     image.word(HEAP + 2 * 8192 - 8192 / p / 8, 0b1001_0100 << 8);
-    let go = image.go(None).unwrap();
-    let mut pointers = HeapPointers::new(go.process, &go.shape, None);
-    go.heap
-        .spans_in_use(&go.process, &go.shape, |span| {
-            let at = SpanIn { span, heap: &go.heap, shape: &go.shape };
-            for (i, n, bits) in [(0, 8, 0b1001_0100), (2, 4, 0b101), (3, 5, 0b1_0010), (4, 3, 0b001)] {
-                assert_eq!(pointers.makeheapobjbv(&at, 1, i, n)?.0, bits, "{} {i}", T::GOARCH);
-            }
-            Ok(())
-        })
-        .unwrap();
+    for (i, n, bits) in [(0, 8, 0b1001_0100), (2, 4, 0b101), (3, 5, 0b1_0010), (4, 3, 0b001)] {
+        assert_eq!(ask(&image, &[(1, i, n)])[0].0, bits, "{} {i}", T::GOARCH);
+    }
 }
 
 /// Arenas have bitmaps of their own, though what is asked about is at the same place in each.

@@ -4,6 +4,7 @@ use super::HEADERS;
 use super::image::{Image, TEXT};
 use crate::generation::sealed::Generation;
 use crate::go119::{Go119, Program, Stopped};
+use crate::record::MemStats;
 use crate::runtime::{Roots, Runtime, Statistics};
 use crate::target::{Amd64, Mips, S390x, Target};
 
@@ -33,6 +34,12 @@ fn with_counters<T: Target>() -> (Image<T>, u64) {
 /// The size of a `heapStatsDelta`.
 const DELTA: u64 = 0x120;
 
+fn computed<T: Target>(image: &Image<T>) -> MemStats {
+    let stopped = Stopped::new(&[]);
+    let go = image.go(Some(&stopped)).unwrap();
+    go.computed(go.counters.as_ref().unwrap()).unwrap()
+}
+
 fn counters_of_the_heap<T: Target>() {
     let (mut image, delta) = with_counters::<T>();
     for (i, value) in [(0, 70), (1, 7)] {
@@ -53,11 +60,6 @@ fn counters_of_the_heap<T: Target>() {
         image.put(mheap + alloc, "runtime.fixalloc", "inuse", 0, value);
     }
     image.put(image.variable("runtime.memstats"), "runtime.mstats", "pause_ns", 1, 9);
-    let computed = |image: &Image<T>| {
-        let stopped = Stopped::new(&[]);
-        let go = image.go(Some(&stopped)).unwrap();
-        go.computed(go.counters.as_ref().unwrap()).unwrap()
-    };
     let found = computed(&image);
     assert_eq!((found.stack_inuse, found.stack_sys), (77, 77), "{}", T::GOARCH);
     assert_eq!((found.mallocs, found.frees, found.heap_objects), (8, 6, 2), "{}", T::GOARCH);
@@ -101,10 +103,7 @@ fn goals_of_the_heap<T: Target>() {
         {
             image.put(controller, "runtime.gcControllerState", field, 0, value);
         }
-        let stopped = Stopped::new(&[]);
-        let go = image.go(Some(&stopped)).unwrap();
-        let found = go.computed(go.counters.as_ref().unwrap()).unwrap();
-        assert_eq!(found.next_gc, expected, "{}", T::GOARCH);
+        assert_eq!(computed(&image).next_gc, expected, "{}", T::GOARCH);
     }
 }
 
